@@ -1,0 +1,301 @@
+"""Which DynamoDB, and which tables, the models speak to.
+
+`configure()` chooses for the process, `using()` for the current context (a `ContextVar`: each thread and each
+asyncio task has its own). An unconfigured process falls back to `DynamoDBConfig.from_env()` at first use.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, fields
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config as BotocoreConfig
+from pynamodb.connection import Connection
+
+from pipemodels.checks import id_problem
+from pipemodels.errors import Problem, ValidationError
+
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,200}")
+_REGION = re.compile(r"[a-z0-9-]{1,60}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamoDBConfig:
+    """How to reach DynamoDB and which tables to use; checked when it is made, however it is made.
+
+    What is None is left to botocore: its credential chain, its region, its endpoint.
+
+    Attributes:
+        profile_name: a profile of the AWS configuration files.
+        endpoint_url: another endpoint than AWS's, e.g. `http://127.0.0.1:4566`.
+        table_prefix: a table's name is this and its base name, nothing else.
+        environment: the environment of items that are created without one.
+        user_timezone: IANA name; in it results are shown and days are counted. Stored is always UTC.
+        connect_timeout_seconds: seconds for one attempt to connect.
+        read_timeout_seconds: seconds to wait for one reply.
+        max_attempts: requests at the most for one operation, the first included.
+        index_shards: over how many partitions an index spreads one value. It may grow, once every reader
+            has the larger number; it must never shrink.
+
+    Raises:
+        ValidationError: with every problem at once.
+    """
+
+    aws_access_key_id: str | None = field(default=None, repr=False)
+    aws_secret_access_key: str | None = field(default=None, repr=False)
+    aws_session_token: str | None = field(default=None, repr=False)
+    profile_name: str | None = None
+    region_name: str | None = None
+    endpoint_url: str | None = None
+    table_prefix: str = ""
+    environment: str | None = None
+    user_timezone: str = "UTC"
+    max_pool_connections: int = 10
+    connect_timeout_seconds: float = 5.0
+    read_timeout_seconds: float = 10.0
+    max_attempts: int = 4
+    index_shards: int = 4
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        if problems := list(_problems(self)):
+            raise ValidationError(problems)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, store: str | None = None) -> DynamoDBConfig:
+        """Read botocore's own variables and `PIPEMODELS_…`.
+
+        `PIPEMODELS_TABLE_PREFIX`, `PIPEMODELS_ENVIRONMENT`, `PIPEMODELS_TIMEZONE`, `PIPEMODELS_INDEX_SHARDS`, and
+        `PIPEMODELS_STORE`: `aws` or an endpoint URL, which wins over `AWS_ENDPOINT_URL_DYNAMODB` and
+        `AWS_ENDPOINT_URL`.
+
+        Args:
+            environ: the variables; the process's own if None.
+            store: wins over `PIPEMODELS_STORE`.
+
+        Raises:
+            ValidationError: a variable holds what its field refuses, or the store is `local`, which only
+                `pipemodels.local.embedded_store()` opens.
+        """
+        env = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
+        region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
+        return cls(
+            aws_access_key_id=env.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=env.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=env.get("AWS_SESSION_TOKEN"),
+            profile_name=env.get("AWS_PROFILE"),
+            region_name=region,
+            endpoint_url=_endpoint(env, store or env.get("PIPEMODELS_STORE"), region),
+            table_prefix=env.get("PIPEMODELS_TABLE_PREFIX", ""),
+            environment=env.get("PIPEMODELS_ENVIRONMENT"),
+            user_timezone=env.get("PIPEMODELS_TIMEZONE", "UTC"),
+            index_shards=_whole_number("PIPEMODELS_INDEX_SHARDS", env.get("PIPEMODELS_INDEX_SHARDS", "4")),
+        )
+
+    @classmethod
+    def for_local_development(
+        cls, endpoint_url: str = "http://127.0.0.1:4566", **changes: Any
+    ) -> DynamoDBConfig:
+        """Speak to a DynamoDB stand-in (LocalStack's port, unless told otherwise) with test credentials."""
+        local = {
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+            "region_name": "us-east-1",
+            "environment": "dev",
+        }
+        return cls(endpoint_url=endpoint_url, **(local | changes))
+
+    def table_name(self, base_name: str) -> str:
+        """Return the name of the table with this base name."""
+        return self.table_prefix + base_name
+
+
+def _whole_number(name: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValidationError.of(name, text, "is not a whole number")
+    return int(text)
+
+
+def _endpoint(env: Mapping[str, str], store: str | None, region: str | None) -> str | None:
+    configured = env.get("AWS_ENDPOINT_URL_DYNAMODB") or env.get("AWS_ENDPOINT_URL")
+    if store is None:
+        return configured
+    if store == "aws":
+        return _aws_endpoint(region) if configured else None
+    if store == "local" or store.startswith("local:"):
+        raise ValidationError.of(
+            "PIPEMODELS_STORE", store, "must be opened first: with pipemodels.local.embedded_store(directory)"
+        )
+    return store
+
+
+def _aws_endpoint(region: str | None) -> str:
+    """Ask botocore for AWS's own endpoint, whatever endpoint the environment names. Nothing is sent."""
+    config = BotocoreConfig(ignore_configured_endpoint_urls=True, signature_version=UNSIGNED)
+    client = botocore.session.Session().create_client("dynamodb", region or "us-east-1", config=config)
+    return str(client.meta.endpoint_url)
+
+
+def _problems(config: DynamoDBConfig) -> Iterator[Problem]:
+    for one in fields(config):
+        value = getattr(config, one.name)
+        if one.name in _NUMBERS:
+            yield from _number_problems(one.name, value, *_NUMBERS[one.name])
+        elif not isinstance(value, str) and not (value is None and one.default is None):
+            yield Problem(one.name, value if one.repr else "***", "must be text")
+        elif value is not None:
+            yield from _text_problems(one.name, value)
+    if (config.aws_access_key_id is None) != (config.aws_secret_access_key is None):
+        missing = "aws_secret_access_key" if config.aws_access_key_id else "aws_access_key_id"
+        yield Problem(missing, None, "must be given too: a key and its secret go together")
+
+
+_NUMBERS: dict[str, tuple[type, float, float]] = {
+    "max_pool_connections": (int, 1, 1_000),
+    "connect_timeout_seconds": (float, 0.001, 300),
+    "read_timeout_seconds": (float, 0.001, 300),
+    "max_attempts": (int, 1, 20),
+    "index_shards": (int, 1, 1_000),
+}
+
+
+def _number_problems(name: str, value: object, kind: type, low: float, high: float) -> Iterator[Problem]:
+    wanted = "a whole number" if kind is int else "a number of seconds"
+    right = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+    if not right or not isinstance(value, int | float) or not low <= value <= high:
+        yield Problem(name, value, f"must be {wanted} from {low} to {high}")
+
+
+def _text_problems(name: str, value: str) -> Iterator[Problem]:
+    if name == "endpoint_url" and (reason := _url_problem(value)):
+        yield Problem(name, value, reason)
+    if name == "table_prefix" and not _PREFIX.fullmatch(value):
+        yield Problem(name, value, "may hold up to 200 letters, digits and _ . - only")
+    if name == "region_name" and not _REGION.fullmatch(value):
+        yield Problem(name, value, "is no region name, e.g. eu-central-1")
+    if name == "environment" and (reason := id_problem(value)):
+        yield Problem(name, value, reason)
+    if name == "user_timezone" and not is_timezone(value):
+        yield Problem(name, value, "is no IANA time zone name, e.g. Europe/Berlin")
+
+
+def _url_problem(value: str) -> str | None:
+    reason = "is no endpoint URL, e.g. http://127.0.0.1:4566"
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        return reason
+    if parts.username or parts.password:
+        return "must not hold credentials: give them as aws_access_key_id and aws_secret_access_key"
+    return None if good and not re.search(r"[\s\x00-\x1f]", value) else reason
+
+
+def is_timezone(name: str) -> bool:
+    """Say whether the time zone database knows this name."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        return False
+    except KeyError:
+        return False
+    return True
+
+
+_process: DynamoDBConfig | None = None
+_context: ContextVar[DynamoDBConfig | None] = ContextVar("pipemodels_config", default=None)
+_lock = threading.RLock()
+_connections: dict[DynamoDBConfig, Connection] = {}
+
+
+def configure(config: DynamoDBConfig | None) -> None:
+    """Choose the configuration of this process; None forgets it, so that the environment is read anew."""
+    global _process
+    with _lock:
+        _process = config
+
+
+@contextmanager
+def using(config: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
+    """Use this configuration inside the block: in this thread or task only, and nesting."""
+    token = _context.set(config)
+    try:
+        yield config
+    finally:
+        _context.reset(token)
+
+
+def current_config() -> DynamoDBConfig:
+    """Return the configuration in force: that of `using()`, else of `configure()`, else of the environment."""
+    global _process
+    config = _context.get() or _process
+    if config is None:
+        with _lock:
+            config = _process = _process or DynamoDBConfig.from_env()
+    return config
+
+
+class _ConfiguredConnection(Connection):
+    """PynamoDB's connection, with what it cannot be told: the profile, and retries as botocore counts them."""
+
+    def __init__(self, config: DynamoDBConfig) -> None:
+        super().__init__(
+            region=config.region_name,
+            host=config.endpoint_url,
+            connect_timeout_seconds=config.connect_timeout_seconds,
+            read_timeout_seconds=config.read_timeout_seconds,
+            max_retry_attempts=config.max_attempts - 1,
+            max_pool_connections=config.max_pool_connections,
+            aws_access_key_id=config.aws_access_key_id,
+            aws_secret_access_key=config.aws_secret_access_key,
+            aws_session_token=config.aws_session_token,
+        )
+        self._config = config
+
+    @property
+    def session(self) -> botocore.session.Session:
+        """Return this thread's session, on the configured profile."""
+        if getattr(self._local, "session", None) is None:
+            session = botocore.session.Session(profile=self._config.profile_name)
+            if self._config.aws_access_key_id:
+                session.set_credentials(
+                    self._config.aws_access_key_id,
+                    self._config.aws_secret_access_key,
+                    self._config.aws_session_token,
+                )
+            self._local.session = session
+        return self._local.session  # type: ignore[no-any-return]  # threading.local is untyped
+
+
+def connection_of(config: DynamoDBConfig) -> Connection:
+    """Return the one connection (client, pool) of a configuration; made once, shared by threads."""
+    connection = _connections.get(config)
+    if connection is None:
+        with _lock:
+            connection = _connections.get(config)
+            if connection is None:
+                connection = _ConfiguredConnection(config)
+                connection.client  # noqa: B018  # making a client is not thread-safe: make it under the lock
+                _connections[config] = connection
+    return connection
+
+
+def _after_fork() -> None:
+    """A child must not share its parent's sockets, nor a lock that another thread held."""
+    global _lock
+    _lock = threading.RLock()
+    _connections.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

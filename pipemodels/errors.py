@@ -1,0 +1,201 @@
+"""The error tree, and the one place that translates PynamoDB's errors into it.
+
+Everything that the commands and queries raise is a `PipemodelsError`. The plain ORM (`PipelineConfig.get(...)`,
+`save()`, ...) raises `ValidationError` before a request and PynamoDB's own errors after one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
+from pynamodb.exceptions import DoesNotExist, PynamoDBException, TableDoesNotExist, VerboseClientError
+
+_SHOWN = 200  # characters of a value that an error message shows
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one input: the field, the value that was given and what to do about it."""
+
+    field: str
+    value: object
+    reason: str
+
+    def __str__(self) -> str:
+        shown = repr(self.value)
+        if len(shown) > _SHOWN:
+            shown = f"{shown[: _SHOWN - 1]}…"
+        return f"{self.field}: {shown} {self.reason}"
+
+
+class PipemodelsError(Exception):
+    """Base of every error of this package; never raised itself."""
+
+
+class ValidationError(PipemodelsError, ValueError):
+    """The input is wrong and nothing was sent. `problems` holds each field, value and reason."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def of(cls, field: str, value: object, reason: str) -> ValidationError:
+        """Make the error of a single problem."""
+        return cls([Problem(field, value, reason)])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems,)
+
+
+class NaiveDateTimeError(ValidationError):
+    """A date and time without a UTC offset: nobody can say which instant it means."""
+
+
+class ItemTooLargeError(ValidationError):
+    """The item is larger than the 400 KB that DynamoDB stores; the message names its largest fields."""
+
+
+class ItemNotFoundError(PipemodelsError, LookupError):
+    """There is no such item. Check the id, the prefix and the store."""
+
+
+class SummaryError(PipemodelsError, AttributeError):
+    """The item came from an index, which holds a summary: fetch the whole item (`get_…` or `.in_full()`)."""
+
+
+class ConflictError(PipemodelsError):
+    """The item is not in the state that the command needs; nothing was changed.
+
+    `current` is the item as it is stored, where DynamoDB told it. Read it and decide again.
+    """
+
+    def __init__(self, message: str, current: Any = None) -> None:
+        super().__init__(message)
+        self.current = current
+
+
+class AlreadyExistsError(ConflictError):
+    """An item with this key exists; `current` is it. Update it, or choose another id."""
+
+
+class StaleRevisionError(ConflictError):
+    """Somebody wrote the item since it was read; `current` is the newer one. Read again, then repeat."""
+
+
+class IllegalTransitionError(ConflictError):
+    """The run is in a state from which it cannot go where the command wants it; `current` is the run."""
+
+
+class ThrottledError(PipemodelsError):
+    """DynamoDB refused for load and the retries were used up. Try again after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TableMissingError(PipemodelsError):
+    """The table does not exist. Create it: `pipemodels tables create`, or `create_tables()`."""
+
+    def __init__(self, table_name: str) -> None:
+        super().__init__(f"table {table_name!r} does not exist; create it with: pipemodels tables create")
+        self.table_name = table_name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.table_name,)
+
+
+class StorageError(PipemodelsError):
+    """Anything else that DynamoDB or the way to it answered; the cause is attached."""
+
+
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "ProvisionedThroughputExceeded",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "ThrottlingError",
+    "TransactionConflict",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
+_CREDENTIALS = {
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "IncompleteSignatureException",
+    "MissingAuthenticationTokenException",
+    "InvalidClientTokenId",
+    "ExpiredTokenException",
+    "SignatureDoesNotMatch",
+}
+_Decode = Callable[[dict[str, Any]], Any]
+
+
+@contextmanager
+def translated(subject: str, *, table: str = "", decode: _Decode | None = None) -> Iterator[None]:
+    """Turn what PynamoDB or botocore raises inside into an error of this package, the cause kept.
+
+    Args:
+        subject: what the work is about, for the message, e.g. `pipeline 'orders_daily'`.
+        table: the table's name, for the error that says that it is missing.
+        decode: makes the item that a failed condition reports into `ConflictError.current`.
+    """
+    try:
+        yield
+    except (PynamoDBException, BotoCoreError, ClientError) as error:
+        raise _translate(error, subject, table, decode) from error
+
+
+def _translate(error: Exception, subject: str, table: str, decode: _Decode | None) -> PipemodelsError:
+    if isinstance(error, TableDoesNotExist):
+        return TableMissingError(table)
+    if isinstance(error, DoesNotExist):
+        return ItemNotFoundError(f"there is no {subject}")
+    cause = _cause(error)
+    if isinstance(cause, ClientError):
+        return _from_service(cause.response, subject, table, decode)
+    if isinstance(cause, NoCredentialsError | PartialCredentialsError):
+        return StorageError(f"{subject}: no usable AWS credentials: {cause} Set AWS_PROFILE or the AWS_… keys.")
+    if isinstance(cause, ConnectionError | HTTPClientError):
+        return StorageError(f"{subject}: no answer from DynamoDB: {cause} Check the endpoint and the network.")
+    return StorageError(f"{subject}: {error}")
+
+
+def _cause(error: Exception) -> Exception:
+    """Find what botocore raised under PynamoDB's wrapping: only there is the service's whole answer."""
+    cause: BaseException | None = error
+    if isinstance(cause, PynamoDBException):
+        cause = cause.cause
+    if isinstance(cause, VerboseClientError):
+        cause = cause.__cause__
+    return cause if isinstance(cause, Exception) else error
+
+
+def _from_service(response: Any, subject: str, table: str, decode: _Decode | None) -> PipemodelsError:
+    code, item = response["Error"].get("Code", "Unknown"), response.get("Item")
+    message = response["Error"].get("Message", "")
+    if code == "TransactionCanceledException":
+        reason = next((r for r in response.get("CancellationReasons", []) if r["Code"] != "None"), {})
+        code, item = reason.get("Code", code), reason.get("Item")
+        message = reason.get("Message") or message
+    if code in {"ConditionalCheckFailedException", "ConditionalCheckFailed"}:
+        return ConflictError(f"{subject}: the condition failed", decode(item) if decode and item else None)
+    if code == "ResourceNotFoundException":
+        return TableMissingError(table)
+    if code in _THROTTLED:
+        return ThrottledError(f"{subject}: DynamoDB is busy ({code}); safe to try again")
+    if code in _CREDENTIALS:
+        return StorageError(f"{subject}: DynamoDB refused the AWS credentials ({code}): {message}")
+    return StorageError(f"{subject}: {code}: {message}")
