@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config as BotocoreConfig
-from pynamodb.connection import Connection
+from pynamodb.connection import Connection, TableConnection
 
 from pipemodels.checks import id_problem
 from pipemodels.errors import Problem, ValidationError
@@ -103,9 +103,7 @@ class DynamoDBConfig:
         )
 
     @classmethod
-    def for_local_development(
-        cls, endpoint_url: str = "http://127.0.0.1:4566", **changes: Any
-    ) -> DynamoDBConfig:
+    def for_local_development(cls, endpoint_url: str = "http://127.0.0.1:4566", **changes: Any) -> DynamoDBConfig:
         """Speak to a DynamoDB stand-in (LocalStack's port, unless told otherwise) with test credentials."""
         local = {
             "aws_access_key_id": "test",
@@ -215,7 +213,7 @@ def is_timezone(name: str) -> bool:
 _process: DynamoDBConfig | None = None
 _context: ContextVar[DynamoDBConfig | None] = ContextVar("pipemodels_config", default=None)
 _lock = threading.RLock()
-_connections: dict[DynamoDBConfig, Connection] = {}
+_connections: dict[DynamoDBConfig, ConfiguredConnection] = {}
 
 
 def configure(config: DynamoDBConfig | None) -> None:
@@ -245,7 +243,7 @@ def current_config() -> DynamoDBConfig:
     return config
 
 
-class _ConfiguredConnection(Connection):
+class ConfiguredConnection(Connection):
     """PynamoDB's connection, with what it cannot be told: the profile, and retries as botocore counts them."""
 
     def __init__(self, config: DynamoDBConfig) -> None:
@@ -261,6 +259,8 @@ class _ConfiguredConnection(Connection):
             aws_session_token=config.aws_session_token,
         )
         self._config = config
+        self.lock = threading.RLock()
+        self.tables: dict[type, TableConnection] = {}  # by model; the base model fills it
 
     @property
     def session(self) -> botocore.session.Session:
@@ -274,17 +274,17 @@ class _ConfiguredConnection(Connection):
                     self._config.aws_session_token,
                 )
             self._local.session = session
-        return self._local.session  # type: ignore[no-any-return]  # threading.local is untyped
+        return self._local.session
 
 
-def connection_of(config: DynamoDBConfig) -> Connection:
+def connection_of(config: DynamoDBConfig) -> ConfiguredConnection:
     """Return the one connection (client, pool) of a configuration; made once, shared by threads."""
     connection = _connections.get(config)
     if connection is None:
         with _lock:
             connection = _connections.get(config)
             if connection is None:
-                connection = _ConfiguredConnection(config)
+                connection = ConfiguredConnection(config)
                 connection.client  # noqa: B018  # making a client is not thread-safe: make it under the lock
                 _connections[config] = connection
     return connection

@@ -40,7 +40,12 @@ class Problem:
 
 
 class PipemodelsError(Exception):
-    """Base of every error of this package; never raised itself."""
+    """Base of every error of this package; never raised itself.
+
+    `done` holds the ids that a command on many items had finished before the error.
+    """
+
+    done: tuple[str, ...] = ()
 
 
 class ValidationError(PipemodelsError, ValueError):
@@ -65,6 +70,14 @@ class NaiveDateTimeError(ValidationError):
 
 class ItemTooLargeError(ValidationError):
     """The item is larger than the 400 KB that DynamoDB stores; the message names its largest fields."""
+
+
+def joined(problems: Iterable[Problem], causes: Iterable[ValidationError] = ()) -> ValidationError:
+    """Return one error for all problems of an input; naive date and times alone stay a `NaiveDateTimeError`."""
+    problems, causes = list(problems), list(causes)
+    naive = [cause for cause in causes if isinstance(cause, NaiveDateTimeError)]
+    only_naive = bool(naive) and sum(len(cause.problems) for cause in naive) == len(problems)
+    return NaiveDateTimeError(problems) if only_naive else ValidationError(problems)
 
 
 class ItemNotFoundError(PipemodelsError, LookupError):
@@ -187,7 +200,7 @@ def _from_service(response: Any, subject: str, table: str, decode: _Decode | Non
     code, item = response["Error"].get("Code", "Unknown"), response.get("Item")
     message = response["Error"].get("Message", "")
     if code == "TransactionCanceledException":
-        reason = next((r for r in response.get("CancellationReasons", []) if r["Code"] != "None"), {})
+        reason: dict[str, Any] = next((r for r in response.get("CancellationReasons", []) if r["Code"] != "None"), {})
         code, item = reason.get("Code", code), reason.get("Item")
         message = reason.get("Message") or message
     if code in {"ConditionalCheckFailedException", "ConditionalCheckFailed"}:

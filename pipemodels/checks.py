@@ -1,0 +1,159 @@
+"""Checks of plain values. Each returns what is wrong with one, as a phrase to follow the value, or None."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from decimal import Decimal
+
+MAX_DIGITS = 38
+MAX_ITEM_BYTES = 400 * 1024
+MAX_ID_CHARACTERS = 255
+MAX_ID_BYTES = 1024
+_LARGEST_EXPONENT = 125  # DynamoDB: magnitudes from 1E-130 to 9.99…E+125
+_SMALLEST_EXPONENT = -130
+
+
+def text_problem(value: object) -> str | None:
+    """Say why DynamoDB cannot store this as a string."""
+    if not isinstance(value, str):
+        return f"must be text, not {type(value).__name__}"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair, which is no Unicode text"
+    return None
+
+
+def id_problem(value: object) -> str | None:
+    """Say why this is no id: 1 to 255 characters, no control characters, no white space at the ends."""
+    if reason := text_problem(value):
+        return reason
+    assert isinstance(value, str)  # noqa: S101  # text_problem has looked
+    if not value:
+        return "must not be empty"
+    if len(value) > MAX_ID_CHARACTERS or len(value.encode()) > MAX_ID_BYTES:
+        return f"is too long: at most {MAX_ID_CHARACTERS} characters and {MAX_ID_BYTES} bytes"
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        return "must not hold control characters"
+    if value != value.strip():
+        return "must not begin or end with white space"
+    return None
+
+
+def number_problem(value: object) -> str | None:
+    """Say why DynamoDB cannot store this number exactly."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        if isinstance(value, float):
+            return f"is a float, which is not exact: write Decimal({str(value)!r}) or an int"
+        return f"must be an int or a Decimal, not {type(value).__name__}"
+    if isinstance(value, Decimal):
+        return _decimal_problem(value)
+    if abs(value) >= 10 ** (_LARGEST_EXPONENT + 1):
+        return "is larger than 9.99…E+125, the largest that DynamoDB stores"
+    return _decimal_problem(Decimal(value))
+
+
+def _decimal_problem(value: Decimal) -> str | None:
+    if not value.is_finite():
+        return "is not a finite number"
+    if value == 0:
+        return None
+    digits = value.as_tuple().digits
+    significant = len("".join(map(str, digits)).strip("0"))
+    if significant > MAX_DIGITS:
+        return f"has {significant} significant digits; DynamoDB stores {MAX_DIGITS}"
+    if not _SMALLEST_EXPONENT <= value.adjusted() <= _LARGEST_EXPONENT:
+        return "is out of DynamoDB's range, 1E-130 to 9.99…E+125"
+    return None
+
+
+def exact_number(value: int | Decimal) -> int | Decimal:
+    """Return the number as it reads back: an int where it is whole, else a Decimal without trailing zeros.
+
+    Done on the digits, never by `normalize()`, which rounds to the precision of the decimal context.
+    """
+    if isinstance(value, int):
+        return int(value)
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101  # number_problem has refused NaN and infinity
+    text = "".join(map(str, digits))
+    stripped = text.rstrip("0")
+    exponent += len(text) - len(stripped)
+    if not stripped:
+        return 0
+    if exponent >= 0:
+        return int(f"{stripped}{'0' * exponent}") * (-1 if sign else 1)
+    return Decimal((sign, tuple(map(int, stripped)), exponent))
+
+
+# Source: the pattern that semver.org suggests, for SemVer 2.0.0.
+_SEMVER = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?"
+    r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?",
+    re.ASCII,
+)
+
+
+def version_problem(value: object) -> str | None:
+    """Say why this is no semantic version."""
+    if reason := text_problem(value):
+        return reason
+    return None if _SEMVER.fullmatch(str(value)) else "is no semantic version, e.g. 1.4.0"
+
+
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_SECOND, _MINUTE, _HOUR = (0, 59, ()), (0, 59, ()), (0, 23, ())
+_DAY, _MONTH, _WEEKDAY, _YEAR = (1, 31, ()), (1, 12, _MONTHS), (0, 7, _DAYS), (1970, 2199, ())
+_Limits = tuple[int, int, tuple[str, ...]]
+_Shape = tuple[_Limits, ...]
+_FIELDS: _Shape = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
+_RATE = re.compile(r"rate\(([1-9]\d{0,8}) (minute|minutes|hour|hours|day|days)\)", re.ASCII)
+
+
+def schedule_problem(value: object) -> str | None:
+    """Say why this is no schedule: cron of 5 fields, of 6 (with a year, or seconds first), or `rate(5 minutes)`.
+
+    `cron(…)`, as EventBridge writes it, is taken too. Source: crontab(5), and EventBridge's schedule expressions.
+    """
+    if reason := text_problem(value):
+        return reason
+    text = str(value)
+    if _RATE.fullmatch(text):
+        return None
+    if text.startswith("cron(") and text.endswith(")"):
+        text = text[len("cron(") : -1]
+    parts = text.split(" ")
+    shapes: list[_Shape] = {5: [_FIELDS], 6: [(*_FIELDS, _YEAR), (_SECOND, *_FIELDS)]}.get(len(parts), [])
+    if any(all(map(_is_cron_field, parts, shape)) for shape in shapes):
+        return None
+    return "is no schedule: cron of 5 or 6 fields, e.g. 0 6 * * 1-5, or rate(5 minutes)"
+
+
+def _is_cron_field(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
+    return all(_is_cron_part(part, limits) for part in text.split(","))
+
+
+def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
+    low, high, names = limits
+    base, slash, step = text.partition("/")
+    if slash and not (re.fullmatch(r"[0-9]{1,4}", step) and 0 < int(step) <= high):
+        return False
+    if base in {"*", "?"}:
+        return True
+    if limits in (_DAY, _WEEKDAY) and re.fullmatch(r"L|LW|[0-9]{1,2}[LW]|[0-9A-Z]{1,3}#[1-5]", base):
+        return True
+    first, dash, last = base.partition("-")
+    ends = [_cron_number(end, names, low) for end in ([first, last] if dash else [first])]
+    if any(end is None or not low <= end <= high for end in ends):
+        return False
+    # names may wrap (FRI-MON); numbers that run backwards are a mistake
+    return len(ends) == 1 or not first.isdigit() or (ends[0] or 0) <= (ends[1] or 0)
+
+
+def _cron_number(text: str, names: tuple[str, ...], low: int) -> int | None:
+    if text.upper() in names:
+        return names.index(text.upper()) + low
+    return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None

@@ -1,0 +1,333 @@
+"""The requests behind the commands: one conditional write each, and what a failed condition means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from pipemodels.config import current_config
+from pipemodels.documents import refuse_too_large
+from pipemodels.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    ItemNotFoundError,
+    PipemodelsError,
+    Problem,
+    StaleRevisionError,
+    ValidationError,
+    joined,
+    translated,
+)
+from pipemodels.instants import utc_instant, utc_now
+from pipemodels.models.base import StampedModel
+from pipemodels.records import checked_values, unknown_fields
+
+_M = TypeVar("_M", bound=StampedModel)
+_TRANSACTION_ITEMS = 100  # DynamoDB: items in one transaction
+
+STAMPS = frozenset({"created_at", "updated_at", "created_by", "updated_by", "revision"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An item that a command writes: its model, its key, and its name for people."""
+
+    model: type[StampedModel]
+    key: Mapping[str, str]
+    name: str
+
+    def checked(self) -> Target:
+        """Return the target, its key checked.
+
+        Raises:
+            ValidationError: a part of the key is no id.
+        """
+        check_values(self.model, self.key)
+        return self
+
+    def request(self, **settings: Any) -> dict[str, Any]:
+        """Return the arguments of a request on this item."""
+        hash_key, *rest = self.key.values()
+        connection = self.model._get_connection()
+        return connection.get_operation_kwargs(hash_key, range_key=rest[0] if rest else None, **settings)
+
+    def send(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request, and translate PynamoDB's errors, naming this item."""
+        with self.translated():
+            return dict(self.model._get_connection().connection.dispatch(operation, request))
+
+    def translated(self) -> Any:
+        """Translate PynamoDB's errors, naming this item."""
+        table = self.model.Meta.table_name
+        return translated(self.name, table=table, decode=self.model.from_raw_data)
+
+
+def check_values(model: type[StampedModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values normalised, each by its attribute; report all problems together."""
+    return checked_values(model.get_attributes(), values)
+
+
+def check_changes(model: type[StampedModel], changes: Mapping[str, Any], key: Mapping[str, str]) -> dict[str, Any]:
+    """Return the changes of an update normalised.
+
+    Raises:
+        ValidationError: no change at all, an unknown field, one that may not change, a value that cannot be stored.
+    """
+    if not isinstance(changes, Mapping) or not changes:
+        raise ValidationError.of("changes", changes, "must name at least one field and its new value")
+    protected = STAMPS | set(key) | model.DERIVED
+    known = [name for name in model.get_attributes() if name not in protected]
+    problems = [
+        Problem(str(name), value, "may not be changed") for name, value in changes.items() if name in protected
+    ]
+    problems += unknown_fields({name: value for name, value in changes.items() if name not in protected}, known)
+    try:
+        checked = check_values(model, {name: value for name, value in changes.items() if name in known})
+    except ValidationError as error:
+        raise joined([*problems, *error.problems], [error]) from None
+    if problems:
+        raise ValidationError(problems)
+    return checked
+
+
+def stamp(now: datetime | None) -> Any:
+    """Return the instant of a write: the one given, or the clock's."""
+    return utc_now() if now is None else utc_instant(now, "now")
+
+
+def with_environment(fields: dict[str, Any]) -> dict[str, Any]:
+    """Add the configuration's default environment, where none is given."""
+    default = current_config().environment
+    return {"environment": default, **fields} if default is not None else fields
+
+
+def new_item(model: type[_M], fields: Mapping[str, Any], *, by: str | None, now: datetime | None) -> _M:
+    """Return an item that nobody has stored yet, checked whole.
+
+    Raises:
+        ValidationError: with every problem.
+    """
+    at = stamp(now)
+    stamps = {"created_at": at, "updated_at": at, "created_by": by, "updated_by": by}
+    taken = sorted((STAMPS | model.DERIVED) & fields.keys())
+    problems = [Problem(name, fields[name], "is set by the package") for name in taken]
+    given = {name: value for name, value in fields.items() if name not in taken and value is not None}
+    try:
+        item = model(**given, **{name: value for name, value in stamps.items() if value is not None})
+    except ValidationError as error:
+        named = {problem.field for problem in error.problems}
+        missing = [problem for problem in model.missing(given) if problem.field not in named]
+        raise joined([*problems, *error.problems, *missing], [error]) from None
+    if problems := [*problems, *item.problems()]:
+        raise ValidationError(problems)
+    return item
+
+
+def insert(target: Target, item: _M) -> _M:
+    """Put an item that must not exist yet. One request.
+
+    Raises:
+        AlreadyExistsError: the key is taken; `current` is who has it.
+    """
+    hash_key = item.get_attributes()[str(item._hash_keyname)]
+    request = item.get_save_kwargs_from_instance(hash_key.does_not_exist(), "ALL_OLD")
+    try:
+        target.send("PutItem", request)
+    except ConflictError as error:
+        raise AlreadyExistsError(f"{target.name} exists already", error.current) from error
+    item.revision = 1
+    return item
+
+
+def write_actions(
+    target: Target,
+    changes: Mapping[str, Any],
+    *,
+    by: str | None,
+    now: datetime,
+    once: Mapping[str, Any] | None = None,
+) -> list[Action]:
+    """Return the update that makes these changes, derives what follows from them and counts the revision.
+
+    Args:
+        target: the item.
+        changes: checked values; None removes.
+        by: who writes.
+        now: when.
+        once: checked values that are set only where the item has none.
+    """
+    model = target.model
+    touched = model.derived_sources() & changes.keys()
+    known = {name: changes[name] for name in touched} | dict(target.key)
+    values = {**changes, **(model.derived(known) if touched else {}), "updated_at": now}
+    if by is not None:
+        values["updated_by"] = check_values(model, {"updated_by": by})["updated_by"]
+    actions = [model._set(name, value) for name, value in values.items()]
+    attributes = model.get_attributes()
+    actions += [attributes[name].set(attributes[name] | value) for name, value in (once or {}).items()]
+    return [*actions, attributes["revision"].add(1)]
+
+
+def update(
+    target: Target,
+    changes: Mapping[str, Any],
+    *,
+    condition: Condition,
+    by: str | None,
+    now: datetime,
+    once: Mapping[str, Any] | None = None,
+    more: Sequence[Action] = (),
+) -> Any:
+    """Change one item under a condition and return it as stored. One request.
+
+    Raises:
+        ConflictError: the condition failed; `current` is the item, or None where there is none.
+    """
+    actions = [*write_actions(target, changes, by=by, now=now, once=once), *more]
+    request = target.request(
+        actions=actions,
+        condition=condition,
+        return_values="ALL_NEW",
+        return_values_on_condition_failure="ALL_OLD",
+    )
+    refuse_too_large({f"value {name}": value for name, value in request["ExpressionAttributeValues"].items()})
+    return target.model.from_raw_data(target.send("UpdateItem", request)["Attributes"])
+
+
+def exists(target: Target) -> Any:
+    """Return the condition that the item is there."""
+    return target.model.get_attributes()[str(target.model._hash_keyname)].exists()
+
+
+def update_existing(
+    target: Target,
+    changes: Mapping[str, Any],
+    *,
+    expected_revision: int | None,
+    rules: Condition | None = None,
+    by: str | None,
+    now: datetime | None,
+) -> Any:
+    """Make checked changes to an item that must exist, at the revision that is expected, if one is. One request.
+
+    Raises:
+        ItemNotFoundError: there is no such item.
+        StaleRevisionError: it has another revision.
+        ConflictError: `rules` failed; `current` is the item.
+    """
+    condition = at_revision(target, expected_revision)
+    if rules is not None:
+        condition &= rules
+    try:
+        return update(target, changes, condition=condition, by=by, now=stamp(now))
+    except ConflictError as error:
+        raise refused(target, error, expected_revision) from error
+
+
+def at_revision(target: Target, expected: int | None) -> Any:
+    """Return the condition that the item is there, and has the expected revision, if one is expected."""
+    if expected is None:
+        return exists(target)
+    return exists(target) & (target.model.revision == check_values(target.model, {"revision": expected})["revision"])
+
+
+def refused(target: Target, error: ConflictError, expected_revision: int | None) -> PipemodelsError:
+    """Return what a failed condition on an existing item means."""
+    current = error.current
+    if current is None:
+        return ItemNotFoundError(f"there is no {target.name}")
+    if expected_revision is not None and current.revision != expected_revision:
+        message = f"{target.name} is at revision {current.revision}, not {expected_revision}: read it again"
+        return StaleRevisionError(message, current)
+    return error
+
+
+def put(target: Target, fields: Mapping[str, Any], *, by: str | None, now: datetime | None) -> Any:
+    """Create an item, or replace all that it holds but its creation and its count of revisions. One request."""
+    item = new_item(target.model, fields, by=by, now=now)
+    item.serialize()
+    kept = {*STAMPS, *target.key, *target.model.DERIVED}
+    changes = {name: getattr(item, name) for name in item.get_attributes() if name not in kept}
+    once = {"created_at": item.created_at} | ({"created_by": item.created_by} if by is not None else {})
+    hash_key = target.model.get_attributes()[str(target.model._hash_keyname)]
+    # always true; it only lets one function make every update
+    either = hash_key.exists() | hash_key.does_not_exist()
+    return update(target, changes, condition=either, by=by, now=item.updated_at, once=once)
+
+
+def delete(target: Target, *, expected_revision: int | None) -> Any:
+    """Delete an item that must exist and return it as it was. One request.
+
+    Raises:
+        ItemNotFoundError: there is no such item.
+        StaleRevisionError: it has another revision than expected.
+    """
+    request = target.request(
+        condition=at_revision(target, expected_revision),
+        return_values="ALL_OLD",
+        return_values_on_condition_failure="ALL_OLD",
+    )
+    try:
+        answer = target.send("DeleteItem", request)
+    except ConflictError as error:
+        raise refused(target, error, expected_revision) from error
+    return target.model.from_raw_data(answer["Attributes"])
+
+
+def id_list(ids: Iterable[str]) -> list[str]:
+    """Return the ids; a single text is one id, and never meant as its letters."""
+    return [ids] if isinstance(ids, str) else list(ids)
+
+
+def update_together(
+    targets: Iterable[Target], changes: Mapping[str, Any], *, by: str | None, now: datetime | None
+) -> list[str]:
+    """Make the same change to many existing items and return their ids, each once, in order.
+
+    All or nothing up to 100; above that in transactions of 100.
+
+    Raises:
+        ItemNotFoundError: one is missing; what earlier transactions changed is in the error's `done`.
+    """
+    at = stamp(now)
+    unique = list({tuple(target.key.values()): target.checked() for target in targets}.values())
+    done: list[str] = []
+    for start in range(0, len(unique), _TRANSACTION_ITEMS):
+        chunk = unique[start : start + _TRANSACTION_ITEMS]
+        try:
+            _update_chunk(chunk, changes, by=by, now=at)
+        except PipemodelsError as error:
+            error.done = tuple(done)
+            raise
+        done += ["/".join(target.key.values()) for target in chunk]
+    return done
+
+
+def _update_chunk(chunk: list[Target], changes: Mapping[str, Any], *, by: str | None, now: datetime) -> None:
+    connection = chunk[0].model._get_connection()
+    updates = [
+        target.request(
+            actions=write_actions(target, changes, by=by, now=now),
+            condition=exists(target),
+        )
+        for target in chunk
+    ]
+    names = ", ".join(target.name for target in chunk)
+    try:
+        with translated(names, table=chunk[0].model.Meta.table_name):
+            connection.connection.transact_write_items([], [], [], updates)
+    except ConflictError as error:
+        missing = [chunk[position].name for position in _failed(error.__cause__)]
+        raise ItemNotFoundError(f"there is no {', no '.join(missing)}; nothing was changed") from error
+
+
+def _failed(error: BaseException | None) -> list[int]:
+    """Return the positions of the transaction's items whose condition failed."""
+    reasons = error.cancellation_reasons if isinstance(error, PynamoDBException) else []  # type: ignore[attr-defined]
+    return [n for n, reason in enumerate(reasons) if reason and reason.code == "ConditionalCheckFailed"]

@@ -1,0 +1,140 @@
+"""Commands on the stages of a run.
+
+DynamoDB cannot find a list's element by its name, so these read the run and then write under the condition that its
+stages are as they were read; a failed condition tells the run as it is, and the command decides anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from pynamodb.expressions.condition import Condition
+
+from pipemodels.commands import _writing as writing
+from pipemodels.commands.runs import run_target
+from pipemodels.errors import AlreadyExistsError, ConflictError, IllegalTransitionError, ItemNotFoundError
+from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
+
+_TRIES = 10
+_Decide = Callable[[list[StageInfo]], list[StageInfo] | None]
+
+
+def start_stage(
+    *,
+    pipeline_id: str,
+    run_id: str,
+    stage_name: str,
+    start_time: datetime | None = None,
+    by: str | None = None,
+    now: datetime | None = None,
+) -> PipelineRunLog:
+    """Record that a stage of a running run has started; it becomes `current_stage`. Two requests.
+
+    A stage that is running already stays as it is.
+
+    Raises:
+        ValidationError: the input cannot be stored.
+        ItemNotFoundError: there is no such run.
+        IllegalTransitionError: the run is not running.
+        AlreadyExistsError: a stage of this name has ended.
+    """
+    at = writing.stamp(now)
+    stage = StageInfo(stage_name=stage_name, status=RunStatus.RUNNING, start_time=start_time or at)
+    target = run_target(pipeline_id, run_id).checked()
+
+    def decide(stages: list[StageInfo]) -> list[StageInfo] | None:
+        there = next((one for one in stages if one.stage_name == stage.stage_name), None)
+        if there is None:
+            return [*stages, stage]
+        if there.status is RunStatus.RUNNING:
+            return None
+        raise AlreadyExistsError(f"stage {stage_name!r} of {target.name} is {there.status} already", there)
+
+    return _change_stages(target, decide, current_stage=stage.stage_name, by=by, now=at)
+
+
+def finish_stage(
+    *,
+    pipeline_id: str,
+    run_id: str,
+    stage_name: str,
+    status: RunStatus | str = RunStatus.SUCCESS,
+    end_time: datetime | None = None,
+    records_processed: int | None = None,
+    error_message: str | None = None,
+    by: str | None = None,
+    now: datetime | None = None,
+) -> PipelineRunLog:
+    """Record how a stage ended: `success`, `failed` (with a message), `cancelled` or `skipped`. Two requests.
+
+    Said again with the same facts it changes nothing.
+
+    Raises:
+        ValidationError: the input cannot be stored, or ends the stage before it started.
+        ItemNotFoundError: there is no such run, or no such stage in it.
+        IllegalTransitionError: the run is not running, or the stage ended otherwise.
+    """
+    at = writing.stamp(now)
+    target = run_target(pipeline_id, run_id).checked()
+    ended = StageInfo(
+        stage_name=stage_name,
+        status=RunStatus(status) if status in set(RunStatus) else status,  # type: ignore[arg-type]  # refused by name
+        records_processed=records_processed,
+        error_message=error_message,
+    )
+    if ended.status in {RunStatus.PENDING, RunStatus.RUNNING}:
+        raise IllegalTransitionError(f"a stage cannot end as {ended.status}", ended)
+
+    def decide(stages: list[StageInfo]) -> list[StageInfo] | None:
+        there = next((one for one in stages if one.stage_name == ended.stage_name), None)
+        if there is None:
+            raise ItemNotFoundError(f"there is no stage {stage_name!r} in {target.name}")
+        end = end_time or max(at, there.start_time or at)
+        wanted = replace(ended, start_time=there.start_time or end, end_time=end)
+        if there.status is RunStatus.RUNNING:
+            return [wanted if one is there else one for one in stages]
+        if there == (wanted if end_time else replace(wanted, end_time=there.end_time)):
+            return None
+        raise IllegalTransitionError(f"stage {stage_name!r} of {target.name} is {there.status} already", there)
+
+    return _change_stages(target, decide, by=by, now=at)
+
+
+def _change_stages(
+    target: writing.Target,
+    decide: _Decide,
+    *,
+    current_stage: str | None = None,
+    by: str | None,
+    now: datetime,
+) -> PipelineRunLog:
+    """Write what `decide` makes of the stages; None leaves the run as it is."""
+    with target.translated():
+        run = PipelineRunLog.get(*target.key.values(), consistent_read=True)
+    for _ in range(_TRIES):
+        if run.status is not RunStatus.RUNNING:
+            raise IllegalTransitionError(f"{target.name} is {run.status} and cannot report a stage", run)
+        before = run.stages or []
+        after = decide(before)
+        if after is None:
+            return run
+        changes = {"stages": after} | ({"current_stage": current_stage} if current_stage else {})
+        condition = (PipelineRunLog.status == RunStatus.RUNNING) & _unchanged(run.stages)
+        try:
+            written: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=now)
+        except ConflictError as error:
+            if error.current is None:
+                raise ItemNotFoundError(f"there is no {target.name}") from error
+            run = error.current
+            continue
+        return written
+    raise ConflictError(f"{target.name}: others kept changing its stages; try again", run)
+
+
+def _unchanged(stages: list[StageInfo] | None) -> Condition:
+    """Return the condition that the stages are those that were read."""
+    if stages is None:
+        return PipelineRunLog.stages.does_not_exist()
+    return PipelineRunLog.stages == stages

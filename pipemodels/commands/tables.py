@@ -1,0 +1,145 @@
+"""Commands on tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from pipemodels.commands import _writing as writing
+from pipemodels.errors import ConflictError, ValidationError
+from pipemodels.models.table import TableConfig
+
+
+def table_target(table_id: str) -> writing.Target:
+    """Return the table as what a command writes."""
+    return writing.Target(TableConfig, {"table_id": table_id}, f"table {table_id!r}")
+
+
+def create_table(*, by: str | None = None, now: datetime | None = None, **fields: Any) -> TableConfig:
+    """Register a new table. One request.
+
+    Args:
+        by: who creates it.
+        now: when; the clock, if not given.
+        fields: the fields of `TableConfig`; `table_id`, `pipeline_id`, `table_name`, `table_type`, `data_format` and
+            `location` are required.
+
+    Raises:
+        ValidationError: with every problem of the input; nothing was sent.
+        AlreadyExistsError: the id is taken; `current` is the table that has it.
+    """
+    item = writing.new_item(TableConfig, writing.with_environment(fields), by=by, now=now)
+    return writing.insert(table_target(item.table_id), item)
+
+
+def put_table(*, by: str | None = None, now: datetime | None = None, **fields: Any) -> TableConfig:
+    """Create the table, or replace all of it but `created_at` and `created_by`. One request.
+
+    The last writer wins, and every write counts the revision. Fields that are not given are cleared.
+
+    Raises:
+        ValidationError: with every problem of the input; nothing was sent.
+    """
+    fields = writing.with_environment(fields)
+    item: TableConfig = writing.put(table_target(fields.get("table_id", "")), fields, by=by, now=now)
+    return item
+
+
+def update_table(
+    *,
+    table_id: str,
+    changes: Mapping[str, Any],
+    expected_revision: int | None = None,
+    by: str | None = None,
+    now: datetime | None = None,
+) -> TableConfig:
+    """Change the named fields and no others; None clears one. One request.
+
+    Raises:
+        ValidationError: no change, an unknown or protected field, a value that cannot be stored, or an
+            `archive_after_days` that would not stay below `retention_days`; nothing was changed.
+        ItemNotFoundError: there is no such table.
+        StaleRevisionError: somebody wrote it since; `current` is the newer one.
+    """
+    target = table_target(table_id).checked()
+    checked = writing.check_changes(TableConfig, changes, target.key)
+    rules = _archive_rule(checked)
+    try:
+        item: TableConfig = writing.update_existing(
+            target, checked, expected_revision=expected_revision, rules=rules, by=by, now=now
+        )
+    except ConflictError as error:
+        if type(error) is ConflictError and error.current is not None:
+            raise _archive_error(checked, error.current) from error
+        raise
+    return item
+
+
+def _archive_rule(changes: Mapping[str, Any]) -> Any:
+    """Return the condition that archiving stays before deletion, where only one of the two changes."""
+    archive, retention = changes.get("archive_after_days"), changes.get("retention_days")
+    if archive is not None and retention is not None and archive >= retention:
+        raise ValidationError.of("archive_after_days", archive, f"must be less than retention_days ({retention})")
+    if archive is not None and "retention_days" not in changes:
+        return TableConfig.retention_days.does_not_exist() | (TableConfig.retention_days > archive)
+    if retention is not None and "archive_after_days" not in changes:
+        return TableConfig.archive_after_days.does_not_exist() | (TableConfig.archive_after_days < retention)
+    return None
+
+
+def _archive_error(changes: Mapping[str, Any], current: TableConfig) -> ValidationError:
+    archive = changes.get("archive_after_days", current.archive_after_days)
+    retention = changes.get("retention_days", current.retention_days)
+    return ValidationError.of("archive_after_days", archive, f"must be less than retention_days ({retention})")
+
+
+def record_table_statistics(
+    *,
+    table_id: str,
+    record_count: int | None = None,
+    size_bytes: int | None = None,
+    last_updated_data: datetime | None = None,
+    by: str | None = None,
+    now: datetime | None = None,
+) -> TableConfig:
+    """Note how many records and bytes a table holds and when its data changed; what is None stays. One request.
+
+    Raises:
+        ValidationError: all three are None, or one cannot be stored.
+        ItemNotFoundError: there is no such table.
+    """
+    statistics = {
+        "record_count": record_count,
+        "size_bytes": size_bytes,
+        "last_updated_data": last_updated_data,
+    }
+    changes = {name: value for name, value in statistics.items() if value is not None}
+    return update_table(table_id=table_id, changes=changes, by=by, now=now)
+
+
+def activate_tables(table_ids: Iterable[str], *, by: str | None = None, now: datetime | None = None) -> list[str]:
+    """Make tables active and return their ids; all or nothing up to 100, above that by transactions of 100.
+
+    Raises:
+        ItemNotFoundError: one is missing; its transaction changed nothing, and `done` names what earlier ones did.
+    """
+    return writing.update_together(map(table_target, writing.id_list(table_ids)), {"is_active": True}, by=by, now=now)
+
+
+def deactivate_tables(table_ids: Iterable[str], *, by: str | None = None, now: datetime | None = None) -> list[str]:
+    """Make tables inactive; otherwise like `activate_tables`."""
+    return writing.update_together(
+        map(table_target, writing.id_list(table_ids)), {"is_active": False}, by=by, now=now
+    )
+
+
+def delete_table(*, table_id: str, expected_revision: int | None = None) -> TableConfig:
+    """Delete the table's configuration and return it as it was. One request.
+
+    Raises:
+        ItemNotFoundError: there is no such table.
+        StaleRevisionError: it has another revision than expected.
+    """
+    item: TableConfig = writing.delete(table_target(table_id).checked(), expected_revision=expected_revision)
+    return item

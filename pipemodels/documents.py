@@ -1,0 +1,143 @@
+"""Free documents, exactly: JSON-like Python values to DynamoDB's tagged values and back.
+
+A document is made of dict (text keys), list, str, int, Decimal, bool and None. Anything else is refused with the
+path of the offending value. Numbers read back as int where they are whole, else as Decimal; nothing goes through
+float. Source of the wire form: DynamoDB's AttributeValue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from pipemodels.checks import MAX_ITEM_BYTES, exact_number, number_problem, text_problem
+from pipemodels.errors import ItemTooLargeError, Problem, ValidationError
+
+MAX_DEPTH = 32  # DynamoDB: nesting of lists and maps
+_WAYS_OUT = {
+    tuple: "a tuple: write a list",
+    set: "a set: write a sorted list",
+    frozenset: "a set: write a sorted list",
+    bytes: "bytes: write base64 text, or a URL to where they are",
+}
+
+
+def checked_document(value: Any, path: str) -> Any:
+    """Return a deep copy of the document in the form in which it reads back.
+
+    Raises:
+        ValidationError: with the path, the value and the reason of each part that cannot be stored.
+    """
+    if problems := list(document_problems(value, path)):
+        raise ValidationError(problems)
+    return _copy(value)
+
+
+def document_problems(value: Any, path: str, depth: int = 0) -> Iterator[Problem]:
+    """Yield what is wrong with a document, part by part."""
+    if isinstance(value, dict | list) and depth >= MAX_DEPTH:
+        yield Problem(path, type(value).__name__, f"is nested deeper than DynamoDB's {MAX_DEPTH} levels")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            if reason := text_problem(key) or ("is an empty key" if not key else None):
+                yield Problem(f"{path} key", key, reason)
+            else:
+                yield from document_problems(part, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for position, part in enumerate(value):
+            yield from document_problems(part, f"{path}[{position}]", depth + 1)
+    elif reason := _scalar_problem(value):
+        yield Problem(path, value, reason)
+
+
+def _scalar_problem(value: object) -> str | None:
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return text_problem(value)
+    if isinstance(value, int | float | Decimal):
+        return number_problem(value)
+    way_out = next((text for kind, text in _WAYS_OUT.items() if isinstance(value, kind)), None)
+    return f"is {way_out or f'of type {type(value).__name__}, which no document holds: write text'}"
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _copy(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_copy(part) for part in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    return str(value) if isinstance(value, str) else exact_number(value)
+
+
+def encode(value: Any) -> dict[str, Any]:
+    """Return DynamoDB's tagged form of a checked document."""
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, dict):
+        return {"M": {key: encode(part) for key, part in value.items()}}
+    if isinstance(value, list):
+        return {"L": [encode(part) for part in value]}
+    return {"N": number_text(value)}
+
+
+def decode(tagged: dict[str, Any]) -> Any:
+    """Return the document of DynamoDB's tagged form; sets, which others may have written, as sorted lists."""
+    ((tag, value),) = tagged.items()
+    if tag == "M":
+        return {key: decode(part) for key, part in value.items()}
+    if tag == "L":
+        return [decode(part) for part in value]
+    if tag == "N":
+        return read_number(value)
+    if tag == "NULL":
+        return None
+    if tag == "NS":
+        return sorted(read_number(part) for part in value)
+    return sorted(value) if tag in {"SS", "BS"} else value
+
+
+def number_text(value: int | Decimal) -> str:
+    """Return a number as DynamoDB takes it, all digits kept."""
+    return str(value)
+
+
+def read_number(text: str) -> int | Decimal:
+    """Return the number that DynamoDB stored as this text, exactly."""
+    return exact_number(Decimal(text))
+
+
+def refuse_too_large(item: Mapping[str, dict[str, Any]]) -> None:
+    """Refuse what exceeds DynamoDB's 400 KB.
+
+    Source: "DynamoDB item sizes and formats" of its developer guide; numbers are counted at their largest.
+
+    Raises:
+        ItemTooLargeError: with the three largest fields and their sizes.
+    """
+    sizes = {name: len(name.encode()) + _size(value) for name, value in item.items()}
+    total = sum(sizes.values())
+    if total > MAX_ITEM_BYTES:
+        largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+        shown = ", ".join(f"{name} {sizes[name]:,} bytes" for name in largest)
+        reason = f"bytes exceed the {MAX_ITEM_BYTES:,} of a DynamoDB item; its largest fields: {shown}"
+        raise ItemTooLargeError([Problem("item", total, reason)])
+
+
+def _size(tagged: dict[str, Any]) -> int:
+    ((tag, value),) = tagged.items()
+    if tag == "S":
+        return len(value.encode())
+    if tag == "N":
+        return (len(value) + 1) // 2 + 1
+    if tag == "M":
+        return 3 + sum(1 + len(key.encode()) + _size(part) for key, part in value.items())
+    if tag == "L":
+        return 3 + sum(1 + _size(part) for part in value)
+    return 1 if tag in {"BOOL", "NULL"} else sum(map(len, value))

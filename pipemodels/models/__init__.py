@@ -1,0 +1,19 @@
+"""The stored shape: which tables there are, and what each item holds."""
+
+from pipemodels.models.pipeline import PipelineConfig
+from pipemodels.models.run import DataQualityResult, PipelineRunLog, RunStatus, StageInfo
+from pipemodels.models.table import DataFormat, TableConfig, TableType
+
+MODELS = (PipelineConfig, TableConfig, PipelineRunLog)
+
+__all__ = [
+    "MODELS",
+    "DataFormat",
+    "DataQualityResult",
+    "PipelineConfig",
+    "PipelineRunLog",
+    "RunStatus",
+    "StageInfo",
+    "TableConfig",
+    "TableType",
+]

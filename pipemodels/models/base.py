@@ -1,0 +1,384 @@
+"""The base of the models: configured tables, revisions that are never lost, summaries that cannot be saved.
+
+It closes what PynamoDB leaves open: the table and the connection follow `configure()` and `using()`; every way of
+writing keeps the revision; derived attributes (index shards, durations) follow their sources; an item that an index
+returned in part is read-only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar, Self, TypeVar
+from zlib import crc32
+
+from pynamodb.attributes import Attribute
+from pynamodb.connection import TableConnection
+from pynamodb.connection.base import MetaTable
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path, Value
+from pynamodb.expressions.update import Action, RemoveAction, SetAction
+from pynamodb.indexes import IncludeProjection
+from pynamodb.models import BatchWrite, MetaModel
+from pynamodb.models import Model as PynamoModel
+from pynamodb.pagination import ResultIterator
+
+from pipemodels.attributes import IdAttribute, RevisionAttribute, UTCInstantAttribute
+from pipemodels.config import connection_of, current_config
+from pipemodels.documents import decode, refuse_too_large
+from pipemodels.errors import Problem, SummaryError, ValidationError, joined
+from pipemodels.instants import utc_now
+from pipemodels.models.batch import TransactionalBatch
+from pipemodels.records import unknown_fields
+
+_M = TypeVar("_M", bound="Model")
+
+
+def shard_of(value: str, item_id: str) -> str:
+    """Return the hash key under which an index keeps this value of this item: `<value>#<n>`.
+
+    n = crc32(id) mod `index_shards`: a stable hash, because every process must agree.
+    """
+    return f"{value}#{crc32(item_id.encode()) % current_config().index_shards}"
+
+
+def shards_of(value: str) -> list[str]:
+    """Return every hash key under which an index may keep this value."""
+    return [f"{value}#{shard}" for shard in range(current_config().index_shards)]
+
+
+class _ConfiguredMeta(type):
+    """Makes `Meta.table_name` follow the configuration in force, for all that PynamoDB does with it."""
+
+    base_name: str
+
+    @property
+    def table_name(cls) -> str:
+        return current_config().table_name(cls.base_name)
+
+
+class ConfiguredTable(metaclass=_ConfiguredMeta):
+    """Base of a model's `Meta`: give it `base_name`; `table_name` is the configured prefix and that."""
+
+    base_name: str
+    billing_mode = "PAY_PER_REQUEST"
+
+
+class _MetaModel(MetaModel):
+    """Holds the two declarations of an index key, in the index and in the model, together."""
+
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **more: Any) -> None:
+        super().__init__(name, bases, namespace, **more)
+        for index in cls._indexes.values():  # type: ignore[attr-defined]  # set on the model by PynamoDB
+            for key, attribute in index.Meta.attributes.items():
+                own = cls._attributes.get(key)
+                if own is None or (own.attr_name, own.attr_type) != (
+                    attribute.attr_name,
+                    attribute.attr_type,
+                ):
+                    raise TypeError(f"{name}.{key}: the key of {index.Meta.index_name} is declared otherwise there")
+
+
+class Model(PynamoModel, metaclass=_MetaModel):
+    """A PynamoDB model on the configured table; a user's own models gain the same by this base.
+
+    Its `Meta` derives from `ConfiguredTable`. A `RevisionAttribute`, if there is one, is kept by every write.
+    """
+
+    # which attributes an item from an index holds; None: it is whole
+    _held: frozenset[str] | None = None
+
+    DERIVED: ClassVar[frozenset[str]] = frozenset()
+    """Attributes that follow from others and that nobody may set."""
+
+    __hash__ = None  # type: ignore[assignment]  # compared by value and mutable
+
+    def __eq__(self, other: object) -> bool:
+        """Items are equal when their class and all their values are."""
+        if not isinstance(other, Model):
+            return NotImplemented
+        mine = {name: value for name, value in self.attribute_values.items() if value is not None}
+        theirs = {name: value for name, value in other.attribute_values.items() if value is not None}
+        return type(self) is type(other) and self._held == other._held and mine == theirs
+
+    # -- what a model may say -------------------------------------------------------------------------------------
+
+    @classmethod
+    def derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the derived attributes that follow from these values; some sources may be missing."""
+        return {}
+
+    @classmethod
+    def derived_sources(cls) -> frozenset[str]:
+        """Return the names from which others are derived."""
+        return frozenset()
+
+    def rule_problems(self) -> list[Problem]:
+        """Return what is wrong between fields that are right one by one."""
+        return []
+
+    # -- values ---------------------------------------------------------------------------------------------------
+
+    def _set_attributes(self, **attributes: Any) -> None:
+        problems = unknown_fields(attributes, list(self.get_attributes()))
+        causes = []
+        for name in attributes.keys() & self.get_attributes().keys():
+            try:
+                setattr(self, name, attributes[name])
+            except ValidationError as error:
+                problems.extend(error.problems)
+                causes.append(error)
+        if problems:
+            order = {name: position for position, name in enumerate(attributes)}
+            problems.sort(key=lambda problem: order.get(problem.field.partition("[")[0].partition(".")[0], 0))
+            raise joined(problems, causes)
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what keeps this item from being stored."""
+        missing = self.missing(self.attribute_values)
+        yield from missing
+        if not missing:
+            yield from self.rule_problems()
+
+    @classmethod
+    def missing(cls, values: Mapping[str, Any]) -> list[Problem]:
+        """Return a problem for each required field that has neither a value nor a default."""
+        return [
+            Problem(name, None, "is required")
+            for name, attribute in cls.get_attributes().items()
+            if not attribute.null and values.get(name) is None and attribute.default_for_new is None
+        ]
+
+    def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
+        """Return DynamoDB's form of the item, checked whole, with what is derived brought up to date.
+
+        Raises:
+            ValidationError: with every problem.
+            ItemTooLargeError: the item exceeds 400 KB; with its largest fields.
+            SummaryError: the item is a summary.
+        """
+        self._refuse_summary()
+        if null_check and (problems := list(self.problems())):
+            raise joined(problems)
+        values = {name: self.attribute_values.get(name) for name in self.get_attributes()}
+        for name, value in self.derived(values).items():
+            setattr(self, name, value)
+        item = super().serialize(null_check=null_check)
+        refuse_too_large(item)
+        return item
+
+    def deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
+        """Take the values of a whole item."""
+        self._held = None
+        super().deserialize(attribute_values)
+
+    def _refuse_summary(self) -> None:
+        if self._held is not None:
+            raise SummaryError("a summary of an index cannot be written over the whole item; fetch that first")
+
+    @classmethod
+    def summary(cls, data: dict[str, Any], held: frozenset[str]) -> Self:
+        """Return an item of which only the named attributes were read."""
+        item = cls.from_raw_data(data)
+        item._held = held
+        return item
+
+    # -- connection -----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        config = current_config()
+        connection = connection_of(config)
+        tables = connection.tables
+        if cls not in tables:
+            name = config.table_name(cls.Meta.base_name)  # type: ignore[attr-defined]
+            with connection.lock:
+                with suppress(ValueError):  # another model on the same table was first
+                    connection.add_meta_table(MetaTable({"TableName": name, **_key_schemas(cls)}))
+                table = TableConnection(name)
+                table.connection = connection
+                tables[cls] = table
+        return tables[cls]
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    def _handle_version_attribute(
+        self, *, attributes: dict[str, Any] | None = None, actions: list[Action] | None = None
+    ) -> Condition | None:
+        """Keep the revision, also where the object does not know it: then add to whatever is stored.
+
+        PynamoDB would set such an item back to 1, and create it if it is missing.
+        """
+        self._refuse_summary()
+        if actions is not None:
+            self._complete(actions)
+        name = self._version_attribute_name
+        if name is None or actions is None or getattr(self, name) is not None:
+            return super()._handle_version_attribute(attributes=attributes, actions=actions)
+        version = self.get_attributes()[name]
+        actions.append(version.add(1))
+        return version.exists()
+
+    def _complete(self, actions: list[Action]) -> None:
+        """Add to an update what follows from it: derived attributes, and when it was."""
+        changes = {path: value for path, value in map(self._change, actions) if path is not None}
+        touched = changes.keys() & self.derived_sources()
+        for name in touched:
+            if changes[name] is _COMPUTED:
+                raise ValidationError.of(
+                    name,
+                    "an expression",
+                    "must be set to a value, because other attributes are derived from it",
+                )
+        if touched:
+            known = {name: changes[name] for name in touched} | self._keys()
+            actions.extend(self._set(name, value) for name, value in self.derived(known).items())
+        if "updated_at" in self.get_attributes() and "updated_at" not in changes:
+            actions.append(self._set("updated_at", utc_now()))
+
+    @classmethod
+    def _set(cls, name: str, value: Any) -> Action:
+        attribute = cls.get_attributes()[name]
+        return attribute.remove() if value is None else attribute.set(value)
+
+    @classmethod
+    def _change(cls, action: Action) -> tuple[str | None, Any]:
+        """Return which attribute an action sets, and to what."""
+        path = action.values[0]
+        if not isinstance(path, Path) or not isinstance(path.attribute, Attribute):
+            return None, None
+        name = cls._dynamo_to_python_attr(path.attribute.attr_name)
+        if isinstance(action, RemoveAction):
+            return name, None
+        operand = action.values[1]
+        if isinstance(action, SetAction) and isinstance(operand, Value):
+            return name, path.attribute.deserialize(next(iter(operand.value.values())))
+        return name, _COMPUTED
+
+    def _keys(self) -> dict[str, Any]:
+        names = [self._hash_keyname, self._range_keyname]
+        return {name: getattr(self, name) for name in names if name}
+
+    def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> dict[str, Any]:
+        """Write the item, unless somebody wrote it since it was read (PynamoDB's `PutError`).
+
+        Raises:
+            ValidationError: the item cannot be stored, or `add_version_condition=False`: a put without a condition
+                would lose the revisions of others. Use `update()`, or `put_pipeline` and `put_table`.
+        """
+        if not add_version_condition and self._version_attribute_name:
+            raise ValidationError.of(
+                "add_version_condition", False, "would lose revisions: use update(), or a put_… command"
+            )
+        self._touch()
+        return super().save(condition=condition)
+
+    def _touch(self) -> None:
+        self._refuse_summary()
+        if "updated_at" in self.get_attributes():
+            setattr(self, "updated_at", utc_now())  # noqa: B010  # only some models declare it
+
+    @classmethod
+    def batch_write(cls, auto_commit: bool = True) -> BatchWrite[Self]:
+        """Write many items.
+
+        A model with a revision keeps its promise here too: its writes go as transactions of up to 100, each item
+        under the condition that `save()` has. A stale item refuses its whole transaction.
+        """
+        if cls._version_attribute_name is None:
+            return super().batch_write(auto_commit)
+        return TransactionalBatch(cls, auto_commit=auto_commit)
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def held_by(cls, index_name: str | None, attributes_to_get: Any = None) -> frozenset[str] | None:
+        """Return the attributes that such a read returns, by stored name; None for all."""
+        if attributes_to_get is not None:
+            return frozenset(str(name) for name in attributes_to_get)
+        projection = cls._indexes[index_name].Meta.projection if index_name else None
+        if projection is None or projection.projection_type == "ALL":
+            return None
+        keys = {attribute.attr_name for attribute in cls.get_attributes().values() if _is_key(attribute)}
+        keys |= {attribute.attr_name for attribute in cls._indexes[str(index_name)].Meta.attributes.values()}
+        return frozenset(keys | set(projection.non_key_attributes or ()))
+
+    @classmethod
+    def query(cls, hash_key: Any, *args: Any, **settings: Any) -> ResultIterator[Self]:
+        """Query the table or an index; what an index does not hold raises on access."""
+        results = super().query(hash_key, *args, **settings)
+        return cls._mark(results, settings)
+
+    @classmethod
+    def scan(cls, *args: Any, **settings: Any) -> ResultIterator[Self]:
+        """Scan the table or an index; what an index does not hold raises on access."""
+        results = super().scan(*args, **settings)
+        return cls._mark(results, settings)
+
+    @classmethod
+    def _mark(cls, results: ResultIterator[Self], settings: dict[str, Any]) -> ResultIterator[Self]:
+        held = cls.held_by(settings.get("index_name"), settings.get("attributes_to_get"))
+        if held is not None:
+            results._map_fn = lambda data: cls.summary(data, held)
+        return results
+
+    @classmethod
+    def get(cls, *args: Any, **settings: Any) -> Self:
+        """Return one item by its key; one read in part (`attributes_to_get`) is a summary."""
+        item = super().get(*args, **settings)
+        item._held = cls.held_by(None, settings.get("attributes_to_get"))
+        return item
+
+    @classmethod
+    def batch_get(cls, *args: Any, **settings: Any) -> Iterator[Self]:
+        """Yield items by their keys, in no order; those read in part (`attributes_to_get`) are summaries."""
+        for item in super().batch_get(*args, **settings):
+            item._held = cls.held_by(None, settings.get("attributes_to_get"))
+            yield item
+
+
+_COMPUTED = object()  # an update's value that only DynamoDB knows
+
+
+class StampedModel(Model):
+    """A model with the five attributes that every item of this package has."""
+
+    revision = RevisionAttribute()
+    created_at = UTCInstantAttribute(default_for_new=utc_now)
+    updated_at = UTCInstantAttribute(default_for_new=utc_now)
+    created_by = IdAttribute(null=True)
+    updated_by = IdAttribute(null=True)
+
+
+def summary(*names: str) -> IncludeProjection:
+    """Return the projection of a summary: the named attributes and the revision, never the whole item."""
+    return IncludeProjection([*names, "revision"])
+
+
+def stored_fields(item: Model) -> dict[str, Any]:
+    """Return an item's fields by stored name as plain values, instants as stored text, numbers exact."""
+    fields = {}
+    for name, attribute in item.get_attributes().items():
+        value = item.attribute_values.get(name)
+        if value is not None:
+            fields[attribute.attr_name] = decode({attribute.attr_type: attribute.serialize(value)})
+    return fields
+
+
+def _is_key(attribute: Attribute[Any]) -> bool:
+    return bool(attribute.is_hash_key or attribute.is_range_key)
+
+
+def _key_schemas(model: type[Model]) -> dict[str, Any]:
+    """Return what PynamoDB needs to know of a table's keys, in the words of DescribeTable."""
+    schema = model._get_schema()
+
+    def named(indexes: Any) -> list[dict[str, Any]]:
+        return [{"IndexName": index["index_name"], "KeySchema": index["key_schema"]} for index in indexes]
+
+    return {
+        "KeySchema": schema["key_schema"],
+        "AttributeDefinitions": schema["attribute_definitions"],
+        "GlobalSecondaryIndexes": named(schema["global_secondary_indexes"]),
+        "LocalSecondaryIndexes": named(schema["local_secondary_indexes"]),
+    }

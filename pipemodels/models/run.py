@@ -1,0 +1,243 @@
+"""PipelineRunLog: every run that a pipeline made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+
+from pipemodels.attributes import (
+    DecimalAttribute,
+    DocumentAttribute,
+    DocumentListAttribute,
+    EnumAttribute,
+    ExpiryAttribute,
+    FlagAttribute,
+    IdAttribute,
+    IntegerAttribute,
+    RecordListAttribute,
+    TextAttribute,
+    TextListAttribute,
+    TextMapAttribute,
+    UTCInstantAttribute,
+    ValueAttribute,
+)
+from pipemodels.checks import exact_number
+from pipemodels.errors import Problem, ValidationError
+from pipemodels.instants import microseconds_since_epoch
+from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
+from pipemodels.records import Record, part
+
+
+class RunStatus(StrEnum):
+    """The state of a run or a stage; the last four are terminal."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.PENDING: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.SKIPPED, RunStatus.FAILED}),
+    RunStatus.RUNNING: frozenset({RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED}),
+    RunStatus.SUCCESS: frozenset(),
+    RunStatus.FAILED: frozenset(),
+    RunStatus.CANCELLED: frozenset(),
+    RunStatus.SKIPPED: frozenset(),
+}
+
+
+def epoch_seconds(utc: datetime) -> Decimal:
+    """Return seconds since 1970, exact to the microsecond."""
+    return _seconds(microseconds_since_epoch(utc))
+
+
+def seconds_between(start: datetime, end: datetime) -> Decimal:
+    """Return the seconds from start to end, exact to the microsecond."""
+    return _seconds(microseconds_since_epoch(end) - microseconds_since_epoch(start))
+
+
+def _seconds(microseconds: int) -> Decimal:
+    # built of digits: arithmetic would round to the precision of the caller's decimal context
+    digits = tuple(map(int, str(abs(microseconds))))
+    return Decimal(exact_number(Decimal((microseconds < 0, digits, -6))))
+
+
+def time_problems(
+    status: RunStatus, start: datetime | None, end: datetime | None, error: str | None
+) -> list[Problem]:
+    """Return what is wrong between a status, its times and its error: for runs and stages alike."""
+    problems = []
+    if end is not None and start is None:
+        problems.append(Problem("end_time", end, "needs a start_time"))
+    elif end is not None and start is not None and end < start:
+        problems.append(Problem("end_time", end, f"is before start_time ({start})"))
+    if status is RunStatus.FAILED and not error:
+        problems.append(Problem("error_message", error, "is required of what failed: say what went wrong"))
+    return problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageInfo(Record):
+    """One stage of a run; `duration_seconds` follows from its times."""
+
+    stage_name: str = part(IdAttribute())
+    status: RunStatus = part(EnumAttribute(RunStatus))
+    start_time: datetime | None = part(UTCInstantAttribute(null=True))
+    end_time: datetime | None = part(UTCInstantAttribute(null=True))
+    duration_seconds: Decimal | None = part(DecimalAttribute(null=True), derived=True)
+    records_processed: int | None = part(IntegerAttribute(minimum=0, null=True))
+    error_message: str | None = part(TextAttribute(null=True))
+
+    def rule_problems(self) -> list[Problem]:
+        """Times in order, and a reason for a failure."""
+        return time_problems(self.status, self.start_time, self.end_time, self.error_message)
+
+    def derive(self) -> None:
+        """Set the duration, in seconds."""
+        if self.start_time is not None and self.end_time is not None:
+            object.__setattr__(self, "duration_seconds", seconds_between(self.start_time, self.end_time))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataQualityResult(Record):
+    """The result of one data-quality check; expected and actual values are any JSON-like values."""
+
+    check_name: str = part(TextAttribute())
+    passed: bool = part(FlagAttribute())
+    expected_value: Any = part(ValueAttribute(null=True))
+    actual_value: Any = part(ValueAttribute(null=True))
+    error_message: str | None = part(TextAttribute(null=True))
+
+
+_SUMMARY = (
+    "trigger_type", "end_time", "duration_seconds", "current_stage", "total_records_processed",
+    "total_records_failed", "data_quality_passed", "error_message", "attempt", "retry_of", "pipeline_version",
+    "environment", "created_at", "updated_at",
+)  # fmt: skip
+
+
+class PipelineRunsIndex(GlobalSecondaryIndex["PipelineRunLog"]):
+    """The runs of a pipeline by start."""
+
+    class Meta:
+        index_name = "PipelineRunsIndex"
+        projection = summary(*_SUMMARY, "status")
+
+    pipeline_id = IdAttribute(hash_key=True)
+    start_time = UTCInstantAttribute(range_key=True)
+
+
+class StatusRunsIndex(GlobalSecondaryIndex["PipelineRunLog"]):
+    """The runs of a status by start."""
+
+    class Meta:
+        index_name = "StatusRunsIndex"
+        projection = summary(*_SUMMARY, "status")
+
+    status_shard = TextAttribute(hash_key=True)
+    start_time = UTCInstantAttribute(range_key=True)
+
+
+class RunIdIndex(GlobalSecondaryIndex["PipelineRunLog"]):
+    """Runs by run_id alone."""
+
+    class Meta:
+        index_name = "RunIdIndex"
+        projection = KeysOnlyProjection()
+
+    run_id = IdAttribute(hash_key=True)
+
+
+class PipelineRunLog(StampedModel):
+    """One run of a pipeline: its state, its stages, what it processed and how it ended.
+
+    `start_time` of a pending run is when it was queued, so that the indexes list it; starting it sets it anew.
+    """
+
+    DERIVED: ClassVar[frozenset[str]] = frozenset({"status_shard", "start_epoch", "duration_seconds"})
+
+    class Meta(ConfiguredTable):
+        base_name = "pipeline_run_logs"
+
+    pipeline_id = IdAttribute(hash_key=True)
+    run_id = IdAttribute(range_key=True)
+    status = EnumAttribute(RunStatus)
+    trigger_type = TextAttribute()
+    start_time = UTCInstantAttribute(null=True)
+    end_time = UTCInstantAttribute(null=True)
+    duration_seconds = DecimalAttribute(null=True)
+    stages = RecordListAttribute(StageInfo, null=True)
+    current_stage = TextAttribute(null=True)
+    total_records_processed = IntegerAttribute(minimum=0, null=True)
+    total_records_failed = IntegerAttribute(minimum=0, null=True)
+    input_data_size_bytes = IntegerAttribute(minimum=0, null=True)
+    output_data_size_bytes = IntegerAttribute(minimum=0, null=True)
+    spark_application_id = TextAttribute(null=True)
+    cpu_hours = DecimalAttribute(minimum=0, null=True)
+    memory_usage_gb = DecimalAttribute(minimum=0, null=True)
+    data_quality_results = RecordListAttribute(DataQualityResult, null=True)
+    data_quality_passed = FlagAttribute(null=True)
+    error_message = TextAttribute(null=True)
+    error_stack_trace = TextAttribute(null=True)
+    attempt = IntegerAttribute(minimum=1, default_for_new=1)
+    retry_of = IdAttribute(null=True)
+    pipeline_version = TextAttribute(null=True)
+    config_snapshot = DocumentAttribute(null=True)
+    environment = IdAttribute(null=True)
+    spark_version = TextAttribute(null=True)
+    python_version = TextAttribute(null=True)
+    input_tables = TextListAttribute(null=True)
+    output_tables = TextListAttribute(null=True)
+    log_level = TextAttribute(null=True)
+    log_messages = DocumentListAttribute(null=True)
+    monitoring_urls = TextMapAttribute(null=True)
+    tags = TextMapAttribute(null=True)
+    expires_at = ExpiryAttribute(null=True)
+
+    status_shard = TextAttribute(null=True)
+    start_epoch = DecimalAttribute(null=True)
+
+    pipeline_runs_index = PipelineRunsIndex()
+    status_runs_index = StatusRunsIndex()
+    run_id_index = RunIdIndex()
+
+    @classmethod
+    def derived_sources(cls) -> frozenset[str]:
+        """Return the names from which the shard and the duration are derived."""
+        return frozenset({"status", "start_time", "end_time"})
+
+    @classmethod
+    def derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the index shard, the start as a number, and the duration.
+
+        `start_epoch` lets DynamoDB itself compute the duration in the one request that ends a run.
+        """
+        follows: dict[str, Any] = {}
+        if values.get("status") is not None:
+            follows["status_shard"] = shard_of(str(values["status"]), values["run_id"])
+        start, end = values.get("start_time"), values.get("end_time")
+        if "start_time" in values and "end_time" not in values:
+            raise ValidationError.of("start_time", start, "changes together with end_time: set or clear that too")
+        if "start_time" in values:
+            follows["start_epoch"] = epoch_seconds(start) if start else None
+            follows["duration_seconds"] = seconds_between(start, end) if start and end else None
+        elif "end_time" in values:
+            follows["duration_seconds"] = epoch_seconds(end) - cls.start_epoch if end else None
+        return follows
+
+    def rule_problems(self) -> list[Problem]:
+        """Times in order, a reason for a failure, no more records failed than processed."""
+        problems = time_problems(self.status, self.start_time, self.end_time, self.error_message)
+        failed, processed = self.total_records_failed, self.total_records_processed
+        if failed is not None and processed is not None and failed > processed:
+            problems.append(Problem("total_records_failed", failed, f"exceeds total_records_processed ({processed})"))
+        return problems

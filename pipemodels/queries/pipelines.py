@@ -1,0 +1,65 @@
+"""Queries on pipelines."""
+
+from __future__ import annotations
+
+from pipemodels.models.base import shards_of
+from pipemodels.models.pipeline import ACTIVE, PipelineConfig
+from pipemodels.queries._reading import find_item, get_item
+from pipemodels.queries.results import Query, Results
+from pipemodels.records import checked_values
+
+
+def get_pipeline(pipeline_id: str) -> PipelineConfig:
+    """Return the pipeline, read strongly consistent. One request.
+
+    Raises:
+        ItemNotFoundError: there is none.
+    """
+    return get_item(PipelineConfig, f"pipeline {pipeline_id!r}", pipeline_id=pipeline_id)
+
+
+def find_pipeline(pipeline_id: str) -> PipelineConfig | None:
+    """Return the pipeline, or None. One request."""
+    return find_item(PipelineConfig, f"pipeline {pipeline_id!r}", pipeline_id=pipeline_id)
+
+
+def active_pipelines(environment: str | None = None) -> Results[PipelineConfig]:
+    """List the active pipelines, of one environment or of all, the last changed first."""
+    checked_values(PipelineConfig.get_attributes(), {"environment": environment})
+    condition = None if environment is None else PipelineConfig.environment == environment
+    return Results(
+        Query(
+            model=PipelineConfig,
+            name="active_pipelines",
+            arguments={"environment": environment},
+            index_name="ActivePipelinesIndex",
+            partitions=tuple(shards_of(ACTIVE)),
+            order="updated_at",
+            newest_first=True,
+            filter_condition=condition,
+        )
+    )
+
+
+def pipelines_by_environment(environment: str, is_active: bool | None = None) -> Results[PipelineConfig]:
+    """List the pipelines of an environment, the last created first; only active or only inactive ones, if said."""
+    given = {"environment": environment, "is_active": is_active}
+    checked_values(PipelineConfig.get_attributes(), given, required={"environment"})
+    condition = None if is_active is None else PipelineConfig.is_active == is_active
+    return Results(
+        Query(
+            model=PipelineConfig,
+            name="pipelines_by_environment",
+            arguments={name: None if value is None else str(value) for name, value in given.items()},
+            index_name="EnvironmentIndex",
+            partitions=tuple(shards_of(environment)),
+            order="created_at",
+            newest_first=True,
+            filter_condition=condition,
+        )
+    )
+
+
+def all_pipelines() -> Results[PipelineConfig]:
+    """List all pipelines, whole, in no order: a scan, which reads the whole table."""
+    return Results(Query(model=PipelineConfig, name="all_pipelines", arguments={}))

@@ -1,0 +1,331 @@
+"""Results: lazy listings in pages, with cursors, over the shards of an index."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any, Generic, TypeVar, cast
+from zoneinfo import ZoneInfo
+
+from pynamodb.connection import TableConnection
+from pynamodb.expressions.condition import Condition
+
+from pipemodels.config import DynamoDBConfig, current_config, is_timezone, using
+from pipemodels.errors import Problem, ThrottledError, ValidationError, translated
+from pipemodels.models.base import Model
+from pipemodels.queries.cursors import END, START, Position, decode_cursor, encode_cursor
+from pipemodels.records import Record
+
+_M = TypeVar("_M", bound=Model)
+_BATCH_KEYS = 100  # DynamoDB: keys in one BatchGetItem
+_LEAST_FILTERED = 100  # with a filter most of what is read may be dropped: read enough at a time
+_BATCH_TRIES = 10
+MAX_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_M]):
+    """Some items in order, and the cursor of what follows; None where nothing does."""
+
+    items: list[_M]
+    cursor: str | None
+
+    def __iter__(self) -> Iterator[_M]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query(Generic[_M]):
+    """What a listing asks of DynamoDB: the same index partition by partition, or a whole table."""
+
+    model: type[_M]
+    name: str
+    """Names the query and its arguments; a cursor is bound to it."""
+    arguments: Mapping[str, str | None]
+    index_name: str | None = None
+    partitions: tuple[str | None, ...] = (None,)
+    """Hash keys; (None,) scans the table."""
+    order: str | None = None
+    """The stored name of the attribute by which the index sorts."""
+    newest_first: bool = False
+    range_condition: Condition | None = None
+    filter_condition: Condition | None = None
+
+    def canonical(self, config: DynamoDBConfig) -> str:
+        """Return the text to which cursors are bound; the number of partitions may grow."""
+        return json.dumps([config.table_name(self.model.Meta.base_name), self.name, dict(self.arguments)])  # type: ignore[attr-defined]
+
+
+class Results(Generic[_M]):
+    """A lazy listing: nothing is asked before it is read, and every reading asks anew.
+
+    Iterating reads all of it in bounded memory. The items are summaries, which hold what the index holds and are
+    read-only; `in_full()` gives whole items. Indexes follow the table a moment later: they are eventually consistent.
+    """
+
+    def __init__(self, query: Query[_M], config: DynamoDBConfig | None = None, *, whole: bool = False) -> None:
+        self._query = query
+        self._config = config or current_config()
+        self._whole = whole
+
+    def __repr__(self) -> str:
+        return f"<Results {self._query.name} {dict(self._query.arguments)}>"
+
+    def in_full(self) -> Results[_M]:
+        """Return the same listing with whole items, read strongly consistent by their keys, 100 to a request.
+
+        An item that was deleted meanwhile is left out; one that was changed shows how it is now.
+        """
+        return Results(self._query, self._config, whole=self._query.index_name is not None)
+
+    def __iter__(self) -> Iterator[_M]:
+        merge = _Merge(self._query, self._config, _from_start(self._query), limit=None)
+        while batch := merge.take(_BATCH_KEYS):
+            yield from self._items(batch)
+
+    def page(self, limit: int, cursor: str | None = None) -> Page[_M]:
+        """Return the next `limit` items, fewer only where the results end.
+
+        Args:
+            limit: 1 to 1,000.
+            cursor: that of the page before; None for the first.
+
+        Raises:
+            ValidationError: a limit out of range, or a cursor that is not of this query.
+        """
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
+            raise ValidationError.of("limit", limit, f"must be a whole number from 1 to {MAX_PAGE}")
+        partitions = len(self._query.partitions)
+        canonical = self._query.canonical(self._config)
+        positions = _from_start(self._query) if cursor is None else decode_cursor(canonical, cursor, partitions)
+        merge = _Merge(self._query, self._config, positions, limit=limit)
+        items: list[_M] = []
+        while len(items) < limit and (batch := merge.take(limit - len(items))):
+            items += self._items(batch)
+        return Page(items, None if merge.ended() else encode_cursor(canonical, merge.positions))
+
+    def first(self) -> _M | None:
+        """Return the first item, or None."""
+        return next(iter(self.page(1)), None)
+
+    def count(self) -> int:
+        """Return how many there are; DynamoDB counts, page by page, and no item travels."""
+        return sum(map(self._count, self._query.partitions))
+
+    def _count(self, partition: str | None) -> int:
+        total = 0
+        start: Any = None
+        while True:
+            answer = _ask(self._query, self._config, partition, start, None, select="COUNT")
+            total += int(answer["Count"])
+            start = answer.get("LastEvaluatedKey")
+            if start is None:
+                return total
+
+    def _items(self, raw: list[dict[str, Any]]) -> list[_M]:
+        model = self._query.model
+        if self._whole:
+            return _whole_items(model, self._config, raw)
+        held = model.held_by(self._query.index_name)
+        return [model.from_raw_data(item) if held is None else model.summary(item, held) for item in raw]
+
+
+def _from_start(query: Query[Any]) -> list[Position]:
+    return [START for _ in query.partitions]
+
+
+class _Merge:
+    """Reads the partitions of a query side by side and gives out their items in one order."""
+
+    def __init__(
+        self, query: Query[Any], config: DynamoDBConfig, positions: list[Position], *, limit: int | None
+    ) -> None:
+        self._query, self._config = query, config
+        self.positions = positions
+        # one more than the page, to know whether anything follows it
+        size = None if limit is None else limit + 1
+        if size is not None and query.filter_condition is not None:
+            size = max(size, _LEAST_FILTERED)
+        self._streams = [
+            _Stream(query, config, partition, position, size)
+            for partition, position in zip(query.partitions, positions, strict=True)
+        ]
+
+    def take(self, count: int) -> list[dict[str, Any]]:
+        """Return the next items, fewer only where all partitions have ended."""
+        taken: list[dict[str, Any]] = []
+        while len(taken) < count and (number := self._next()) is not None:
+            item = self._streams[number].items.popleft()
+            self.positions[number] = self._streams[number].key_of(item)
+            taken.append(item)
+        return taken
+
+    def ended(self) -> bool:
+        """Say whether nothing follows."""
+        return self._next() is None
+
+    def _next(self) -> int | None:
+        """Return the partition whose head comes next: by the sort key, then by the partition's number."""
+        heads = [(number, stream.head()) for number, stream in enumerate(self._streams)]
+        for number, head in heads:
+            if head is None:
+                self.positions[number] = END
+        there = [(number, head) for number, head in heads if head is not None]
+        if not there:
+            return None
+        choose = max if self._query.newest_first else min
+        best = choose(self._sort_key(head) for _, head in there)
+        return next(number for number, head in there if self._sort_key(head) == best)
+
+    def _sort_key(self, item: dict[str, Any]) -> str:
+        # code points order as UTF-8 bytes do, by which DynamoDB orders text
+        return str(next(iter(item[self._query.order].values()))) if self._query.order else ""
+
+
+@dataclass
+class _Stream:
+    """One partition, read page by page from a position."""
+
+    query: Query[Any]
+    config: DynamoDBConfig
+    partition: str | None
+    position: Position
+    size: int | None
+    items: deque[dict[str, Any]] = field(default_factory=deque)
+
+    def head(self) -> dict[str, Any] | None:
+        """Return the next item without taking it; asks DynamoDB until there is one or the partition ends."""
+        while not self.items and self.position != END:
+            start = None if self.position is START else self.position
+            answer = _ask(self.query, self.config, self.partition, start, self.size)
+            self.items.extend(answer["Items"])
+            self.position = answer.get("LastEvaluatedKey", END)
+        return self.items[0] if self.items else None
+
+    def key_of(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Return the position behind an item: the keys of the table and of the index."""
+        return {name: item[name] for name in _key_names(self.query.model, self.query.index_name)}
+
+
+def _key_names(model: type[Model], index_name: str | None) -> list[str]:
+    attributes = list(model.get_attributes().values())
+    if index_name:
+        attributes += model._indexes[index_name].Meta.attributes.values()
+    return sorted({one.attr_name for one in attributes if one.is_hash_key or one.is_range_key})
+
+
+def _ask(
+    query: Query[Any],
+    config: DynamoDBConfig,
+    partition: str | None,
+    start: Any,
+    limit: int | None,
+    *,
+    select: str | None = None,
+) -> dict[str, Any]:
+    """Ask for one page of one partition, under the configuration with which the listing was made."""
+    common = {
+        "filter_condition": query.filter_condition,
+        "exclusive_start_key": start,
+        "limit": limit,
+    }
+    with using(config), translated(query.name, table=query.model.Meta.table_name):
+        connection = query.model._get_connection()
+        if partition is None and select is not None:
+            return _count_table(connection, start)
+        if partition is None:
+            return dict(connection.scan(**common))
+        return dict(
+            connection.query(
+                partition,
+                range_key_condition=query.range_condition,
+                index_name=query.index_name,
+                scan_index_forward=not query.newest_first,
+                select=select,
+                **common,
+            )
+        )
+
+
+def _count_table(connection: TableConnection, start: Any) -> dict[str, Any]:
+    """Count a page of a whole table; PynamoDB's scan cannot be asked for a count."""
+    request = {"TableName": connection.table_name, "Select": "COUNT"}
+    return dict(connection.connection.dispatch("Scan", request | ({"ExclusiveStartKey": start} if start else {})))
+
+
+def _whole_items(model: type[_M], config: DynamoDBConfig, raw: list[dict[str, Any]]) -> list[_M]:
+    """Return the whole items of these keys, in their order; those that are gone are left out."""
+    names = _key_names(model, None)
+    found: dict[str, dict[str, Any]] = {}
+    with using(config), translated(model.__name__, table=model.Meta.table_name):
+        for start in range(0, len(raw), _BATCH_KEYS):
+            for item in _batch_get(model._get_connection(), raw[start : start + _BATCH_KEYS], names):
+                found[_identity(item, names)] = item
+    whole = (found.get(_identity(item, names)) for item in raw)
+    return [model.from_raw_data(item) for item in whole if item is not None]
+
+
+def _batch_get(
+    connection: TableConnection, wanted: list[dict[str, Any]], names: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield items by their keys, asking again, ever later, for those that DynamoDB left out of a reply."""
+    for attempt in range(_BATCH_TRIES):
+        keys = [{name: next(iter(item[name].values())) for name in names} for item in wanted]
+        answer = connection.batch_get_item(cast(Any, keys), consistent_read=True)
+        yield from answer["Responses"].get(connection.table_name, [])
+        wanted = answer.get("UnprocessedKeys", {}).get(connection.table_name, {}).get("Keys", [])
+        if not wanted:
+            return
+        time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # jitter, not a secret
+    raise ThrottledError(f"table {connection.table_name!r}: DynamoDB is busy and left items out; try again")
+
+
+def _identity(item: dict[str, Any], names: list[str]) -> str:
+    return json.dumps([item[name] for name in names])
+
+
+def in_timezone(item: Any, timezone: str | tzinfo) -> Any:
+    """Return a read-only view of an item, or a shifted copy of a datetime, with times in another zone.
+
+    The item itself stays in UTC; so does what is stored.
+
+    Raises:
+        ValidationError: the zone is not known.
+    """
+    if isinstance(timezone, str):
+        if not is_timezone(timezone):
+            raise ValidationError.of("timezone", timezone, "is no IANA time zone name, e.g. Europe/Berlin")
+        timezone = ZoneInfo(timezone)
+    return _shown(item, timezone)
+
+
+def _shown(value: Any, zone: tzinfo) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(zone)
+    if isinstance(value, list):
+        return [_shown(one, zone) for one in value]
+    if isinstance(value, Model | Record):
+        return InTimezone(value, zone)
+    return value
+
+
+class InTimezone:
+    """A read-only view of an item whose times show in a zone."""
+
+    def __init__(self, item: Model | Record, zone: tzinfo) -> None:
+        object.__setattr__(self, "_item", item)
+        object.__setattr__(self, "_zone", zone)
+
+    def __getattr__(self, name: str) -> Any:
+        return _shown(getattr(self._item, name), self._zone)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise ValidationError([Problem(name, value, "cannot be set on a view in a time zone: set it on the item")])

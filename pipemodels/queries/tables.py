@@ -1,0 +1,63 @@
+"""Queries on tables."""
+
+from __future__ import annotations
+
+from pipemodels.models.base import shards_of
+from pipemodels.models.table import TableConfig, TableType
+from pipemodels.queries._reading import find_item, get_item
+from pipemodels.queries.results import Query, Results
+from pipemodels.records import checked_values
+
+
+def get_table(table_id: str) -> TableConfig:
+    """Return the table, read strongly consistent. One request.
+
+    Raises:
+        ItemNotFoundError: there is none.
+    """
+    return get_item(TableConfig, f"table {table_id!r}", table_id=table_id)
+
+
+def find_table(table_id: str) -> TableConfig | None:
+    """Return the table, or None. One request."""
+    return find_item(TableConfig, f"table {table_id!r}", table_id=table_id)
+
+
+def tables_of_pipeline(pipeline_id: str, table_type: TableType | str | None = None) -> Results[TableConfig]:
+    """List the tables of a pipeline, of one type or of all, by type."""
+    given = {"pipeline_id": pipeline_id, "table_type": table_type}
+    checked = checked_values(TableConfig.get_attributes(), given, required={"pipeline_id"})
+    kind = checked["table_type"]
+    return Results(
+        Query(
+            model=TableConfig,
+            name="tables_of_pipeline",
+            arguments={"pipeline_id": pipeline_id, "table_type": kind and kind.value},
+            index_name="PipelineTablesIndex",
+            partitions=(pipeline_id,),
+            order="table_type",
+            range_condition=None if kind is None else TableConfig.table_type == kind,
+        )
+    )
+
+
+def tables_by_type(table_type: TableType | str) -> Results[TableConfig]:
+    """List the tables of a type, by pipeline."""
+    kind = checked_values(TableConfig.get_attributes(), {"table_type": table_type}, required={"table_type"})[
+        "table_type"
+    ]
+    return Results(
+        Query(
+            model=TableConfig,
+            name="tables_by_type",
+            arguments={"table_type": kind.value},
+            index_name="TableTypeIndex",
+            partitions=tuple(shards_of(kind.value)),
+            order="pipeline_id",
+        )
+    )
+
+
+def all_tables() -> Results[TableConfig]:
+    """List all tables, whole, in no order: a scan, which reads the whole table."""
+    return Results(Query(model=TableConfig, name="all_tables", arguments={}))
