@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config as BotocoreConfig
+from botocore.exceptions import NoRegionError, ProfileNotFound
 from pynamodb.connection import Connection, TableConnection
 
 from pipemodels.checks import id_problem
@@ -284,9 +285,23 @@ def connection_of(config: DynamoDBConfig) -> ConfiguredConnection:
         with _lock:
             connection = _connections.get(config)
             if connection is None:
-                connection = ConfiguredConnection(config)
-                connection.client  # noqa: B018  # making a client is not thread-safe: make it under the lock
-                _connections[config] = connection
+                connection = _connections[config] = _connect(config)
+    return connection
+
+
+def _connect(config: DynamoDBConfig) -> ConfiguredConnection:
+    """Make a connection and its client, which is not thread-safe to make; asks nothing yet.
+
+    Raises:
+        ValidationError: there is no region, or no such profile.
+    """
+    connection = ConfiguredConnection(config)
+    try:
+        connection.client  # noqa: B018  # PynamoDB makes the client when it is first looked at
+    except NoRegionError:
+        raise ValidationError.of("region_name", None, "is needed: set AWS_REGION, e.g. eu-central-1") from None
+    except ProfileNotFound:
+        raise ValidationError.of("profile_name", config.profile_name, "is in no AWS configuration file") from None
     return connection
 
 
