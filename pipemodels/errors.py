@@ -33,7 +33,10 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        shown = repr(self.value)
+        try:
+            shown = repr(self.value)
+        except Exception:  # a repr of somebody else, or an int of more digits than Python prints
+            shown = f"<{type(self.value).__name__}>"
         if len(shown) > _SHOWN:
             shown = f"{shown[: _SHOWN - 1]}…"
         return f"{self.field}: {shown} {self.reason}"
@@ -61,7 +64,7 @@ class ValidationError(PipemodelsError, ValueError):
         return cls([Problem(field, value, reason)])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problems,)
+        return type(self), (self.problems,), vars(self)
 
 
 class NaiveDateTimeError(ValidationError):
@@ -127,7 +130,7 @@ class TableMissingError(PipemodelsError):
         self.table_name = table_name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.table_name,)
+        return type(self), (self.table_name,), vars(self)
 
 
 class StorageError(PipemodelsError):
