@@ -25,7 +25,7 @@ from botocore.exceptions import NoRegionError, ProfileNotFound
 from pynamodb.connection import Connection, TableConnection
 
 from pipemodels.checks import id_problem
-from pipemodels.errors import Problem, ValidationError
+from pipemodels.errors import Problem, ValidationError, translated
 
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,200}")
 _REGION = re.compile(r"(?![0-9]+$)(?!-)[a-z0-9-]{1,60}(?<!-)")
@@ -300,15 +300,21 @@ def _connect(config: DynamoDBConfig) -> ConfiguredConnection:
 
     Raises:
         ValidationError: there is no region, or no such profile.
+        StorageError: the credentials or the AWS configuration files are of no use.
     """
     connection = ConfiguredConnection(config)
+    with translated("the connection"):
+        _make_client(connection, config)
+    return connection
+
+
+def _make_client(connection: ConfiguredConnection, config: DynamoDBConfig) -> None:
     try:
         connection.client  # noqa: B018  # PynamoDB makes the client when it is first looked at
     except NoRegionError:
         raise ValidationError.of("region_name", None, "is needed: set AWS_REGION, e.g. eu-central-1") from None
     except ProfileNotFound:
         raise ValidationError.of("profile_name", config.profile_name, "is in no AWS configuration file") from None
-    return connection
 
 
 def _after_fork() -> None:
