@@ -59,7 +59,7 @@ def before(point: str, act: Callable[[], None]) -> None:
     setattr(owner, name, stopped)
 
 
-def inside(mode: str, key: str, config: Any) -> None:
+def inside(mode: str, key: str, config: Any, directory: Path) -> None:
     """Do what the mode asks for inside the block."""
     if mode == "wait":
         wait()
@@ -70,6 +70,7 @@ def inside(mode: str, key: str, config: Any) -> None:
         if child == 0:
             sys.exit(0)
         os.waitpid(child, 0)
+        say("sessions", len(list(directory.glob(".pipemodels-session-*"))))
         write(config, f"{key}-after-fork")
     elif mode == "fork-kill":
         if os.fork() == 0:
@@ -89,7 +90,7 @@ def main(directory: Path, key: str, mode: str) -> None:
         say("open", config.endpoint_url)
         write(config, key)
         say("written", len(keys_in(config)))
-        inside(mode, key, config)
+        inside(mode, key, config, directory)
     say("closed")
 
 

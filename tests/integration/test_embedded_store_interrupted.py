@@ -130,6 +130,7 @@ def test_a_kill_after_the_end_of_the_block_loses_nothing(tmp_path: Path) -> None
 def test_a_forked_child_leaves_the_store_to_its_parent(tmp_path: Path) -> None:
     """A child that ends inside the block neither saves nor stops the store."""
     with embedded.writer(tmp_path, "a", "fork") as process:
+        assert process.wait_for("sessions") == "1"
         assert process.end() == 0, process.errors()
     assert embedded.kept(tmp_path) == {"a", "a-after-fork"}
 
