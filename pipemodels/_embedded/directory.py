@@ -20,7 +20,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +124,7 @@ def session(directory: Path) -> Iterator[Path]:
     except OSError as error:
         raise StorageError(f"cannot keep a store in {directory}: {error}") from error
     with ExitStack() as stack:
-        stack.callback(only_here(partial(shutil.rmtree, path, ignore_errors=True)))
+        stack.callback(only_here(lambda: shutil.rmtree(path, ignore_errors=True)))
         yield path
 
 
