@@ -206,6 +206,12 @@ def _url_problem(value: str) -> str | None:
     return None if good and not re.search(r"[\s\x00-\x1f]", value) else reason
 
 
+def is_loopback(url: str | None) -> bool:
+    """Say whether an endpoint is on this machine's loopback interface."""
+    host = urlsplit(url).hostname if url else None
+    return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
+
+
 def is_timezone(name: str) -> bool:
     """Say whether the time zone database knows this name."""
     try:
@@ -280,6 +286,9 @@ class ConfiguredConnection(Connection):
                     self._config.aws_secret_access_key,
                     self._config.aws_session_token,
                 )
+            if is_loopback(self._config.endpoint_url):
+                # a proxy of the environment cannot reach this machine's own loopback interface
+                session.set_default_client_config(BotocoreConfig(proxies={}))
             self._local.session = session
         return self._local.session
 
