@@ -153,6 +153,8 @@ def _size(tagged: dict[str, Any]) -> int:
     ((tag, value),) = tagged.items()
     if tag == "S":
         return len(value.encode())
+    if tag == "B":
+        return len(value)
     if tag == "N":
         return (len(value) + 1) // 2 + 1
     if tag == "M":
