@@ -129,7 +129,7 @@ class CheckedAttribute(Attribute[_T]):
 
     def set(self, value: Any) -> SetAction | RemoveAction:
         """Return the update that sets the value; None removes it."""
-        return super().set(self.operand(value))
+        return self.remove() if value is None else super().set(self.operand(value))
 
     # -- in an item -----------------------------------------------------------------------------------------------
 

@@ -173,6 +173,16 @@ class Model(PynamoModel, metaclass=_MetaModel):
         self._held = None
         super().deserialize(attribute_values)
 
+    @classmethod
+    def _instantiate(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
+        """Make an item of stored values; PynamoDB's own way goes past `_container_deserialize` of a model."""
+        stored: type[Self] | None = cls._get_discriminator_class(attribute_values)
+        if stored is not None and not issubclass(stored, cls):
+            raise ValueError(f"what is stored is a {stored.__name__}, and no {cls.__name__}")
+        item = (stored or cls)(_user_instantiated=False)
+        item._container_deserialize(attribute_values)
+        return item
+
     def _container_deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
         """Take stored values as they are: a rule that came after them must not hide them."""
         self.attribute_values = {}
