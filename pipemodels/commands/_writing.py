@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
+from pynamodb.models import Model as PynamoModel
 
 from pipemodels.config import current_config
 from pipemodels.documents import refuse_too_large
@@ -136,7 +137,8 @@ def insert(target: Target, item: _M) -> _M:
         AlreadyExistsError: the key is taken; `current` is who has it.
     """
     hash_key = item.get_attributes()[str(item._hash_keyname)]
-    request = item.get_save_kwargs_from_instance(hash_key.does_not_exist(), "ALL_OLD")
+    # PynamoDB's own: the model's would set `updated_at` by the clock
+    request = PynamoModel.get_save_kwargs_from_instance(item, hash_key.does_not_exist(), "ALL_OLD")
     try:
         target.send("PutItem", request)
     except ConflictError as error:

@@ -136,7 +136,8 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     def problems(self) -> Iterator[Problem]:
         """Yield what keeps this item from being stored."""
-        missing = self.missing(self.attribute_values)
+        required = (name for name, attribute in self.get_attributes().items() if not attribute.null)
+        missing = [Problem(name, None, "is required") for name in required if self.attribute_values.get(name) is None]
         yield from missing
         if not missing:
             yield from self.rule_problems()
@@ -322,6 +323,11 @@ class Model(PynamoModel, metaclass=_MetaModel):
             )
         self._touch()
         return super().save(condition=condition)
+
+    def get_save_kwargs_from_instance(self, *args: Any, **settings: Any) -> dict[str, Any]:
+        """Return the save as a part of a transaction; otherwise like `save`."""
+        self._touch()
+        return super().get_save_kwargs_from_instance(*args, **settings)
 
     def _touch(self) -> None:
         self._refuse_summary()
