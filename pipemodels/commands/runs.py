@@ -24,6 +24,8 @@ from pipemodels.errors import (
     PipemodelsError,
     Problem,
     ValidationError,
+    joined,
+    shown,
 )
 from pipemodels.models.run import TRANSITIONS, DataQualityResult, PipelineRunLog, RunStatus
 
@@ -50,7 +52,7 @@ def start_run(
     *,
     pipeline_id: str,
     run_id: str | None = None,
-    trigger_type: str = "manual",
+    trigger_type: str | None = None,
     start_time: datetime | None = None,
     by: str | None = None,
     now: datetime | None = None,
@@ -63,7 +65,8 @@ def start_run(
     Args:
         pipeline_id: whose run.
         run_id: the scheduler's own id; a random one, if not given.
-        trigger_type: what started it, e.g. `schedule`, `manual`, `event`.
+        trigger_type: what started it, e.g. `schedule`, `manual`, `event`; if not given, what it was queued with, or
+            `manual`.
         start_time: when; `now`, if not given.
         by: who starts it.
         now: the clock, if not given.
@@ -73,9 +76,8 @@ def start_run(
         ValidationError: with every problem of the input; nothing was sent.
         AlreadyExistsError: such a run exists with other facts; the message shows the difference.
     """
-    given = {"trigger_type": trigger_type, **facts}
-    if start_time is not None:
-        given["start_time"] = start_time
+    told = {"trigger_type": trigger_type, "start_time": start_time}
+    given = facts | {name: value for name, value in told.items() if value is not None}
     return _begin(RunStatus.RUNNING, pipeline_id, run_id, given, by=by, now=now)
 
 
@@ -113,13 +115,14 @@ def _begin(
         raise ValidationError(Problem(name, given[name], "is not for the start of a run") for name in taken)
     target = run_target(pipeline_id, uuid.uuid4().hex if run_id is None else run_id)
     at = writing.stamp(now)
-    fields = {"status": status, "start_time": at, **writing.with_environment(given), **target.key}
+    fields = {"status": status, "start_time": at, "trigger_type": "manual", **writing.with_environment(given), **target.key}
     item = writing.new_item(PipelineRunLog, fields, by=by, now=at)
     item.serialize()
-    kept = {*writing.STAMPS, *target.key, *PipelineRunLog.DERIVED}
-    values = {name: getattr(item, name) for name in item.get_attributes() if name not in kept}
+    other = {*writing.STAMPS, *target.key, *PipelineRunLog.DERIVED}
+    values = {name: getattr(item, name) for name in item.get_attributes() if name not in other}
     # a queued run keeps what it was queued with, unless the start says otherwise
-    once = {name: values.pop(name) for name in ("attempt", "environment") if values[name] and name not in given}
+    kept = ("attempt", "environment", "trigger_type")
+    once = {name: values.pop(name) for name in kept if values[name] and name not in given}
     changes = {name: value for name, value in values.items() if value is not None} | {"end_time": None}
     once |= {"created_at": item.created_at} | ({"created_by": item.created_by} if by is not None else {})
     condition = PipelineRunLog.pipeline_id.does_not_exist()
@@ -144,7 +147,7 @@ def _same_or_taken(
 
 def _differences(facts: Mapping[str, Any], current: PipelineRunLog) -> str:
     return "; ".join(
-        f"{name} is {there!r}, not {value!r}"
+        f"{name} is {shown(there)}, not {shown(value)}"
         for name, value in facts.items()
         if value is not None and (there := getattr(current, name)) != value
     )
@@ -235,22 +238,30 @@ def _end(
     by: str | None,
     now: datetime | None,
 ) -> PipelineRunLog:
-    at = writing.stamp(now)
-    target = run_target(pipeline_id, run_id).checked()
+    target = run_target(pipeline_id, run_id)
     told = {} if end_time is None else {"end_time": end_time}
-    facts = writing.check_values(PipelineRunLog, {**_reported(report), **(error or {}), **told})
+    _, facts, _, at = writing.all_checked(
+        target.checked,
+        lambda: _checked_report(report, {**(error or {}), **told}),
+        lambda: writing.check_by(PipelineRunLog, by),
+        lambda: writing.stamp(now),
+    )
     if status is RunStatus.FAILED and not facts["error_message"]:
-        raise ValidationError.of("error_message", "", "is required of what failed: say what went wrong")
+        raise ValidationError.of("error_message", facts["error_message"], "is required of what failed: say what went wrong")
     changes = {"status": status, "end_time": at, **facts}
     try:
         return _end_at(target, changes, by=by, now=at)
-    except ConflictError as conflict:
-        current: PipelineRunLog | None = conflict.current
-        late = current is not None and status in TRANSITIONS[current.status] and "end_time" not in told
-        if late and current is not None and current.start_time is not None and current.start_time > at:
+    except ConflictError as failed:
+        conflict = failed
+    current: PipelineRunLog | None = conflict.current
+    late = current is not None and status in TRANSITIONS[current.status] and "end_time" not in told
+    if late and current is not None and current.start_time is not None and current.start_time > at:
+        try:
             # this machine's clock runs behind the one that started the run: it ends at its start, not never
             return _end_at(target, changes | {"end_time": current.start_time}, by=by, now=at)
-        return _same_or_refused(target, status, facts, conflict)
+        except ConflictError as failed:
+            conflict = failed
+    return _same_or_refused(target, status, facts, conflict)
 
 
 def _end_at(target: writing.Target, changes: dict[str, Any], *, by: str | None, now: Any) -> PipelineRunLog:
@@ -301,15 +312,21 @@ def _refusal(
     return error
 
 
-def _reported(report: Mapping[str, Any]) -> Mapping[str, Any]:
-    problems = [
+def _checked_report(report: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what a run reports, and what more its command says, normalised; report all problems together."""
+    unknown = [
         Problem(name, value, "is not among what a run reports: " + ", ".join(sorted(REPORTED)))
         for name, value in report.items()
         if name not in REPORTED
     ]
-    if problems:
-        raise ValidationError(problems)
-    return report
+    known = {name: value for name, value in report.items() if name in REPORTED}
+    try:
+        checked = writing.check_values(PipelineRunLog, {**known, **(more or {})})
+    except ValidationError as error:
+        raise joined([*unknown, *error.problems], [error]) from None
+    if unknown:
+        raise ValidationError(unknown)
+    return checked
 
 
 def _records_rule(changes: Mapping[str, Any]) -> Any:
@@ -338,8 +355,14 @@ def record_metrics(
     """
     if not report:
         raise ValidationError.of("report", {}, "must name at least one metric and its value")
-    changes = writing.check_values(PipelineRunLog, _reported(report))
-    return _report(run_target(pipeline_id, run_id).checked(), changes, _records_rule(changes), by=by, now=now)
+    target = run_target(pipeline_id, run_id)
+    _, changes, *_ = writing.all_checked(
+        target.checked,
+        lambda: _checked_report(report),
+        lambda: writing.check_by(PipelineRunLog, by),
+        lambda: writing.stamp(now),
+    )
+    return _report(target, changes, _records_rule(changes), by=by, now=now)
 
 
 def record_quality(
@@ -359,10 +382,17 @@ def record_quality(
         ItemNotFoundError: there is no such run.
         IllegalTransitionError: it is not running.
     """
-    checked = writing.check_values(PipelineRunLog, {"data_quality_results": list(results)})["data_quality_results"]
+    target = run_target(pipeline_id, run_id)
+    _, values, *_ = writing.all_checked(
+        target.checked,
+        lambda: writing.check_values(PipelineRunLog, {"data_quality_results": list(results)}),
+        lambda: writing.check_by(PipelineRunLog, by),
+        lambda: writing.stamp(now),
+    )
+    checked = values["data_quality_results"]
     passed = all(result.passed for result in checked) if checked else None
     changes = {"data_quality_results": checked or None, "data_quality_passed": passed}
-    return _report(run_target(pipeline_id, run_id).checked(), changes, None, by=by, now=now)
+    return _report(target, changes, None, by=by, now=now)
 
 
 def _report(
@@ -400,16 +430,22 @@ def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: date
         raise IllegalTransitionError(f"{target.name} is {old.status}: only what failed can be retried", old)
     attempt = (old.attempt or 1) + 1
     inherited = {name: getattr(old, name) for name in INHERITED if getattr(old, name) is not None}
-    return queue_run(
-        pipeline_id=pipeline_id,
-        run_id=_retry_id(old, attempt),
-        trigger_type="retry",
-        retry_of=run_id,
-        attempt=attempt,
-        by=by,
-        now=now,
-        **inherited,
-    )
+    try:
+        return queue_run(
+            pipeline_id=pipeline_id,
+            run_id=_retry_id(old, attempt),
+            trigger_type="retry",
+            retry_of=run_id,
+            attempt=attempt,
+            by=by,
+            now=now,
+            **inherited,
+        )
+    except AlreadyExistsError as error:
+        if error.current.retry_of != run_id:
+            raise
+        there: PipelineRunLog = error.current  # it has gone on since, e.g. with other input_tables
+        return there
 
 
 def _retry_id(old: PipelineRunLog, attempt: int) -> str:
