@@ -256,12 +256,13 @@ def _end(
     current: PipelineRunLog | None = conflict.current
     late = current is not None and status in TRANSITIONS[current.status] and "end_time" not in told
     if late and current is not None and current.start_time is not None and current.start_time > at:
+        # this machine's clock runs behind the one that started the run: it ends at its start, not never
+        changes["end_time"] = current.start_time
         try:
-            # this machine's clock runs behind the one that started the run: it ends at its start, not never
-            return _end_at(target, changes | {"end_time": current.start_time}, by=by, now=at)
+            return _end_at(target, changes, by=by, now=at)
         except ConflictError as failed:
             conflict = failed
-    return _same_or_refused(target, status, facts, conflict)
+    return _same_or_refused(target, changes, facts, conflict)
 
 
 def _end_at(target: writing.Target, changes: dict[str, Any], *, by: str | None, now: Any) -> PipelineRunLog:
@@ -274,14 +275,16 @@ def _end_at(target: writing.Target, changes: dict[str, Any], *, by: str | None, 
 
 
 def _same_or_refused(
-    target: writing.Target, status: RunStatus, facts: Mapping[str, Any], error: ConflictError
+    target: writing.Target, changes: Mapping[str, Any], facts: Mapping[str, Any], error: ConflictError
 ) -> PipelineRunLog:
+    """Return the run, if it has ended so and all that was told of it is true."""
+    status: RunStatus = changes["status"]
     current: PipelineRunLog | None = error.current
     if current is not None and current.status is status and not TRANSITIONS[status]:
         if not (other := _differences(facts, current)):
             return current
         raise IllegalTransitionError(f"{target.name} is {status} already, and {other}", current) from error
-    raise _refusal(target, current, {"status": status, **facts}, error) from error
+    raise _refusal(target, current, changes, error) from error
 
 
 def _refusal(
@@ -334,10 +337,10 @@ def _records_rule(changes: Mapping[str, Any]) -> Any:
     failed, processed = changes.get("total_records_failed"), changes.get("total_records_processed")
     if failed is not None and processed is not None and failed > processed:
         raise ValidationError.of("total_records_failed", failed, f"exceeds total_records_processed ({processed})")
-    if failed is not None and processed is None:
+    if failed is not None and "total_records_processed" not in changes:
         there = PipelineRunLog.total_records_processed
         return there.does_not_exist() | (there >= failed)
-    if processed is not None and failed is None:
+    if processed is not None and "total_records_failed" not in changes:
         there = PipelineRunLog.total_records_failed
         return there.does_not_exist() | (there <= processed)
     return None
