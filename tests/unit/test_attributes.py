@@ -12,7 +12,16 @@ import pytest
 from pynamodb.attributes import BinaryAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 
-from pipemodels import DataQualityResult, NaiveDateTimeError, RunStatus, StageInfo, ValidationError, create_tables
+from pipemodels import (
+    DataQualityResult,
+    DynamoDBConfig,
+    NaiveDateTimeError,
+    RunStatus,
+    StageInfo,
+    ValidationError,
+    create_tables,
+    using,
+)
 from pipemodels.attributes import (
     DecimalAttribute,
     DocumentAttribute,
@@ -64,8 +73,9 @@ class Specimen(Model):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def specimens(moto: None) -> None:
-    create_tables([Specimen])
+def specimens(module_config: DynamoDBConfig) -> None:
+    with using(module_config):
+        create_tables([Specimen])
 
 
 STAGE = StageInfo(stage_name="load", status=RunStatus.SUCCESS, start_time=NOON, end_time=NOON + timedelta(seconds=1.5))

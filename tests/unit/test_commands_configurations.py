@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,7 +23,7 @@ from pipemodels import (
     commands,
     using,
 )
-from tests.unit.conftest import CONFIG
+from tests.unit.test_results import write
 
 Unique = Callable[[str], str]
 Raw = Callable[..., dict[str, Any] | None]
@@ -115,10 +115,9 @@ def test_what_is_created_without_by_or_now(kind: Kind, unique: Unique) -> None:
     assert (item.created_by, item.updated_by) == (None, None)
 
 
-def test_the_default_environment(kind: Kind, unique: Unique) -> None:
+def test_the_default_environment(kind: Kind, unique: Unique, config: DynamoDBConfig) -> None:
     """What is created without one is in the configuration's environment; None means none."""
-    settings = {field: getattr(CONFIG, field) for field in CONFIG.__dataclass_fields__}
-    with using(DynamoDBConfig(**settings | {"environment": "prod"})):
+    with using(replace(config, environment="prod")):
         assert kind.create(unique("env")).environment == "prod"
         assert kind.create(unique("env"), environment="dev").environment == "dev"
         assert kind.create(unique("env"), environment=None).environment is None
@@ -330,17 +329,14 @@ def test_activate_refuses_a_bad_id_before_any_request(kind: Kind, requests: list
 
 
 def test_activate_more_than_a_transaction_holds(kind: Kind, unique: Unique) -> None:
-    """150 go in two transactions; a failure in the second tells what the first did."""
-    ids = [unique("many") for _ in range(150)]
-    with kind.model.batch_write() as write:
-        for one in ids:
-            write.save(kind.model(**{kind.key: one, **kind.fields}, is_active=False))
+    """103 go in two transactions; a failure in the second tells what the first did."""
+    ids = [unique("many") for _ in range(102)]
+    write([kind.model(**{kind.key: one, **kind.fields}, is_active=False) for one in ids])
     with pytest.raises(ItemNotFoundError, match="there is no .*gone'; nothing was changed") as caught:
         kind.command("activate")([*ids, "gone"])
     assert caught.value.done == tuple(ids[:100])
     flags = {getattr(one, kind.key): one.is_active for one in kind.model.batch_get(ids)}
-    assert [flags[one] for one in ids] == [True] * 100 + [False] * 50
-    assert kind.command("activate")(ids) == ids
+    assert [flags[one] for one in ids] == [True] * 100 + [False] * 2
 
 
 def test_retention_stays_behind_archiving(unique: Unique, raw: Raw) -> None:
