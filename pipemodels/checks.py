@@ -108,7 +108,11 @@ def version_problem(value: object) -> str | None:
     """Say why this is no semantic version."""
     if reason := text_problem(value):
         return reason
-    return None if re.fullmatch(_SEMVER, plain_text(cast(str, value)), re.ASCII) else "is no semantic version, e.g. 1.4.0"
+    return (
+        None
+        if re.fullmatch(_SEMVER, plain_text(cast(str, value)), re.ASCII)
+        else "is no semantic version, e.g. 1.4.0"
+    )
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -152,8 +156,10 @@ def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
     if base in {"*", "?"}:
         return True
     if limits in (_DAY, _WEEKDAY) and (special := re.fullmatch(_SPECIAL_DAY[limits], base)):
-        number = special[1] and _cron_number(special[1], names, low)
-        return number is None if not special[1] else number is not None and low <= number <= high
+        if not any(special.groups()):
+            return True
+        number = _cron_number(special[1], names, low)
+        return number is not None and low <= number <= high
     first, dash, last = base.partition("-")
     ends = [_cron_number(end, names, low) for end in ([first, last] if dash else [first])]
     if any(end is None or not low <= end <= high for end in ends):

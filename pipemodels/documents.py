@@ -49,7 +49,9 @@ def _refuse_endless(value: Any, path: str) -> None:
         met += len(parts)
         waiting.extend(parts if met <= MAX_ITEM_BYTES else ())
     if met > MAX_ITEM_BYTES:
-        reason = f"holds more than {MAX_ITEM_BYTES:,} values, or itself; an item has room for {MAX_ITEM_BYTES:,} bytes"
+        reason = (
+            f"holds more than {MAX_ITEM_BYTES:,} values, or itself; an item has room for {MAX_ITEM_BYTES:,} bytes"
+        )
         raise ItemTooLargeError([Problem(path, type(value).__name__, reason)])
 
 

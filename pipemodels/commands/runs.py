@@ -115,7 +115,13 @@ def _begin(
         raise ValidationError(Problem(name, given[name], "is not for the start of a run") for name in taken)
     target = run_target(pipeline_id, uuid.uuid4().hex if run_id is None else run_id)
     at = writing.stamp(now)
-    fields = {"status": status, "start_time": at, "trigger_type": "manual", **writing.with_environment(given), **target.key}
+    fields = {
+        "status": status,
+        "start_time": at,
+        "trigger_type": "manual",
+        **writing.with_environment(given),
+        **target.key,
+    }
     item = writing.new_item(PipelineRunLog, fields, by=by, now=at)
     item.serialize()
     other = {*writing.STAMPS, *target.key, *PipelineRunLog.DERIVED}
@@ -247,7 +253,9 @@ def _end(
         lambda: writing.stamp(now),
     )
     if status is RunStatus.FAILED and not facts["error_message"]:
-        raise ValidationError.of("error_message", facts["error_message"], "is required of what failed: say what went wrong")
+        raise ValidationError.of(
+            "error_message", facts["error_message"], "is required of what failed: say what went wrong"
+        )
     changes = {"status": status, "end_time": at, **facts}
     try:
         return _end_at(target, changes, by=by, now=at)
