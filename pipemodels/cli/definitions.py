@@ -1,0 +1,1 @@
+"""`pipemodels apply`: definitions from files."""

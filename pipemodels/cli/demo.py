@@ -1,0 +1,1 @@
+"""`pipemodels demo`."""

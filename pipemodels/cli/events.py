@@ -1,0 +1,1 @@
+"""`pipemodels ingest`: run events from files."""

@@ -1,0 +1,198 @@
+"""What a command says: a JSON document, or something to look at; printed once the store is closed."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+PLAIN_WIDTH = 100  # what is drawn for a pipe; text is never cut to it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A command's answer.
+
+    Attributes:
+        document: what `--json` prints.
+        show: puts it on a screen.
+        notes: lines for standard error, in both forms.
+        exit_code: 1 where something was refused.
+    """
+
+    document: Any
+    show: Callable[[Screen], None]
+    notes: Sequence[str] = ()
+    exit_code: int = 0
+
+
+def emit(report: Report, *, as_json: bool) -> None:
+    """Print an answer, and let a reader that has gone away be known at once."""
+    if as_json:
+        print_json(report.document)
+    else:
+        report.show(Screen.of_stdout())
+    sys.stdout.flush()
+    for line in report.notes:
+        note(line)
+
+
+def note(line: str) -> None:
+    """Print a line to standard error."""
+    sys.stderr.write(f"{cleaned(line)}\n")
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document, numbers exact."""
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    sys.stdout.writelines(_json(document, ascii_only, "\n"))
+    sys.stdout.write("\n")
+
+
+def _json(value: Any, ascii_only: bool, newline: str) -> Iterator[str]:
+    """Yield JSON in parts; the standard library's encoder would take a Decimal through float."""
+    inner = newline + "  "
+    if isinstance(value, Mapping) and value:
+        for position, (name, part) in enumerate(value.items()):
+            yield f"{',' if position else '{'}{inner}{json.dumps(str(name), ensure_ascii=ascii_only)}: "
+            yield from _json(part, ascii_only, inner)
+        yield newline + "}"
+    elif isinstance(value, list | tuple) and value:
+        for position, part in enumerate(value):
+            yield f"{',' if position else '['}{inner}"
+            yield from _json(part, ascii_only, inner)
+        yield newline + "]"
+    elif isinstance(value, Decimal):
+        yield str(value)
+    elif isinstance(value, date):
+        yield json.dumps(value.isoformat())
+    else:
+        yield json.dumps(value, ensure_ascii=ascii_only)
+
+
+# -- something to look at ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a table; only one that `gives_way` is cut where a terminal is too narrow."""
+
+    name: str
+    right: bool = False
+    gives_way: bool = False
+
+
+Cell = str | Text
+
+
+class Screen:
+    """A terminal, or a pipe: plain lines there, never cut and never wrapped."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.is_terminal = console.is_terminal and not console.is_dumb_terminal
+        self.has_colour = self.is_terminal and console.color_system is not None and not console.no_color
+
+    @classmethod
+    def of_stdout(cls) -> Screen:
+        """Return standard output as a screen."""
+        return cls(Console(file=sys.stdout, highlight=False, markup=False, emoji=False))
+
+    @property
+    def width(self) -> int:
+        """The columns that there are to draw in."""
+        return self._console.width if self.is_terminal else PLAIN_WIDTH
+
+    def line(self, text: Cell = "", style: str = "") -> None:
+        """Print a line; a terminal wraps it between words."""
+        text = as_text(text, style)
+        if self.is_terminal:
+            self._console.print(text)
+        else:
+            self._console.file.write(text.plain.rstrip() + "\n")
+
+    def drawn(self, line: Text) -> None:
+        """Print a line that was made for this width."""
+        if self.is_terminal:
+            self._console.print(line, no_wrap=True, overflow="crop", crop=True)
+        else:
+            self._console.file.write(line.plain.rstrip() + "\n")
+
+    def heading(self, text: str) -> None:
+        """Print what the next lines are about."""
+        if self.is_terminal:
+            self._console.print()
+            self._console.rule(Text(cleaned(text), "bold"), align="left", style="bright_black")
+        else:
+            self._console.file.write(f"\n== {cleaned(text)}\n")
+
+    def facts(self, facts: Mapping[str, Cell]) -> None:
+        """Print names and values, one to a line."""
+        width = max(map(cell_len, facts), default=0) + 2
+        for name, value in facts.items():
+            label = Text(name + " " * (width - cell_len(name)), "bright_black")
+            self.line(label + as_text(value, keep_lines=True))
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+        """Print a table; in a pipe, columns that stand below each other."""
+        if self.is_terminal:
+            self._console.print(_rich_table(columns, rows))
+        else:
+            self._console.file.writelines(_aligned(columns, rows))
+
+
+def cleaned(text: str) -> str:
+    """Return text for one line: what would move the cursor or change colours is shown, not done."""
+    return _CONTROL.sub(lambda found: " " if found[0] in "\t\n\r" else ascii(found[0])[1:-1], text)
+
+
+def as_text(cell: Cell, style: str = "", *, keep_lines: bool = False) -> Text:
+    """Return a cell as Rich's text, cleaned if it came as a string."""
+    if isinstance(cell, Text):
+        return cell
+    lines = cell.split("\n") if keep_lines else [cell]
+    return Text("\n".join(map(cleaned, lines)), style)
+
+
+def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", border_style="bright_black")
+    for column in columns:
+        table.add_column(
+            column.name,
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=8 if column.gives_way else None,
+            ratio=None,
+        )
+    for row in rows:
+        table.add_row(*map(as_text, row))
+    return table
+
+
+def _aligned(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
+    lines = [[column.name.upper() for column in columns]]
+    lines += [[" ".join(as_text(cell).plain.split("\n")) for cell in row] for row in rows]
+    widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
+    for line in lines:
+        yield "  ".join(map(_padded, line, widths, columns)).rstrip() + "\n"
+
+
+def _padded(text: str, width: int, column: Column) -> str:
+    space = " " * (width - cell_len(text))
+    return space + text if column.right else text + space
