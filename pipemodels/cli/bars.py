@@ -55,9 +55,7 @@ class Bar:
 
     def from_zero(self) -> Bar:
         """Return the same bar as if it had started at 0."""
-        stages = tuple(
-            replace(one, start=one.start - self.start, end=one.end - self.start) for one in self.stages
-        )
+        stages = tuple(replace(one, start=one.start - self.start, end=one.end - self.start) for one in self.stages)
         return replace(self, start=0, end=self.duration, stages=stages)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ import typer
 
 from pipemodels import queries
 from pipemodels.cli.options import usage
-from pipemodels.cli.output import Cell, Screen
+from pipemodels.cli.output import Cell, Screen, json_text
 from pipemodels.cli.shown import moment_text
 from pipemodels.errors import ItemNotFoundError, ValidationError
 from pipemodels.models.base import Model, stored_fields
@@ -99,4 +98,4 @@ def item_facts(item: Model, zone: ZoneInfo, screen: Screen, *, without: Collecti
 def _fact(value: Any) -> Cell:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else str(value)
+    return json_text(value) if isinstance(value, dict | list) else str(value)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from pipemodels.instants import instant_text, utc_instant
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 PLAIN_WIDTH = 100  # what is drawn for a pipe; text is never cut to it
@@ -54,7 +57,7 @@ def note(line: str) -> None:
     sys.stderr.write(f"{cleaned(line)}\n")
 
 
-# -- JSON -------------------------------------------------------------------------------------------------------------
+# -- JSON ---------------------------------------------------------------------------------------------------
 
 
 def print_json(document: Any) -> None:
@@ -64,28 +67,40 @@ def print_json(document: Any) -> None:
     sys.stdout.write("\n")
 
 
-def _json(value: Any, ascii_only: bool, newline: str) -> Iterator[str]:
+def json_text(value: Any) -> str:
+    """Return a value as JSON in one line."""
+    return "".join(_json(value, False, None))
+
+
+def _json(value: Any, ascii_only: bool, newline: str | None) -> Iterator[str]:
     """Yield JSON in parts; the standard library's encoder would take a Decimal through float."""
-    inner = newline + "  "
-    if isinstance(value, Mapping) and value:
-        for position, (name, part) in enumerate(value.items()):
-            yield f"{',' if position else '{'}{inner}{json.dumps(str(name), ensure_ascii=ascii_only)}: "
-            yield from _json(part, ascii_only, inner)
-        yield newline + "}"
-    elif isinstance(value, list | tuple) and value:
-        for position, part in enumerate(value):
-            yield f"{',' if position else '['}{inner}"
-            yield from _json(part, ascii_only, inner)
-        yield newline + "]"
-    elif isinstance(value, Decimal):
-        yield str(value)
-    elif isinstance(value, date):
-        yield json.dumps(value.isoformat())
+    if isinstance(value, Mapping | list | tuple) and value:
+        is_mapping = isinstance(value, Mapping)
+        inner = "" if newline is None else newline + "  "
+        comma = ", " if newline is None else ","
+        for position, one in enumerate(value):
+            yield (comma if position else "{" if is_mapping else "[") + inner
+            if is_mapping:
+                yield f"{json.dumps(str(one), ensure_ascii=ascii_only)}: "
+            yield from _json(value[one] if is_mapping else one, ascii_only, inner if newline is not None else None)
+        yield (newline or "") + ("}" if is_mapping else "]")
     else:
-        yield json.dumps(value, ensure_ascii=ascii_only)
+        yield _scalar(value, ascii_only)
 
 
-# -- something to look at ---------------------------------------------------------------------------------------------
+def _scalar(value: Any, ascii_only: bool) -> str:
+    if isinstance(value, Decimal | float) and not math.isfinite(value):
+        value = str(value)  # what was refused may be no number; JSON knows none of these
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime) and value.utcoffset() is not None:
+        value = instant_text(utc_instant(value, "value"))
+    if not isinstance(value, str | int | float | None | list | tuple | Mapping):
+        value = value.isoformat() if isinstance(value, date) else str(value)
+    return json.dumps({} if isinstance(value, Mapping) else value, ensure_ascii=ascii_only)
+
+
+# -- something to look at -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)

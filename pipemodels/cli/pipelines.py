@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.text import Text
@@ -82,14 +83,19 @@ def _show_list(screen: Screen, store: Store, found: Sequence[PipelineConfig]) ->
     if not found:
         screen.line("There is no such pipeline. Register some: pipemodels apply FILE…")
         return
-    screen.table(_COLUMNS, [_row(one, store, screen) for one in found])
+    show_pipelines(screen, store.zone, found)
     if screen.is_terminal:
         active = sum(one.is_active for one in found)
         counts = f"{plural(len(found), 'pipeline')}, {active} active"
         screen.line(f"{counts} · times in {store.zone.key} · {store.name}", "bright_black")
 
 
-def _row(one: PipelineConfig, store: Store, screen: Screen) -> list[Cell]:
+def show_pipelines(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineConfig]) -> None:
+    """Print pipelines as a table."""
+    screen.table(_COLUMNS, [_row(one, zone, screen) for one in found])
+
+
+def _row(one: PipelineConfig, zone: ZoneInfo, screen: Screen) -> list[Cell]:
     mark = Text("● yes" if screen.is_terminal else "yes", "green")
     return [
         one.pipeline_id,
@@ -98,7 +104,7 @@ def _row(one: PipelineConfig, store: Store, screen: Screen) -> list[Cell]:
         f"{one.source_type} → {one.destination_type}",
         one.schedule_expression or "",
         one.version,
-        moment_text(one.updated_at, store.zone, screen),
+        moment_text(one.updated_at, zone, screen),
     ]
 
 

@@ -38,10 +38,10 @@ def status_text(status: RunStatus, screen: Screen) -> Text:
 def moment_text(at: datetime | None, zone: ZoneInfo, screen: Screen) -> str:
     """Return an instant in a zone, to the second: short on a terminal, whole with its offset in a pipe."""
     if at is None:
-        return "–" if screen.is_terminal else "-"
-    local = datetime.astimezone(at, zone)
+        return "-"
+    local = at.astimezone(zone)
     if not screen.is_terminal:
-        return datetime.isoformat(local, timespec="seconds")
+        return datetime.isoformat(local, timespec="seconds")  # pendulum's own takes no timespec
     return f"{local:%Y-%m-%d %H:%M:%S}"
 
 
@@ -65,9 +65,9 @@ def count_text(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
 
 
-def plural(number: int, word: str) -> str:
+def plural(number: int, word: str, words: str | None = None) -> str:
     """Return a number and what it counts."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+    return f"{number:,} {word if number == 1 else words or word + 's'}"
 
 
 def first_line(text: str | None) -> str:

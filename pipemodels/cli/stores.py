@@ -74,7 +74,9 @@ def embedded(name: str, options: Options) -> Iterator[Store]:
 
     directory = name.partition(":")[2] or DEFAULT_DIRECTORY
     if name == "local:":
-        raise typer.BadParameter("'local:' names no directory: write local:DIR, or local", param_hint=_source(options))
+        raise typer.BadParameter(
+            "'local:' names no directory: write local:DIR, or local", param_hint=_source(options)
+        )
     with embedded_store(directory, **_embedded_settings(options.environ)) as config, using(config):
         yield Store(f"local:{directory}", config, options)
 
@@ -93,15 +95,15 @@ def _remote_config(name: str, options: Options) -> DynamoDBConfig:
     environ = options.environ
     if name != "aws":
         _refuse_no_url(name, options)
-        environ = environ | _test_credentials(name, environ)
+        environ = {**environ, **_test_credentials(name, environ)}
     try:
         config = DynamoDBConfig.from_env(environ, store=name)
     except ValidationError as error:
         if any(problem.field == "endpoint_url" for problem in error.problems):
             raise typer.BadParameter(str(error), param_hint=_source(options)) from error
         raise
-    attempts = {} if name == "aws" else {"max_attempts": _ATTEMPTS}
-    return replace(config, connect_timeout_seconds=_CONNECT_SECONDS, **attempts)
+    config = replace(config, connect_timeout_seconds=_CONNECT_SECONDS)
+    return config if name == "aws" else replace(config, max_attempts=_ATTEMPTS)
 
 
 def _refuse_no_url(name: str, options: Options) -> None:
