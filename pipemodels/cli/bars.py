@@ -9,17 +9,18 @@ from rich.text import Text
 
 from pipemodels.cli.axis import Axis
 from pipemodels.cli.output import cleaned
+from pipemodels.cli.shown import COLOURS
 from pipemodels.instants import microseconds_since_epoch
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
 
-# two shades for each status, so that neighbouring stages can be told apart
-_SHADES: dict[RunStatus, tuple[str, str]] = {
-    RunStatus.SUCCESS: ("#2f9e5f", "#237a49"),
-    RunStatus.FAILED: ("#dc4c4c", "#ad3838"),
-    RunStatus.RUNNING: ("#3f87f0", "#2d68c0"),
-    RunStatus.CANCELLED: ("#c98d1e", "#9c6d15"),
-    RunStatus.PENDING: ("#8b919c", "#6b717c"),
-    RunStatus.SKIPPED: ("#8b919c", "#6b717c"),
+# every other stage of a run, to be told from its neighbours
+_DARKER: dict[RunStatus, str] = {
+    RunStatus.SUCCESS: "#237a49",
+    RunStatus.FAILED: "#ad3838",
+    RunStatus.RUNNING: "#2d68c0",
+    RunStatus.CANCELLED: "#9c6d15",
+    RunStatus.PENDING: "#6b717c",
+    RunStatus.SKIPPED: "#6b717c",
 }
 _LETTERS: dict[RunStatus, str] = {
     RunStatus.SUCCESS: "=",
@@ -79,10 +80,10 @@ def _bar(name: str, one: PipelineRunLog | StageInfo, now: int) -> Bar | None:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One character: whose status and which shade it shows, and what stands on it."""
+    """One character: whose status it shows, and what stands on it."""
 
     status: RunStatus
-    shade: int = 0
+    is_darker: bool = False
     letter: str = ""
     begins: bool = False
     ends: bool = False
@@ -123,7 +124,7 @@ def _lay_stages(lane: Lane, bar: Bar, axis: Axis, first: int, stop: int) -> None
         letters = _letters(stage.name, end - begin)
         for cell in range(begin, end):
             letter = letters[cell - begin]
-            lane[cell] = Cell(stage.status, number % 2, letter, begins=number > 0 and cell == begin)
+            lane[cell] = Cell(stage.status, number % 2 == 1, letter, begins=number > 0 and cell == begin)
 
 
 def _letters(name: str, cells: int) -> Sequence[str]:
@@ -150,7 +151,7 @@ def glyph(status: RunStatus, *, coloured: bool) -> Text:
 
 
 def _block(cell: Cell) -> tuple[str, str]:
-    colour = _SHADES[cell.status][cell.shade]
+    colour = (_DARKER if cell.is_darker else COLOURS)[cell.status]
     if cell.ends:
         return "▶" if cell.is_open else "▊", colour
     if cell.letter:

@@ -86,12 +86,13 @@ def require_pipeline(pipeline_id: str) -> None:
 
 
 def item_facts(item: Model, zone: ZoneInfo, screen: Screen, *, without: Collection[str] = ()) -> dict[str, Cell]:
-    """Return an item's fields for people: times in the user's zone, documents as compact JSON."""
+    """Return an item's fields for people, in the model's order: times in the user's zone, documents as JSON."""
+    fields = document(item)
+    declared = [name for name in (*vars(type(item)), *fields) if name in fields and name not in without]
     shown: dict[str, Cell] = {}
-    for name, value in document(item).items():
-        if name not in without:
-            at = getattr(item, name)
-            shown[name] = moment_text(at, zone, screen) if isinstance(at, datetime) else _fact(value)
+    for name in dict.fromkeys(declared):
+        at = getattr(item, name)
+        shown[name] = moment_text(at, zone, screen) if isinstance(at, datetime) else _fact(fields[name])
     return shown
 
 

@@ -150,6 +150,14 @@ def who(by: str | None) -> str | None:
         return None
 
 
+class WrongUsage(typer.BadParameter):
+    """A command that cannot be meant so; its message says it all."""
+
+    def format_message(self) -> str:
+        """Return the message without a parameter's name."""
+        return self.message
+
+
 def usage(error: ValidationError, **options: str) -> Exception:
     """Return the error of a wrong value, under the name of the option that it came from."""
     problem = error.problems[0]

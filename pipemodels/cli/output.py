@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.cells import cell_len
@@ -21,6 +21,8 @@ from rich.text import Text
 from pipemodels.instants import instant_text, utc_instant
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_GAP = 2  # spaces between columns
+_LEAST_WIDTH = 12  # of a column that gives way
 PLAIN_WIDTH = 100  # what is drawn for a pipe; text is never cut to it
 
 
@@ -160,13 +162,13 @@ class Screen:
         """Print names and values, one to a line."""
         width = max(map(cell_len, facts), default=0) + 2
         for name, value in facts.items():
-            label = Text(name + " " * (width - cell_len(name)), "bright_black")
-            self.line(label + as_text(value, keep_lines=True))
+            label = name + " " * (width - cell_len(name))
+            self.line(Text.assemble((label, "bright_black"), as_text(value, keep_lines=True)))
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
         """Print a table; in a pipe, columns that stand below each other."""
         if self.is_terminal:
-            self._console.print(_rich_table(columns, rows))
+            self._console.print(_rich_table(columns, rows, self.width))
         else:
             self._console.file.writelines(_aligned(columns, rows))
 
@@ -184,20 +186,38 @@ def as_text(cell: Cell, style: str = "", *, keep_lines: bool = False) -> Text:
     return Text("\n".join(map(cleaned, lines)), style)
 
 
-def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", border_style="bright_black")
-    for column in columns:
-        table.add_column(
-            column.name,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=8 if column.gives_way else None,
-            ratio=None,
-        )
-    for row in rows:
-        table.add_row(*map(as_text, row))
+def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> Table:
+    cells = [[as_text(cell) for cell in row] for row in rows]
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+        border_style="bright_black",
+    )
+    for column, size in zip(columns, _widths(columns, cells, width), strict=True):
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        table.add_column(column.name, justify=justify, no_wrap=True, overflow="ellipsis", width=size)
+    for row in cells:
+        table.add_row(*row)
     return table
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[int]:
+    """Return the columns' widths; where they are too many, the widest of those that give way do so, step by step."""
+    widths = [
+        max(cell_len(column.name), *(cell_len(line) for row in rows for line in row[number].plain.split("\n")), 0)
+        for number, column in enumerate(columns)
+    ]
+    too_many = sum(widths) + _GAP * (len(columns) - 1) - width
+    while too_many > 0:
+        wide = [number for number, column in enumerate(columns) if column.gives_way and widths[number] > _LEAST_WIDTH]
+        if not wide:
+            break
+        widths[max(wide, key=lambda number: widths[number])] -= 1
+        too_many -= 1
+    return widths
 
 
 def _aligned(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from pipemodels.models import PipelineConfig, TableConfig
 from pipemodels.queries import Results
 
 _COLUMNS = (
-    Column(name="pipeline"),
+    Column(name="pipeline", gives_way=True),
     Column(name="active"),
     Column(name="env"),
     Column(name="from → to", gives_way=True),
@@ -32,6 +32,7 @@ _COLUMNS = (
 )
 _TABLE_COLUMNS = (Column(name="table"), Column(name="type"), Column(name="format"), Column(name="location"))
 _LATEST_RUNS = 5
+_WIDE = 100  # columns of a terminal that has room for versions
 _SUMMARY = (PipelineConfig.held_by("ActivePipelinesIndex") or frozenset()) | {"is_active"}
 
 PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="Its id.")]
@@ -81,7 +82,7 @@ def _summary(one: PipelineConfig) -> dict[str, Any]:
 
 def _show_list(screen: Screen, store: Store, found: Sequence[PipelineConfig]) -> None:
     if not found:
-        screen.line("There is no such pipeline. Register some: pipemodels apply FILE…")
+        screen.line("There are no such pipelines. Register some: pipemodels apply FILE…")
         return
     show_pipelines(screen, store.zone, found)
     if screen.is_terminal:
@@ -92,7 +93,10 @@ def _show_list(screen: Screen, store: Store, found: Sequence[PipelineConfig]) ->
 
 def show_pipelines(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineConfig]) -> None:
     """Print pipelines as a table."""
-    screen.table(_COLUMNS, [_row(one, zone, screen) for one in found])
+    left_out = {"version"} if screen.is_terminal and screen.width < _WIDE else set()
+    kept = [number for number, column in enumerate(_COLUMNS) if column.name not in left_out]
+    rows = [_row(one, zone, screen) for one in found]
+    screen.table([_COLUMNS[number] for number in kept], [[row[number] for number in kept] for row in rows])
 
 
 def _row(one: PipelineConfig, zone: ZoneInfo, screen: Screen) -> list[Cell]:

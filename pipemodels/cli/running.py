@@ -54,7 +54,7 @@ def _ended(line: str, code: int) -> int:
 
 def _usage_line(error: Any) -> str:
     """Return a usage error in one line, with the command whose help tells more."""
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace("Value error, ", "")  # Pydantic's word, inside Typer
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "pipemodels"
     return f"{message}; see: {path} --help" if message else f"see: {path} --help"

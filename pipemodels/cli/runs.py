@@ -83,7 +83,7 @@ def list_runs(
 
 def _show_list(screen: Screen, store: Store, found: Sequence[PipelineRunLog]) -> None:
     if not found:
-        screen.line("There is no such run.")
+        screen.line("There are no such runs. Record some with recorded_run(), or: pipemodels ingest FILE…")
         return
     show_runs(screen, store.zone, found)
     if screen.is_terminal:
@@ -91,37 +91,42 @@ def _show_list(screen: Screen, store: Store, found: Sequence[PipelineRunLog]) ->
 
 
 def show_runs(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineRunLog]) -> None:
-    """Print runs as a table; what a terminal has no room for is left out or cut there, never in a pipe."""
-    columns = [
-        Column(name="status"),
-        Column(name="pipeline", gives_way=True),
-        Column(name="started"),
-        Column(name="took", right=True),
-        Column(name="records", right=True),
-        Column(name="run", gives_way=True),
-        Column(name="error", gives_way=True),
-    ]
-    rows = [_row(run, zone, screen) for run in found]
-    dropped = {"records"} if screen.is_terminal and screen.width < _WIDE else set()
-    dropped |= {"error"} if screen.is_terminal else set()
-    kept = [number for number, column in enumerate(columns) if column.name not in dropped]
-    screen.table([columns[number] for number in kept], [[row[number] for number in kept] for row in rows])
+    """Print runs as a table; a narrow terminal has a run's id and its error below its pipeline."""
+    if not screen.is_terminal:
+        names = ("pipeline", "run", "status", "started", "took", "records", "error")
+    elif screen.width < _WIDE:
+        names = ("status", "pipeline, run", "started", "took")
+    else:
+        names = ("status", "pipeline", "started", "took", "records", "run, error")
+    rows = [_cells(run, zone, screen) for run in found]
+    screen.table([_COLUMNS[name] for name in names], [[row[name] for name in names] for row in rows])
 
 
-def _row(run: PipelineRunLog, zone: ZoneInfo, screen: Screen) -> list[Cell]:
-    error = first_line(run.error_message)
-    name = Text(run.run_id)
-    if error and screen.is_terminal:
-        name = Text.assemble(run.run_id, "\n", (error, "red" if run.status is RunStatus.FAILED else "yellow"))
-    return [
-        status_text(run.status, screen),
-        run.pipeline_id,
-        moment_text(run.start_time, zone, screen),
-        _took(run),
-        count_text(run.total_records_processed),
-        name,
-        error,
-    ]
+_COLUMNS = {
+    name: Column(
+        name=name, right=name in {"took", "records"}, gives_way=name.startswith(("pipeline", "run", "error"))
+    )
+    for name in ("status", "pipeline", "run", "pipeline, run", "started", "took", "records", "run, error", "error")
+}
+
+
+def _cells(run: PipelineRunLog, zone: ZoneInfo, screen: Screen) -> dict[str, Cell]:
+    error = Text(first_line(run.error_message), "red" if run.status is RunStatus.FAILED else "yellow")
+    return {
+        "status": status_text(run.status, screen),
+        "pipeline": run.pipeline_id,
+        "run": run.run_id,
+        "pipeline, run": _lines(as_text(run.pipeline_id), as_text(run.run_id, "bright_black"), error),
+        "started": moment_text(run.start_time, zone, screen),
+        "took": _took(run),
+        "records": count_text(run.total_records_processed),
+        "run, error": _lines(as_text(run.run_id), error),
+        "error": error,
+    }
+
+
+def _lines(*parts: Text) -> Text:
+    return Text("\n").join(part for part in parts if part)
 
 
 def _took(run: PipelineRunLog) -> Cell:

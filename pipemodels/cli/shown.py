@@ -10,16 +10,18 @@ from zoneinfo import ZoneInfo
 from rich.text import Text
 
 from pipemodels.cli.output import Screen, cleaned
+from pipemodels.instants import utc_now
 from pipemodels.models.run import RunStatus, seconds_between
 
-STYLES: dict[RunStatus, str] = {
-    RunStatus.SUCCESS: "green",
-    RunStatus.FAILED: "bold red",
-    RunStatus.RUNNING: "bold blue",
-    RunStatus.PENDING: "bright_black",
-    RunStatus.CANCELLED: "yellow",
-    RunStatus.SKIPPED: "bright_black",
+COLOURS: dict[RunStatus, str] = {
+    RunStatus.SUCCESS: "#2f9e5f",
+    RunStatus.FAILED: "#dc4c4c",
+    RunStatus.RUNNING: "#3f87f0",
+    RunStatus.CANCELLED: "#c98d1e",
+    RunStatus.PENDING: "#8b919c",
+    RunStatus.SKIPPED: "#8b919c",
 }
+STYLES = COLOURS | {status: f"bold {COLOURS[status]}" for status in (RunStatus.FAILED, RunStatus.RUNNING)}
 MARKS: dict[RunStatus, str] = {
     RunStatus.SUCCESS: "✓",
     RunStatus.FAILED: "✗",
@@ -42,7 +44,7 @@ def moment_text(at: datetime | None, zone: ZoneInfo, screen: Screen) -> str:
     local = at.astimezone(zone)
     if not screen.is_terminal:
         return datetime.isoformat(local, timespec="seconds")  # pendulum's own takes no timespec
-    return f"{local:%Y-%m-%d %H:%M:%S}"
+    return f"{local:%d %b %H:%M:%S}" if local.year == utc_now().year else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
 def duration_text(seconds: Decimal | None) -> str:

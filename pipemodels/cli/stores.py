@@ -20,6 +20,7 @@ from pipemodels.schema import create_tables
 DEFAULT_DIRECTORY = ".pipemodels"
 _LOCALSTACK_HOST = "localhost.localstack.cloud"  # LocalStack's own name for the loopback address
 _CONNECT_SECONDS = 2.0
+_READ_SECONDS = 5.0
 _ATTEMPTS = 2  # at an endpoint that somebody runs nearby; AWS keeps the configuration's own
 
 
@@ -103,7 +104,7 @@ def _remote_config(name: str, options: Options) -> DynamoDBConfig:
             raise typer.BadParameter(str(error), param_hint=_source(options)) from error
         raise
     config = replace(config, connect_timeout_seconds=_CONNECT_SECONDS)
-    return config if name == "aws" else replace(config, max_attempts=_ATTEMPTS)
+    return config if name == "aws" else replace(config, max_attempts=_ATTEMPTS, read_timeout_seconds=_READ_SECONDS)
 
 
 def _refuse_no_url(name: str, options: Options) -> None:

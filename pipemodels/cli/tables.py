@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from pipemodels.cli.app import store_command, tables
+from pipemodels.cli.options import WrongUsage
 from pipemodels.cli.output import Column, Report, Screen, note
 from pipemodels.cli.shown import count_text, plural
 from pipemodels.cli.stores import Store
@@ -58,11 +59,11 @@ def _ask(store: Store, names: Sequence[str]) -> None:
     """Ask for the prefix, or a `y` where there is none.
 
     Raises:
-        typer.BadParameter: nobody can answer.
+        WrongUsage: nobody can answer.
         typer.Exit: the answer is another one.
     """
     if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody is here to confirm it: add --yes", param_hint="tables drop")
+        raise WrongUsage("nobody is here to confirm that the tables are dropped: add --yes")
     expected = store.config.table_prefix or "y"
     note(f"This deletes {plural(len(names), 'table')} with everything in them, from {store.name}: {', '.join(names)}")
     answer = typer.prompt(f"Type {expected} to go on", default="", show_default=False, err=True)
