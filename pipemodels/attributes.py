@@ -66,6 +66,16 @@ class CheckedAttribute(Attribute[_T]):
         """Decode a stored value."""
         return self.decode(value)
 
+    def get_value(self, value: dict[str, Any]) -> Any:
+        """Return what stands behind the type tag.
+
+        Raises:
+            ValidationError: it is stored under another tag.
+        """
+        if self.attr_type not in value:
+            raise ValidationError.of(self.field, value, f"is stored as another type than {self.attr_type}")
+        return value[self.attr_type]
+
     def tagged(self, value: Any) -> dict[str, Any]:
         """Return DynamoDB's whole form of a value: the type tag and what stands behind it."""
         return {self.attr_type: self.serialize(value)}

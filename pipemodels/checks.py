@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from decimal import Decimal
@@ -44,6 +45,8 @@ def id_problem(value: object) -> str | None:
 def number_problem(value: object) -> str | None:
     """Say why DynamoDB cannot store this number exactly."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        if isinstance(value, float) and not math.isfinite(value):
+            return "is not a finite number"
         if isinstance(value, float):
             return f"is a float, which is not exact: write Decimal({str(value)!r}) or an int"
         return f"must be an int or a Decimal, not {type(value).__name__}"

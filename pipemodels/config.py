@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config as BotocoreConfig
+from botocore.exceptions import NoRegionError, ProfileNotFound
 from pynamodb.connection import Connection, TableConnection
 
 from pipemodels.checks import id_problem
@@ -199,6 +200,12 @@ def _url_problem(value: str) -> str | None:
     return None if good and not re.search(r"[\s\x00-\x1f]", value) else reason
 
 
+def is_loopback(url: str | None) -> bool:
+    """Say whether an endpoint is on this machine's loopback interface."""
+    host = urlsplit(url).hostname if url else None
+    return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
+
+
 def is_timezone(name: str) -> bool:
     """Say whether the time zone database knows this name."""
     try:
@@ -273,6 +280,9 @@ class ConfiguredConnection(Connection):
                     self._config.aws_secret_access_key,
                     self._config.aws_session_token,
                 )
+            if is_loopback(self._config.endpoint_url):
+                # a proxy of the environment cannot reach this machine's own loopback interface
+                session.set_default_client_config(BotocoreConfig(proxies={}))
             self._local.session = session
         return self._local.session
 
@@ -284,9 +294,23 @@ def connection_of(config: DynamoDBConfig) -> ConfiguredConnection:
         with _lock:
             connection = _connections.get(config)
             if connection is None:
-                connection = ConfiguredConnection(config)
-                connection.client  # noqa: B018  # making a client is not thread-safe: make it under the lock
-                _connections[config] = connection
+                connection = _connections[config] = _connect(config)
+    return connection
+
+
+def _connect(config: DynamoDBConfig) -> ConfiguredConnection:
+    """Make a connection and its client, which is not thread-safe to make; asks nothing yet.
+
+    Raises:
+        ValidationError: there is no region, or no such profile.
+    """
+    connection = ConfiguredConnection(config)
+    try:
+        connection.client  # noqa: B018  # PynamoDB makes the client when it is first looked at
+    except NoRegionError:
+        raise ValidationError.of("region_name", None, "is needed: set AWS_REGION, e.g. eu-central-1") from None
+    except ProfileNotFound:
+        raise ValidationError.of("profile_name", config.profile_name, "is in no AWS configuration file") from None
     return connection
 
 
