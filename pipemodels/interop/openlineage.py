@@ -1,0 +1,3 @@
+"""stub"""
+
+IngestReport = LineRefusal = ingest_events = None
