@@ -174,7 +174,7 @@ def _show(screen: Screen, story: _Story) -> None:
 
 
 def _show_steps(screen: Screen, story: _Story) -> None:
-    removed = "" if story.kept else ", removed at the end"
+    removed = "" if story.kept else ", removed again"
     screen.facts(
         {
             "store": f"embedded, in {story.store.name.partition(':')[2]}{removed}",

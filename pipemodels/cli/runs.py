@@ -240,7 +240,7 @@ def _show_days(screen: Screen, statistics: RunStatistics) -> None:
     screen.heading(f"runs by day ({statistics.timezone})")
     most, width = max(count for _, count in days), len(str(max(count for _, count in days)))
     for day, count in days:
-        block = "█" if screen.is_terminal else "#"
+        block = "▇" if screen.is_terminal else "#"
         drawn = Text(block * max(1, count * _BAR // most), "blue")
         screen.drawn(Text(f"{day:%a %Y-%m-%d}  {count:>{width}}  ") + drawn)
 
