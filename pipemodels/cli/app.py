@@ -80,9 +80,8 @@ def command(group: typer.Typer, name: str) -> Callable[[_Command], _Command]:
             own = Options(**{one.name: values.pop(one.name) for one in _COMMON})
             options = own.over(ctx.obj)
             report = function(options, **values)
-            emit(report, as_json=options.json)
-            if report.exit_code:
-                raise typer.Exit(report.exit_code)
+            if code := emit(report, as_json=options.json):
+                raise typer.Exit(code)
 
         _, *parameters = inspect.signature(function, eval_str=True).parameters.values()
         named = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*parameters, *_COMMON, _CONTEXT)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from rich.text import Text
 from pipemodels.instants import instant_text, utc_instant
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_BROKEN_PIPE = 141  # 128 + SIGPIPE
 _GAP = 2  # spaces between columns
 _LEAST_WIDTH = 12  # of a column that gives way
 PLAIN_WIDTH = 100  # what is drawn for a pipe; text is never cut to it
@@ -43,15 +45,20 @@ class Report:
     exit_code: int = 0
 
 
-def emit(report: Report, *, as_json: bool) -> None:
-    """Print an answer, and let a reader that has gone away be known at once."""
-    if as_json:
-        print_json(report.document)
-    else:
-        report.show(Screen.of_stdout())
-    sys.stdout.flush()
+def emit(report: Report, *, as_json: bool) -> int:
+    """Print an answer and return the exit code; a reader that went away (`| head`) has what it wanted."""
+    try:
+        if as_json:
+            print_json(report.document)
+        else:
+            report.show(Screen.of_stdout())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's own last flush
+        return _BROKEN_PIPE
     for line in report.notes:
         note(line)
+    return report.exit_code
 
 
 def note(line: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +21,6 @@ _ClickException: Any = typer.BadParameter.__mro__[2]
 
 _FAILED, _WRONG_USAGE = 1, 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -31,7 +28,6 @@ def run(arguments: Sequence[str]) -> int:
     _use_any_encoding()
     try:
         code = app(list(arguments), prog_name="pipemodels", standalone_mode=False)
-        sys.stdout.flush()
     except _ClickException as error:
         return _ended(_usage_line(error), _WRONG_USAGE)
     except ValidationError as error:
@@ -41,9 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     except OSError as error:
-        if error.errno != errno.EPIPE:
-            return _ended(str(error), _FAILED)
-        return _nobody_reads()
+        return _ended(str(error), _FAILED)
     return code if isinstance(code, int) else 0
 
 
@@ -58,12 +52,6 @@ def _usage_line(error: Any) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "pipemodels"
     return f"{message}; see: {path} --help" if message else f"see: {path} --help"
-
-
-def _nobody_reads() -> int:
-    """Let the interpreter's last flush go nowhere: the reader (`| head`) has what it wanted."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return _BROKEN_PIPE
 
 
 def _use_any_encoding() -> None:
