@@ -17,7 +17,6 @@ from botocore.exceptions import (
     ConnectionError,
     HTTPClientError,
     NoCredentialsError,
-    NoRegionError,
     PartialCredentialsError,
 )
 from pynamodb.exceptions import DoesNotExist, PynamoDBException, TableDoesNotExist, VerboseClientError
@@ -182,8 +181,6 @@ def _translate(error: Exception, subject: str, table: str, decode: _Decode | Non
         return _from_service(cause.response, subject, table, decode)
     if isinstance(cause, NoCredentialsError | PartialCredentialsError):
         return StorageError(f"{subject}: no usable AWS credentials: {cause} Set AWS_PROFILE or the AWS_… keys.")
-    if isinstance(cause, NoRegionError):
-        return StorageError(f"{subject}: no AWS region: set AWS_REGION, or region_name in the configuration")
     if isinstance(cause, ConnectionError | HTTPClientError):
         return StorageError(f"{subject}: no answer from DynamoDB: {cause} Check the endpoint and the network.")
     return StorageError(f"{subject}: {error}")
