@@ -8,12 +8,12 @@ import typer
 from rich.text import Text
 
 from pipemodels.cli.app import app, store_command
-from pipemodels.cli.options import ByOption, usage, who
+from pipemodels.cli.options import ByOption, who
 from pipemodels.cli.output import Report, Screen, json_text
 from pipemodels.cli.progress import shown_progress
 from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store
-from pipemodels.errors import Problem, ValidationError
+from pipemodels.errors import Problem
 
 if TYPE_CHECKING:
     from pipemodels.interop.definitions import ApplyReport, FieldChange, Refusal
@@ -36,10 +36,7 @@ def apply(
     from pipemodels.interop.definitions import apply_definitions  # loads PyYAML
 
     with shown_progress("applying") as progress:
-        try:
-            report = apply_definitions(files, dry_run=dry_run, by=who(by), progress=progress)
-        except ValidationError as error:
-            raise usage(error, updated_by="--by") from error
+        report = apply_definitions(files, dry_run=dry_run, by=who(by), progress=progress)
     return Report(
         document=apply_document(report),
         show=lambda screen: show_applied(screen, report, dry_run=dry_run),

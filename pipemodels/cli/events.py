@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipemodels.cli.app import app, store_command
-from pipemodels.cli.options import ByOption, usage, who
+from pipemodels.cli.options import ByOption, who
 from pipemodels.cli.output import Report
 from pipemodels.cli.progress import shown_progress
 from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store
-from pipemodels.errors import ValidationError
 
 if TYPE_CHECKING:
     from pipemodels.interop.openlineage import IngestReport
@@ -28,10 +27,7 @@ def ingest(store: Store, files: FilesArgument, by: ByOption = None) -> Report:
     from pipemodels.interop.openlineage import ingest_events
 
     with shown_progress("ingesting") as progress:
-        try:
-            report = ingest_events(files, by=who(by), progress=progress)
-        except ValidationError as error:
-            raise usage(error, updated_by="--by") from error
+        report = ingest_events(files, by=who(by), progress=progress)
     return Report(
         document=ingest_document(report),
         show=lambda screen: screen.line(ingested_text(report), "bold"),

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from pipemodels.checks import id_problem
 from pipemodels.config import is_timezone
 from pipemodels.errors import ValidationError
 from pipemodels.instants import parse_instant, utc_now
@@ -135,8 +136,19 @@ UntilOption = Annotated[
 CursorOption = Annotated[
     str | None, typer.Option("--cursor", metavar="TEXT", help="Go on where the page before ended; it says how.")
 ]
+
+
+def _name(text: str | None) -> str | None:
+    if text is not None and (reason := id_problem(text)):
+        raise typer.BadParameter(f"{text!r} {reason}")
+    return text
+
+
 ByOption = Annotated[
-    str | None, typer.Option("--by", metavar="NAME", help="Who changes things; without it: the user of this machine.")
+    str | None,
+    typer.Option(
+        "--by", metavar="NAME", callback=_name, help="Who changes things; without it: the user of this machine."
+    ),
 ]
 
 

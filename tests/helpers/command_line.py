@@ -72,11 +72,10 @@ def config_of(prefix: str) -> DynamoDBConfig:
 
 
 @pytest.fixture
-def prefix(moto_aws: None) -> str:
+def prefix(cli: CommandLine) -> str:
     """Return a prefix whose tables exist and are empty."""
     prefix = next(_prefixes)
-    with using(config_of(prefix)):
-        create_tables()
+    assert cli("tables", "create", "--prefix", prefix).code == 0
     return prefix
 
 
@@ -109,7 +108,7 @@ def fill_shop() -> None:
 
 
 def _run(pipeline_id: str, run_id: str, start: datetime, *, fails: bool) -> None:
-    key = {"pipeline_id": pipeline_id, "run_id": run_id}
+    key: dict[str, Any] = {"pipeline_id": pipeline_id, "run_id": run_id}
     commands.start_run(**key, start_time=start, now=start)
     commands.start_stage(**key, stage_name="extract", now=start)
     middle, end = start + timedelta(minutes=4), start + timedelta(minutes=10, microseconds=1)

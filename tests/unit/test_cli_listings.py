@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,9 @@ def test_the_option_further_right_wins(cli: CommandLine, shop: str) -> None:
 def test_a_page_says_on_standard_error_how_to_go_on(cli: CommandLine, shop: str) -> None:
     """With `--limit` the array stays an array; the pages together are the listing."""
     words = ["runs", "list", "--prefix", shop, "--json"]
-    everything, pages, more = cli(*words).json, [], []
+    everything = cli(*words).json
+    pages: list[Any] = []
+    more: list[str] = []
     while True:
         answer = cli(*words, "--limit", "3", *more)
         pages += answer.json
