@@ -1,7 +1,4 @@
-"""LocalStack in Docker, for tests: start, stop, restart, status, logs, clean, test, test-unit, test-all, manage.
-
-`python tools/localstack.py --help` says more, docs/localstack.md everything.
-"""
+"""LocalStack in Docker, for tests: `python tools/localstack.py --help`; docs/localstack.md says more."""
 
 import sys
 

@@ -70,9 +70,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], cwd: str | Non
             say(f"error: {arguments[0]}: not found\n  what to do: check its name and PATH")
             return 127
         except (OSError, ValueError) as error:
-            say(
-                f"error: {arguments[0]}: {error}\n  what to do: it must be executable, and a script begin with #!"
-            )
+            say(f"error: {arguments[0]}: {error}\n  what to do: make it executable")
             return 126
         code = forwarder.wait(child)
     return code if code >= 0 else 128 - code

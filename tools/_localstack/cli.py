@@ -1,7 +1,7 @@
 """The command line of `tools/localstack.py`.
 
-Exit codes: 0 done; 1 failed, or nothing was done; 2 wrong usage; `status` 3 not running, 4 unhealthy; `test*`
-and `manage` pass on the exit code of what they run, and use 125 for a failure of their own, as `docker run` does.
+Exit codes: 0 done; 1 failed, or nothing was done; 2 wrong usage; `status` 3 not running, 4 unhealthy. `test*`
+and `manage` pass on the exit code of what they run; their own failure is 125, as with `docker run`.
 """
 
 import argparse
@@ -203,7 +203,7 @@ def _clean(options: argparse.Namespace) -> int:
 
 def _agreed(question: str) -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
-        raise ToolError(f"{question} There is no terminal to ask at", "say --yes")
+        raise ToolError(f"no terminal to ask at: {question}", "say --yes")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

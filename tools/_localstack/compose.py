@@ -1,7 +1,7 @@
 """The compose file, read as compose reads it: what the container, its port and its volume are.
 
-Only what this project's file uses is understood. The rest is refused rather than passed over, because a container
-that differs from compose's without a word would be worse.
+Only what this project's file uses is understood. The rest is refused rather than passed over, because a
+container that differs from compose's without a word would be worse.
 """
 
 import re
@@ -77,7 +77,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Service:
     """The file with its variables replaced: from the environment, then from `.env` beside it.
 
     Raises:
-        ComposeError: The file is missing, is no YAML, lacks something, or has something that this tool does not know.
+        ComposeError: The file is missing, is no YAML, or lacks or has something that it should not.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -207,7 +207,7 @@ def _healthcheck(node: Any, where: str) -> dict[str, Any]:
             pass
         case other:
             raise ComposeError(f"{where}.test must be a list that begins with CMD or CMD-SHELL: {other!r}")
-    times = {
+    times: dict[str, int] = {
         key: _duration(str(check[key]), f"{where}.{key}")
         for key in ("interval", "timeout", "start_period")
         if key in check
@@ -215,7 +215,7 @@ def _healthcheck(node: Any, where: str) -> dict[str, Any]:
     retries = check.get("retries", 3)
     if not isinstance(retries, int):
         raise ComposeError(f"{where}.retries must be a whole number: {retries!r}")
-    return {"test": test, "retries": retries, **times}
+    return {"test": test, "retries": retries} | times
 
 
 def _duration(text: str, where: str) -> int:

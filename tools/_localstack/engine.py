@@ -98,7 +98,7 @@ def start_failure(error: APIError, client: docker.DockerClient, port: Port) -> T
 def port_taken(port: Port, by: str) -> ToolError:
     """The port that is published is another's."""
     return ToolError(
-        f"port {port.host_port} of {port.host_ip} is taken by {by or 'a process that cannot be seen from here'}",
+        f"port {port.host_port} of {port.host_ip} is taken by {by or 'a process that this user cannot see'}",
         f"stop it, or choose another port: LOCALSTACK_PORT={port.host_port % 65535 + 1}",
     )
 
@@ -138,7 +138,7 @@ def ensure_image(client: docker.DockerClient, image: str, patience: float) -> No
 def _no_image(image: str, why: str) -> ToolError:
     return ToolError(
         f"the image {image} cannot be pulled: {why}",
-        "check its name and the network; or load or build one on this machine and name it: LOCALSTACK_IMAGE=NAME:TAG",
+        "check its name and the network; or build or load one and name it: LOCALSTACK_IMAGE=NAME:TAG",
     )
 
 

@@ -40,7 +40,7 @@ def check(endpoint: str) -> Health:
         state, version, edition = said["services"].get("dynamodb"), said.get("version"), said.get("edition")
     except (OSError, HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
         return Health(f"it does not answer yet ({_short(error)})")
-    # the reply is 200 whatever has failed, so its text is what counts; "available" would start at the first request
+    # the reply is 200 whatever has failed, so its text counts; "available" starts at the first request
     if state not in ("running", "available"):
         problem = _HOPELESS.get(state, f"DynamoDB is {state or 'not there'}")
         return Health(problem, state, version, edition, hopeless=state in _HOPELESS)

@@ -6,7 +6,7 @@ The engine holds all state, so a call that is killed at any point leaves what th
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
@@ -52,7 +52,8 @@ class LocalStack:
             return None
         if container.labels.get(LABEL) != self._service.project:
             raise ToolError(
-                f"the container {container.name} is not this project's: it has no label {LABEL}",
+                f"the container {container.name} is not this project's: "
+                f"it lacks the label {LABEL}={self._service.project}",
                 f"rename or remove it yourself, or choose another name: {PROJECT_VARIABLE}=NAME",
             )
         return container
@@ -60,11 +61,11 @@ class LocalStack:
     def start(self, timeout: float) -> str:
         """Makes it run, waits until DynamoDB answers, and returns the endpoint. A repeat changes nothing.
 
-        A container that differs from the compose file is made anew, as compose does it. The timeout counts for each
-        of: other calls, progress of a pull, DynamoDB.
+        A container that differs from the compose file is made anew, as compose does it. The timeout counts
+        for each of: other calls, progress of a pull, DynamoDB.
 
         Raises:
-            ToolError: It does not run, or DynamoDB does not answer in time; it is left as it is, for its logs.
+            ToolError: It does not run, or DynamoDB does not answer in time; it is left there for its logs.
         """
         with one_at_a_time(self._service.container_name, timeout):
             container = self._bring_up(timeout)
@@ -87,7 +88,7 @@ class LocalStack:
 
     def owned(self) -> tuple[list[Container], list[Volume]]:
         """All that has this project's label."""
-        filters = {"label": f"{LABEL}={self._service.project}"}
+        filters: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={self._service.project}"}
         containers = self._client.containers.list(all=True, filters=filters, ignore_removed=True)
         return containers, self._client.volumes.list(filters=filters)
 
@@ -99,7 +100,7 @@ class LocalStack:
         for volume in volumes:
             _remove_volume(volume)
 
-    def logs(self, tail: int | str, follow: bool) -> Iterator[bytes]:
+    def logs(self, tail: int | Literal["all"], follow: bool) -> Iterator[bytes]:
         """Its output so far, or as it comes.
 
         Raises:
@@ -108,8 +109,7 @@ class LocalStack:
         container = self.find()
         if container is None:
             raise ToolError("there is no container, so there are no logs", "`start` makes one")
-        lines: Iterator[bytes] = container.logs(stream=True, follow=follow, tail=tail)
-        return lines
+        return container.logs(stream=True, follow=follow, tail=tail)
 
     def status(self) -> dict[str, Any]:
         """What there is, asked now; `healthy` is whether DynamoDB answers."""
@@ -193,7 +193,7 @@ class LocalStack:
         return container
 
     def _differences(self, container: Container) -> Iterator[str]:
-        """What of the container is not as the compose file says; no value of a variable, which may be secret."""
+        """What is not as the compose file says it; no value of a variable, which may be secret."""
         service = self._service
         config, host = container.attrs["Config"], container.attrs["HostConfig"]
         if config["Image"] != service.image:
@@ -293,7 +293,8 @@ def _ended(container: Container) -> ToolError:
             f"set LOCALSTACK_AUTH_TOKEN, or use the last free tag: LOCALSTACK_IMAGE={_LAST_FREE}",
         )
     return ToolError(
-        f"the container is {container.status} (exit code {code}) before DynamoDB answered; {_last_lines(container)}",
+        f"the container is {container.status} (exit code {code}) before DynamoDB answered; "
+        f"{_last_lines(container)}",
         "see the lines above; `clean`, then `start` begins anew",
     )
 
