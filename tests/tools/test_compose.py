@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from _localstack import compose
 from _localstack.compose import Port, Service, Volume
 from _localstack.errors import ComposeError
@@ -83,7 +82,7 @@ def test_every_setting_reaches_the_container(tmp_path: Path) -> None:
     }
     named = {"LOCALSTACK_IMAGE": "mine:1", "LOCALSTACK_PORT": "4999", "LOCALSTACK_SERVICES": "dynamodb,s3"}
     service = load(tmp_path, FILE.read_text(), PIPEMODELS_LOCALSTACK_PROJECT="p", **named, **passed_on)
-    assert service.environment == service.environment | passed_on | {"SERVICES": "dynamodb,s3"}
+    assert service.environment == {**service.environment, **passed_on, "SERVICES": "dynamodb,s3"}
     assert (service.image, service.port, service.project) == ("mine:1", Port("127.0.0.1", 4999, 4566), "p")
     assert (service.container_name, service.volume.name) == ("p-localstack", "p-localstack")
     assert service.volume.labels == {"pipemodels.localstack": "p"}
@@ -169,7 +168,7 @@ def test_a_file_that_is_not_understood_is_refused(tmp_path: Path, text: str, mes
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The way out is to bring it back."""
-    with pytest.raises(ComposeError, match="gone.yml cannot be read") as caught:
+    with pytest.raises(ComposeError, match=r"gone\.yml cannot be read") as caught:
         compose.load(tmp_path / "gone.yml", {})
     assert caught.value.way_out == "restore it with git"
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from _localstack import dotenv
 from _localstack.errors import ComposeError
 from _localstack.interpolation import interpolate
@@ -73,7 +72,7 @@ def test_a_dollar_sign_that_begins_no_variable_is_refused(text: str) -> None:
 
 
 def test_the_environment_wins_over_the_dotenv_file(tmp_path: Path) -> None:
-    """`.env` fills in what the environment lacks, as with compose; each kind of quoting is read as compose reads it."""
+    """`.env` fills in what the environment lacks; each kind of quoting is read as compose reads it."""
     path = tmp_path / ".env"
     path.write_text(
         "# a comment\n\nexport SET=file\nPLAIN = a b # comment\nLITERAL='$SET # kept'\n"

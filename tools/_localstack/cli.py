@@ -281,7 +281,7 @@ def _localstack(stack: ExitStack) -> "LocalStack":
         from _localstack import compose, engine, lifecycle
     except ModuleNotFoundError as error:
         raise ToolError(
-            f"the Python package {error.name} is missing",
+            f"the Python package {(error.name or '').partition('.')[0]} is missing",
             f"{sys.executable} -m pip install 'docker>=7' PyYAML botocore",
         ) from error
     service = compose.load(COMPOSE_FILE, os.environ)

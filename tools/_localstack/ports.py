@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from docker import DockerClient
@@ -32,8 +33,8 @@ def _process(port: int, proc: Path = Path("/proc")) -> str:
     tables = [proc / "net" / name for name in ("tcp", "tcp6")]
     sockets = {inode for table in tables if table.exists() for inode in listening(table.read_text(), port)}
     for pid in _owners(proc, sockets):
-        name = (proc / pid / "comm").read_text().strip()
-        return f"process {pid} ({name})"
+        with suppress(OSError):
+            return f"process {pid} ({(proc / pid / 'comm').read_text().strip()})"
     return ""
 
 
@@ -53,9 +54,9 @@ def _owners(proc: Path, sockets: set[str]) -> Iterator[str]:
 
 def _links(directory: Path) -> set[str]:
     links = set()
-    try:
-        for entry in os.scandir(directory):
-            links.add(os.readlink(entry.path))
-    except OSError:  # the process has ended, or is another user's
-        pass
+    # the process may end meanwhile, close a file, or be another user's
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                links.add(os.readlink(entry.path))
     return links
