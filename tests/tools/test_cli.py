@@ -167,7 +167,7 @@ def test_a_port_in_use_is_told_with_its_holder() -> None:
     [
         "driver failed programming external connectivity on endpoint x: Error starting userland proxy: "
         "listen tcp4 127.0.0.1:9: bind: address already in use",
-        "driver failed programming external connectivity: Bind for 127.0.0.1:9 failed: port is already allocated",
+        "driver failed programming connectivity: Bind for 127.0.0.1:9 failed: port is already allocated",
         "Ports are not available: exposing port TCP 127.0.0.1:9 -> 127.0.0.1:0: listen tcp: bind: in use",
     ],
 )
@@ -193,7 +193,7 @@ def test_any_other_refusal_is_passed_on() -> None:
 
 
 def test_a_listening_socket_is_found_in_the_kernel_s_table() -> None:
-    """Only rows in the state LISTEN count, and only those of the port; IPv4 and IPv6 have the same columns."""
+    """Only rows in the state LISTEN count, and only those of the port, IPv4 and IPv6 alike."""
     table = (
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
         "   0: 0100007F:11D6 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0\n"

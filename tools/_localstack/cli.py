@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     status = add("status", _status, "what runs; exit code 0 healthy, 3 not running, 4 unhealthy")
     status.add_argument("--json", action="store_true", help="for scripts")
     logs = add("logs", _logs, "what it has logged")
-    logs.add_argument("--tail", type=_count, metavar="N", default="all", help="only the last N lines")
+    logs.add_argument("--tail", type=_count, metavar="N", help="only the last N lines")
     logs.add_argument("--follow", "-f", action="store_true", help="go on until it stops, or Ctrl-C")
     clean = add("clean", _clean, "remove this project's container and volume, and nothing else")
     clean.add_argument("--yes", "-y", action="store_true", help="do not ask")
@@ -177,7 +177,7 @@ def _status_text(found: Mapping[str, Any]) -> str:
 
 def _logs(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
-        for chunk in _localstack(stack).logs(options.tail, options.follow):
+        for chunk in _localstack(stack).logs("all" if options.tail is None else options.tail, options.follow):
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
     return 0
