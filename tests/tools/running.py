@@ -5,10 +5,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tools" / "localstack.py"
@@ -37,24 +38,27 @@ class Tool:
     def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Runs a command to its end, without a terminal."""
         with self.popen(*arguments, **environment) as process:
-            try:
-                output, errors = process.communicate(timeout=SECONDS)
-            except BaseException:
-                process.kill()
-                raise
+            output, errors = process.communicate(timeout=SECONDS)
         assert "Traceback" not in errors, errors
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
-    def popen(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-        """Begins a command."""
-        return subprocess.Popen(
+    @contextmanager
+    def popen(
+        self, *arguments: str, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+    ) -> Iterator["subprocess.Popen[str]"]:
+        """Begins a command; it ends with the block at the latest."""
+        with subprocess.Popen(
             [sys.executable, str(self.script), *arguments],
             env=self._environment() | environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()  # nothing where it has ended; a failed test must not wait for it
 
     def status(self) -> dict[str, Any]:
         """What `status --json` says."""

@@ -212,24 +212,20 @@ def test_logs_end_with_the_asked_number_of_lines(shared: Tool) -> None:
     assert len(tail) == 2
 
 
-def test_followed_logs_show_what_happens_until_an_interruption(shared: Tool) -> None:
+def test_followed_logs_show_what_happens_until_an_interruption(shared: Tool, tmp_path: Path) -> None:
     """A request made meanwhile appears; Ctrl-C ends it with 130."""
-    with shared.popen("logs", "--follow", "--tail", "0") as process:
-        assert process.stdout
-        assert process.stderr
-        dynamodb(shared).list_tables()
-        # until the follower is connected requests go by unseen, so the next one is made until one is seen
-        os.set_blocking(process.stdout.fileno(), False)
+    output = tmp_path / "output"
 
-        def seen() -> bool:
-            dynamodb(shared).list_tables()
-            assert process.stdout
-            return "ListTables" in (process.stdout.read() or "")
+    def seen() -> bool:
+        dynamodb(shared).list_tables()  # again each time: what goes by before it is connected is not shown
+        return "ListTables" in output.read_text()
 
+    with output.open("w") as file, shared.popen("logs", "--follow", "--tail", "0", stdout=file) as process:
         wait_until(seen, "a request in the logs")
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
-        assert "Traceback" not in process.stderr.read()
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
 
 
 def test_logs_into_a_closed_pipe_are_no_traceback(shared: Tool) -> None:
@@ -421,8 +417,8 @@ def test_two_starts_without_a_common_lock_make_one_container(
     homes = [tmp_path / "one", tmp_path / "two"]
     for home in homes:
         home.mkdir()
-    one, two = (fresh.popen("start", TMPDIR=str(home)) for home in homes)
-    with one, two:
+    begun = [fresh.popen("start", TMPDIR=str(home)) for home in homes]
+    with begun[0] as one, begun[1] as two:
         outputs = [one.communicate(timeout=90), two.communicate(timeout=90)]
     assert [output for output, _ in outputs] == [f"{fresh.endpoint}\n"] * 2, outputs
     assert container(client, fresh).status == "running"
