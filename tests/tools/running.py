@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -42,14 +42,18 @@ class Tool:
         assert "Traceback" not in errors, errors
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
-    @contextmanager
-    def popen(
-        self, *arguments: str, stdout: int | IO[str] = subprocess.PIPE, **environment: str
-    ) -> Iterator["subprocess.Popen[str]"]:
+    def popen(self, *arguments: str, **environment: str) -> AbstractContextManager["subprocess.Popen[str]"]:
         """Begins a command; it ends with the block at the latest."""
+        return self.begin(arguments, environment, subprocess.PIPE)
+
+    @contextmanager
+    def begin(
+        self, arguments: Sequence[str], environment: Mapping[str, str], stdout: int | IO[str]
+    ) -> Iterator["subprocess.Popen[str]"]:
+        """Begins a command whose output goes where it is told."""
         with subprocess.Popen(
             [sys.executable, str(self.script), *arguments],
-            env=self._environment() | environment,
+            env={**self._environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
