@@ -456,7 +456,7 @@ def test_localstack_without_dynamodb_is_unhealthy_until_the_setting_is_right(
     fresh: Tool, client: docker.DockerClient
 ) -> None:
     """The last log lines are shown, `status` is 4; a start with other settings makes the container anew."""
-    done = fresh.run("start", LOCALSTACK_SERVICES="s3")
+    done = fresh.run("start", LOCALSTACK_SERVICES="sts")
     assert done.returncode == 1
     assert "the container is unhealthy after" in done.stderr
     assert "LocalStack runs without DynamoDB" in done.stderr
