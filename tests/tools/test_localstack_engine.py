@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -40,11 +41,13 @@ def free_port() -> int:
 @contextmanager
 def cleaned(**environment: str) -> Iterator[Tool]:
     """A new project, of which nothing is left afterwards."""
-    tool = Tool(f"pipemodels-test-{uuid.uuid4().hex[:12]}", free_port(), environment=environment)
-    try:
-        yield tool
-    finally:
-        assert tool.run("clean", "--yes").returncode == 0
+    with TemporaryDirectory() as scratch:  # for the project's lock file
+        own = {"TMPDIR": scratch, **environment}
+        tool = Tool(f"pipemodels-test-{uuid.uuid4().hex[:12]}", free_port(), environment=own)
+        try:
+            yield tool
+        finally:
+            assert tool.run("clean", "--yes").returncode == 0
 
 
 @pytest.fixture(scope="session")
