@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib.resources import as_file, files
+from importlib.resources import as_file
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,7 +69,7 @@ class _Story:
             store = f"--store {self.store.name}"
             first = f"{name} runs show {self.recorded[-1].run_id} {store}"
             return [first, f"{name} runs list --status failed --since 24h {store}", f"{name} runs timeline {store}"]
-        shop = Path(str(files(samples.PACKAGE) / samples.DEFINITIONS))
+        shop = Path(str(samples.EXAMPLES / samples.DEFINITIONS))
         return [
             f"{name} demo --keep my-demo",
             f"{name} runs timeline --store local:my-demo",
@@ -112,7 +112,7 @@ def _told(store: Store, *, kept: bool) -> _Story:
         step("creating the tables")
         tables = [table.name for table in create_tables()]
         step("applying the example definitions")
-        with as_file(files(samples.PACKAGE) / samples.DEFINITIONS) as path:
+        with as_file(samples.EXAMPLES / samples.DEFINITIONS) as path:
             applied = apply_definitions([path], by="demo")
         step("ingesting the example events")
         events, moved = samples.recent_events(Path(temporary), utc_now())
@@ -187,7 +187,9 @@ def _show_steps(screen: Screen, story: _Story) -> None:
 
 
 def _days(moved: timedelta) -> str:
-    return f"by {plural(abs(moved).days, 'day')} and {plural(abs(moved).seconds // 3600, 'hour')}"
+    days, hours = moved.days, moved.seconds // 3_600
+    parts = [plural(days, "day")] * bool(days) + [plural(hours, "hour")] * bool(hours or not days)
+    return f"by {' and '.join(parts)}"
 
 
 def _show_end(screen: Screen, story: _Story) -> None:

@@ -92,6 +92,7 @@ def _show_list(screen: Screen, store: Store, found: Sequence[PipelineRunLog]) ->
 
 def show_runs(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineRunLog]) -> None:
     """Print runs as a table; a narrow terminal has a run's id and its error below its pipeline."""
+    names: tuple[str, ...]
     if not screen.is_terminal:
         names = ("pipeline", "run", "status", "started", "took", "records", "error")
     elif screen.width < _WIDE:

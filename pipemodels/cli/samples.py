@@ -14,7 +14,7 @@ from pipemodels.commands.recording import RecordedRun, recorded_run
 from pipemodels.instants import instant_text, microseconds_since_epoch, parse_instant
 from pipemodels.models import PipelineRunLog
 
-PACKAGE = "pipemodels.examples"
+EXAMPLES = files("pipemodels") / "examples"
 DEFINITIONS = "shop.yaml"
 EVENTS = "runs.ndjson"
 _STAGES = {"extract": 0.2, "transform": 0.35, "load": 0.15}  # seconds of pretended work
@@ -28,7 +28,7 @@ def recent_events(directory: Path, now: datetime) -> tuple[Path, timedelta]:
     Returns:
         The file, and by how much the times were moved.
     """
-    lines = (files(PACKAGE) / EVENTS).read_text(encoding="utf-8").splitlines()
+    lines = (EXAMPLES / EVENTS).read_text(encoding="utf-8").splitlines()
     events = [json.loads(line) for line in lines if line.strip()]
     last = max(parse_instant(event["eventTime"]) for event in events)
     # by hand: pendulum's difference of two instants knows no whole division

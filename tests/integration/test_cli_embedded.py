@@ -35,7 +35,7 @@ def event(number: int) -> str:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Return what starts the command in an empty directory, its environment saying nothing; none outlives the test."""
+    """Return what starts the command in an empty directory, with nothing said; none outlives the test."""
     environ = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "PIPEMODELS_"))}
     environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
     started: list[Process] = []
