@@ -32,7 +32,7 @@ _COLUMNS = (
 )
 _TABLE_COLUMNS = (Column(name="table"), Column(name="type"), Column(name="format"), Column(name="location"))
 _LATEST_RUNS = 5
-_WIDE = 100  # columns of a terminal that has room for versions
+_WIDE = 100  # columns of a terminal that has room for all of them
 _SUMMARY = (PipelineConfig.held_by("ActivePipelinesIndex") or frozenset()) | {"is_active"}
 
 PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="Its id.")]
@@ -93,7 +93,7 @@ def _show_list(screen: Screen, store: Store, found: Sequence[PipelineConfig]) ->
 
 def show_pipelines(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineConfig]) -> None:
     """Print pipelines as a table."""
-    left_out = {"version"} if screen.is_terminal and screen.width < _WIDE else set()
+    left_out = {"from → to", "version"} if screen.is_terminal and screen.width < _WIDE else set()
     kept = [number for number, column in enumerate(_COLUMNS) if column.name not in left_out]
     rows = [_row(one, zone, screen) for one in found]
     screen.table([_COLUMNS[number] for number in kept], [[row[number] for number in kept] for row in rows])

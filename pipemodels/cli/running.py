@@ -35,9 +35,11 @@ def run(arguments: Sequence[str]) -> int:
     except PipemodelsError as error:
         return _ended(str(error), _FAILED)
     except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
+        code = _INTERRUPTED
     except OSError as error:
         return _ended(str(error), _FAILED)
+    if code == _INTERRUPTED:  # Typer's own code for Ctrl-C
+        return _ended("interrupted; what was done until then stays", _INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
