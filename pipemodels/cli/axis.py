@@ -21,6 +21,7 @@ _STEPS = (
 )
 _LEAST_WIDTH = _SECOND  # a single run without a duration still needs an axis
 _SPACE = 3  # cells between labels
+_LAST_YEAR = 9_900  # a tick may be a century behind the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +71,22 @@ def _fits(step: int, axis: Axis) -> bool:
 
 
 def _round_times(axis: Axis, zone: ZoneInfo, step: int) -> Iterator[int]:
-    if step >= _DAY:
-        yield from _midnights(axis, zone, step // _DAY)
-        return
-    offset = _local(axis.start, zone).utcoffset() or timedelta()
-    shift = offset // timedelta(microseconds=1)
-    first = -(-(axis.start + shift) // step) * step - shift
-    yield from range(first, axis.end, step)
-
-
-def _midnights(axis: Axis, zone: ZoneInfo, days: int) -> Iterator[int]:
-    day = date.fromordinal(-(-_local(axis.start, zone).toordinal() // days) * days)
-    while (at := microseconds_since_epoch(datetime(day.year, day.month, day.day, tzinfo=zone))) < axis.end:
+    """Yield the instants of round local times; they stay round where the clock changes."""
+    start = _local(axis.start, zone).replace(tzinfo=None)
+    days, part = divmod(step, _DAY)
+    if days:
+        wall = datetime.combine(date.fromordinal(start.toordinal() // days * days or 1), datetime.min.time())
+    else:
+        midnight = datetime.combine(start, datetime.min.time())
+        wall = midnight + (start - midnight) // timedelta(microseconds=part) * timedelta(microseconds=part)
+    while (at := _instant(wall, zone)) is not None and at < axis.end:
         yield at
-        if day.toordinal() + days > date.max.toordinal():
-            return
-        day += timedelta(days=days)
+        wall += timedelta(microseconds=step)
+
+
+def _instant(wall: datetime, zone: ZoneInfo) -> int | None:
+    """Return the instant of a local time, None behind the last year."""
+    return microseconds_since_epoch(wall.replace(tzinfo=zone)) if wall.year < _LAST_YEAR else None
 
 
 def _local(at: int, zone: ZoneInfo) -> datetime:

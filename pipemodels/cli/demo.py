@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from pipemodels import queries
 from pipemodels.cli import samples
@@ -195,7 +194,7 @@ def _days(moved: timedelta) -> str:
 def _show_end(screen: Screen, story: _Story) -> None:
     screen.heading("that was it; try next")
     for line in story.next_commands:
-        screen.line(Text(f"  {line}", "bold cyan"))
+        screen.verbatim(f"  {line}", "bold cyan")
 
 
 def _command_name() -> str:

@@ -157,6 +157,13 @@ class Screen:
         else:
             self._console.file.write(line.plain.rstrip() + "\n")
 
+    def verbatim(self, text: str, style: str) -> None:
+        """Print a line that is to be copied: only the terminal itself breaks it."""
+        if self.is_terminal:
+            self._console.print(as_text(text, style), soft_wrap=True)
+        else:
+            self.line(text)
+
     def heading(self, text: str) -> None:
         """Print what the next lines are about."""
         if self.is_terminal:

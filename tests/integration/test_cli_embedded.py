@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from rich.cells import cell_len
+from rich.text import Text
+
+from pipemodels.cli import main
 
 PATIENCE_SECONDS = 60.0
 GOOD = "pipelines:\n  - {pipeline_id: orders, pipeline_name: Orders, source_type: s3, destination_type: iceberg}\n"
@@ -161,9 +165,12 @@ def test_a_directory_that_cannot_be_a_store_is_one_line(start: Start, tmp_path: 
     assert "cannot keep a store" in err
 
 
-def test_the_demo_is_one_document_with_json(start: Start, tmp_path: Path) -> None:
+def test_the_demo_is_one_document_with_json(capsys: pytest.CaptureFixture[str]) -> None:
     """It tells what was applied, ingested and recorded, and what there is to see; its store is gone afterwards."""
-    shown = document(start("demo", "--json"))
+    assert main(["demo", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    shown = json.loads(printed.out)
     assert len(shown["apply"]["created"]) >= 6
     assert (shown["apply"]["refused"], shown["ingest"]["refused"]) == ([], [])
     assert [run["status"] for run in shown["recorded"]] == ["success", "failed"]
@@ -173,7 +180,25 @@ def test_the_demo_is_one_document_with_json(start: Start, tmp_path: Path) -> Non
     assert len(shown["recent_runs"]) == shown["ingest"]["runs"] + 2
     assert len(shown["next"]) == 3
     assert not Path(shown["store"].removeprefix("local:")).exists()
-    assert not list(tmp_path.iterdir())
+
+
+def test_the_demo_has_a_store_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """It never writes into the store that somebody works with."""
+    assert main(["demo", "--store", "aws"]) == 2
+    assert "--keep DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_demo_fits_its_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, width: int
+) -> None:
+    """In colour and in the terminal's width, to the next commands."""
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": str(width)}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["demo", "--keep", str(tmp_path / "kept")]) == 0
+    lines = [Text.from_ansi(line).plain for line in capsys.readouterr().out.splitlines()]
+    assert max(cell_len(line) for line in lines[:-5]) <= width
+    assert lines[-1].endswith("runs timeline --store local:" + str(tmp_path / "kept"))
 
 
 def test_the_demo_works_without_a_terminal_and_its_store_can_be_kept(start: Start, tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.text import Text
 
-from tests.helpers.command_line import CommandLine, cli, moto_aws, prefix, shop
+from pipemodels.cli import main
+from tests.helpers.command_line import Answer, CommandLine, cli, moto_aws, prefix, shop
 
 __all__ = ["cli", "moto_aws", "prefix", "shop"]
 
@@ -268,3 +272,77 @@ def test_no_command_shows_help(cli: CommandLine, words: list[str]) -> None:
     answer = cli(*words)
     assert answer.code == 2
     assert "Usage: pipemodels" in answer.out + answer.err
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("pipelines", "list"),
+        ("pipelines", "show", "orders"),
+        ("runs", "list"),
+        ("runs", "show", "run-2"),
+        ("runs", "stats", "orders"),
+        ("runs", "timeline"),
+        ("tables", "status"),
+    ],
+)
+def test_on_a_terminal_everything_fits(
+    cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch, width: int, words: tuple[str, ...]
+) -> None:
+    """No line is longer than the terminal, there are colours, and ids are whole."""
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": str(width)}.items():
+        monkeypatch.setenv(name, value)
+    answer = cli(*words, "--prefix", shop, "--tz", "Europe/Berlin")
+    assert (answer.code, answer.err) == (0, "")
+    assert "\x1b[" in answer.out
+    lines = [Text.from_ansi(line).plain for line in answer.lines]
+    assert max(map(cell_len, lines)) <= width
+    assert any((words[2:] or ("customers",))[0] in line or "pipeline_config" in line for line in lines)
+
+
+def test_a_terminal_gets_the_newest_runs_and_how_to_go_on(
+    cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads thousands of lines there; a pipe and `--json` get all."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("pipemodels.cli.runs._ON_A_TERMINAL", 2)
+    shown = cli("runs", "list", "--prefix", shop)
+    assert "2 runs" in shown.out
+    assert shown.err.startswith("next page: --cursor ")
+    assert len(cli("runs", "list", "--prefix", shop, "--json").json) == 7
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_errors_are_shown_below_their_runs_on_a_terminal(
+    cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Also where it is narrow; then the run's id stands below its pipeline."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = [Text.from_ansi(line).plain.split() for line in cli("runs", "list", "--prefix", shop).lines]
+    assert ["disk", "is", "full"] in lines
+    assert (["run-5"] in lines) == (width == 80)
+
+
+def test_ctrl_c_is_130(cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell's code for it, one line, and no traceback."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipemodels.cli.runs.read", interrupt)
+    answer = cli("runs", "list", "--prefix", shop)
+    assert answer == Answer(130, "", "pipemodels: interrupted; what was done until then stays\n")
+
+
+def test_without_its_extra_the_command_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typer and Rich come with `pipemodels[cli]`."""
+    for name in [name for name in sys.modules if name.startswith("pipemodels.cli.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert main(["runs", "list"]) == 1
+    assert capsys.readouterr().err == 'pipemodels: typer is not installed; try: pip install "pipemodels[cli]"\n'

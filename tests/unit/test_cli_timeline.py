@@ -77,6 +77,16 @@ def test_ticks_stand_at_round_local_times() -> None:
     assert labels == {0: "21:00", 10: "22:00", 20: "23:00", 30: "02 Mar", 40: "01:00", 50: "02:00"}
 
 
+def test_ticks_of_days_stand_at_midnight_also_where_the_clock_changes() -> None:
+    """Berlin's 29 March has 23 hours: the ticks stay at midnights, one hour closer."""
+    start = microseconds_since_epoch(datetime(2026, 3, 28, tzinfo=BERLIN))
+    labels = ticks(Axis.of(start, start + 71 * 60 * MINUTE, 71), BERLIN)
+    days = {cell: label for cell, label in labels.items() if "Mar" in label}
+    assert days == {0: "28 Mar", 24: "29 Mar", 47: "30 Mar"}
+    week = ticks(Axis.of(start, start + 7 * 24 * 60 * MINUTE, 70), BERLIN)
+    assert list(week.values()) == [f"{day:02} Mar" for day in (28, 29, 30, 31)] + ["01 Apr", "02 Apr", "03 Apr"]
+
+
 def test_stages_are_segments_with_their_names() -> None:
     """A bar is divided where a stage begins; a stage that failed looks failed, and there is room for names."""
     stages = (
