@@ -6,6 +6,8 @@ import io
 import itertools
 import json
 from collections.abc import Iterator
+from functools import reduce
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 
 from pipemodels import PipelineRunLog, RunStatus, commands, parse_instant, queries
 from pipemodels.interop import ingest_events
-from pipemodels.interop.facts import NO_MESSAGE
+from pipemodels.interop.events import read_event
+from pipemodels.interop.facts import NO_MESSAGE, RunFacts, joined
 from pipemodels.models.base import stored_fields
 from tests.helpers.moto_store import moto_store
 
@@ -30,6 +33,10 @@ def _store() -> Iterator[None]:
         yield
 
 
+def _failure(message: str) -> dict[str, Any]:
+    return _event("FAIL", 1, facets={"errorMessage": {"message": message}})
+
+
 def _event(kind: str, second: int, *, run_id: str = _RUN, **more: Any) -> dict[str, Any]:
     return {
         "eventType": kind,
@@ -40,7 +47,7 @@ def _event(kind: str, second: int, *, run_id: str = _RUN, **more: Any) -> dict[s
     }
 
 
-_datasets = st.lists(
+_datasets = st.lists(  # few names, so that many are the same
     st.builds(
         lambda name, rows, passed: {
             "namespace": "db",
@@ -58,7 +65,8 @@ _facets = st.fixed_dictionaries(
     {},
     optional={
         "errorMessage": st.fixed_dictionaries(
-            {"message": st.sampled_from(["boom", "crash"])}, optional={"stackTrace": st.sampled_from(["at 1", "at 2"])}
+            {"message": st.sampled_from(["boom", "crash"])},
+            optional={"stackTrace": st.sampled_from(["at 1", "at 2"])},
         ),
         "processing_engine": st.sampled_from([{"name": "spark", "version": "3.5"}, {"name": "dbt"}]),
         "parent": st.builds(
@@ -108,11 +116,25 @@ def _namespace() -> str:
     return f"space-{next(_fresh)}"
 
 
+@settings(max_examples=300, deadline=None)
+@given(_events, st.randoms(use_true_random=False))
+def test_facts_join_in_any_order(events: list[dict[str, Any]], random: Random) -> None:
+    """Joining facts is commutative, associative and idempotent."""
+    facts = [read_event(event).facts for event in events]
+    retold = random.choices(facts, k=3) + facts
+    random.shuffle(retold)
+    middle = random.randrange(len(retold))
+    halves = [reduce(joined, half, RunFacts()) for half in (retold[:middle], retold[middle:])]
+    assert joined(*halves) == reduce(joined, facts, RunFacts())
+
+
 @settings(max_examples=60, deadline=None)
 @given(_retellings())
 @example(([_event("COMPLETE", 1), _event("START", 2)], [[_event("START", 2)], [_event("COMPLETE", 1)]]))
 @example(([_event("OTHER", 0), _event("START", 1)], [[_event("START", 1)], [_event("OTHER", 0)]]))
 @example(([_event("FAIL", 1), _event("COMPLETE", 1)], [[_event("COMPLETE", 1)], [_event("FAIL", 1)]]))
+@example(([_failure("boom"), _failure("crash")], [[_failure("crash")], [_failure("boom")]]))
+@example(([_failure("boom"), _event("FAIL", 1)], [[_event("FAIL", 1)], [_failure("boom")]]))
 def test_any_order_with_repeats_over_several_files_stores_the_same(
     told: tuple[list[dict[str, Any]], list[list[dict[str, Any]]]],
 ) -> None:
@@ -144,7 +166,7 @@ def test_order_does_not_matter_to_a_run_that_a_job_recorded_itself(
 
 def _record(pipeline_id: str, state: str) -> None:
     at = parse_instant("2026-01-02T03:04:01.5Z")
-    key = {"pipeline_id": pipeline_id, "run_id": _RUN}
+    key: dict[str, Any] = {"pipeline_id": pipeline_id, "run_id": _RUN}
     if state == "queued":
         commands.queue_run(**key, now=at)
         return
