@@ -129,7 +129,8 @@ class JSONSource:
         self._buffer = b""
         self._position = 0
         self.line = 1
-        self._fill()
+        while len(self._buffer) < len(codecs.BOM_UTF8) and (more := stream.read(_CHUNK)):  # a pipe may give one byte
+            self._buffer += more
         if self._buffer.startswith(_UTF16):
             raise BrokenTextError(1, "is UTF-16: save it as UTF-8")
         self._position = len(codecs.BOM_UTF8) if self._buffer.startswith(codecs.BOM_UTF8) else 0
@@ -173,6 +174,11 @@ class JSONSource:
             self._position = stop + ended
         self.line += ended
         return b"".join(parts) if size <= limit else None
+
+    def put_back(self, text: bytes, line: int) -> None:
+        """Put back the end of the line that was taken last, which was this one."""
+        self._buffer = text + b"\n" + self._buffer[self._position :]
+        self._position, self.line = 0, line
 
     def take_value(self, limit: int) -> Piece:
         """Take one value, which may go over many lines.

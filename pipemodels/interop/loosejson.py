@@ -5,12 +5,15 @@ A value that is broken does not hide those behind it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pipemodels.interop.jsontext import JSONSource, Nesting, Piece, decoded
 from pipemodels.interop.parts import BrokenTextError
+
+_NOT_BLANK = re.compile(rb"[^ \t\r]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +93,24 @@ class LooseValues:
 
     def _go_on(self, number: int, text: bytes) -> Iterator[Value]:
         """Read on in a value of many lines, or several values in one line."""
-        while text.strip():
+        start = 0
+        while (found := _NOT_BLANK.search(text, start)) is not None:
             if not self._open:
-                self._nesting = Nesting()
-                if text.lstrip()[:1] != b"{":
-                    yield self._value(Piece(number, text))
+                if found[0] == b"[" and start:  # an array right behind a value
+                    self._source.put_back(text[found.start() :], number)
                     return
-            end = self._nesting.end_in(text)
-            self._keep(number, text if end < 0 else text[:end])
+                if found[0] != b"{":
+                    yield self._value(Piece(number, text[start:]))
+                    return
+                self._nesting = Nesting()
+            end = self._nesting.end_in(text, start)
+            self._keep(number, text[start : None if end < 0 else end])
             if end < 0:
                 if self._nesting.in_string:
                     yield from self._give_up("is no JSON: a text in it has no end")
                 return
             yield self._take_open()
-            text = text[end:].removeprefix(b",")  # the rest of a broken array
+            start = end + text.startswith(b",", end)  # a comma: the rest of a broken array
 
     def _keep(self, number: int, text: bytes) -> None:
         self._open.append((number, text))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from moto import mock_aws
 
-from pipemodels import DynamoDBConfig, create_tables, using
+from pipemodels import DynamoDBConfig, create_tables, current_config, using
+from pipemodels.config import connection_of
 
 
 @contextmanager
@@ -23,3 +25,19 @@ def moto_store() -> Iterator[DynamoDBConfig]:
     with mock_aws(), using(config):
         create_tables()
         yield config
+
+
+@contextmanager
+def requests() -> Iterator[list[str]]:
+    """Yield a list that fills with the names of the operations that the store is asked for."""
+    asked: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        asked.append(model.name)
+
+    events = connection_of(current_config()).client.meta.events
+    events.register("before-call.dynamodb", note)
+    try:
+        yield asked
+    finally:
+        events.unregister("before-call.dynamodb", note)
