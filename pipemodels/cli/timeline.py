@@ -20,6 +20,7 @@ from pipemodels.models.run import PipelineRunLog, RunStatus
 _LANES = 4  # of one pipeline; where more of its runs are beside each other, they share one
 _DETAILED = 8  # runs whose stages are drawn one by one
 _LEAST_CELLS = 20
+_LEAST_CELLS_IN_A_PIPE = 60  # whatever the names take
 _DIM = "bright_black"
 
 
@@ -72,7 +73,8 @@ def _columns(screen: Screen, names: Iterable[str], sides: Iterable[Text]) -> tup
     if screen.is_terminal:
         longest = min(longest, max(12, screen.width // 4))
     side = max(side.cell_len for side in sides)
-    return longest, max(_LEAST_CELLS, screen.width - longest - side - 3)
+    least = _LEAST_CELLS if screen.is_terminal else _LEAST_CELLS_IN_A_PIPE
+    return longest, max(least, screen.width - longest - side - 3)
 
 
 def _name(name: str, width: int, screen: Screen) -> Text:
