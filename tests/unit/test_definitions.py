@@ -458,6 +458,13 @@ def test_utf_16_is_refused_with_what_to_do(tmp_path: Path) -> None:
     assert "is UTF-16: save it as UTF-8" in reasons(apply_definitions([tmp_path]))[0][1]
 
 
+def test_yaml_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    """A file in another encoding is refused whole, and not guessed at."""
+    (tmp_path / "a.yaml").write_bytes("pipelines: [{description: Käse}]".encode("latin-1"))
+    ((field, reason),) = reasons(apply_definitions([tmp_path]))
+    assert (field, reason[:10]) == ("file", "is no YAML")
+
+
 def test_anchors_may_stand_under_a_key_of_their_own(tmp_path: Path) -> None:
     """Keys that begin with x- are passed over, and their anchors may be merged; own keys win over merged ones."""
     own = new_id()

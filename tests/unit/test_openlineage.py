@@ -558,3 +558,35 @@ def test_the_shipped_example_tells_of_every_way_a_run_may_go() -> None:
         RunStatus.RUNNING,
     }
     assert NO_MESSAGE not in {run.error_message for run in runs}
+
+
+def test_a_value_of_many_lines_that_is_too_long_is_refused_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event over many lines that is longer than the limit is reported by its first line; the next is recorded."""
+    monkeypatch.setattr(openlineage, "MAX_EVENT_BYTES", 2_000)
+    one = event()
+    report = ingest_text(f"{json.dumps(event(extra=['x' * 90] * 30), indent=1)}\n{json.dumps(one)}")
+    assert (report.events, refusals(report)) == (1, [(1, "is longer than 2,000 bytes")])
+
+
+def test_a_source_that_breaks_off_keeps_what_it_gave() -> None:
+    """Where reading fails in the middle, the events before are recorded and the failure is reported."""
+    one = event()
+
+    class Breaking(io.BytesIO):
+        name = "breaking"
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if size == 0 or (found := super().read(size)):
+                return b"" if size == 0 else found
+            raise OSError(5, "Input/output error")
+
+    report = ingest_events([Breaking(f"{json.dumps(one)}\n".encode())])
+    assert report.events == 1
+    assert [(r.file, r.line, r.reason) for r in report.refused] == [
+        ("breaking", 0, "cannot be read: Input/output error")
+    ]
+
+
+def test_utf_16_is_refused_with_what_to_do() -> None:
+    """Events in UTF-16 are refused by name, and not as broken lines."""
+    assert refusals(ingest_text(json.dumps(event()).encode("utf-16"))) == [(1, "is UTF-16: save it as UTF-8")]
