@@ -1,0 +1,30 @@
+"""File descriptors that a forked child must not keep: with them it would keep the lock and the server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_open: set[int] = set()
+
+
+@contextmanager
+def unshared(descriptor: int) -> Iterator[int]:
+    """Close the descriptor after the block, and at once in every process that is forked inside the block."""
+    _open.add(descriptor)
+    try:
+        yield descriptor
+    finally:
+        if descriptor in _open:
+            _open.remove(descriptor)
+            os.close(descriptor)
+
+
+def _after_fork() -> None:
+    while _open:
+        os.close(_open.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

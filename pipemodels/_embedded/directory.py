@@ -1,0 +1,196 @@
+"""The embedded store's directory: one process at a time in it, and one file that is replaced as a whole.
+
+- `dynamodb.json`: the last saved state, whole and on the disk at any time;
+- `lock`: locked by the process that has the store open; says which one that is;
+- `server.log`: what the server has said since it was last started;
+- `.pipemodels-session-…`: where the server of the running session saves; removed with the session.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipemodels._embedded.descriptors import unshared
+from pipemodels.errors import StorageError
+
+SNAPSHOT = "dynamodb.json"
+_SESSION = ".pipemodels-session-"
+_SHOWN = 200  # characters of the holder's command line
+# Keys that ministack takes for its own when it loads a snapshot; under them a stored map looks like this.
+_MISREAD = (b'"__bytes__": {', b'"__scoped__": {', b'"__account_region_scoped__": {')
+
+Tables = dict[tuple[str, str], set[str]]
+"""Table names by account and region."""
+
+
+def prepared(directory: str | os.PathLike[str]) -> Path:
+    """Return the directory's absolute path; create it, private and ignored by git, if there is none."""
+    path = Path(directory).expanduser().absolute()
+    try:
+        missing = [part for part in (path, *path.parents) if not part.exists()]
+        for part in reversed(missing):
+            part.mkdir(mode=0o700, exist_ok=True)
+            _sync_directory(part.parent)
+        if missing:
+            (path / ".gitignore").write_text("*\n", encoding="ascii")
+        if not path.is_dir():
+            raise NotADirectoryError(f"it is not a directory: {os.fspath(path)!r}")
+    except OSError as error:
+        raise StorageError(f"cannot keep a store in {path}: {error}") from error
+    return path
+
+
+@contextmanager
+def locked(directory: Path, timeout_seconds: float) -> Iterator[int]:
+    """Hold the directory's lock, which dies with the last process that has this descriptor.
+
+    Raises:
+        StorageError: another process held it for all of the time; says which.
+    """
+    try:
+        opened = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(f"cannot keep a store in {directory}: {error}") from error
+    with unshared(opened) as descriptor:
+        deadline = time.monotonic() + timeout_seconds
+        while not _try_lock(descriptor):
+            if time.monotonic() >= deadline:
+                raise StorageError(_in_use(directory, descriptor, timeout_seconds))
+            time.sleep(0.02)
+        _write_holder(descriptor)
+        yield descriptor
+
+
+def _try_lock(descriptor: int) -> bool:
+    import fcntl  # not on Windows
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write_holder(descriptor: int) -> None:
+    holder = {
+        "pid": os.getpid(),
+        "command": shlex.join(sys.orig_argv)[:_SHOWN],
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+
+
+def _in_use(directory: Path, descriptor: int, waited: float) -> str:
+    try:
+        holder = json.loads(os.pread(descriptor, 8192, 0))
+        who = f"pid {holder['pid']} ({holder['command']}) since {holder['since']}"
+    except (ValueError, KeyError, TypeError):  # it is writing it just now
+        who = "another process"
+    return (
+        f"the store in {directory} is in use by {who}; waited {waited:g} s. "
+        "One process at a time: let it end, or use another directory"
+    )
+
+
+@contextmanager
+def session(directory: Path) -> Iterator[Path]:
+    """Make a directory for the server to load from and to save into; the lock must be held."""
+    try:
+        for stale in directory.glob(f"{_SESSION}*"):
+            shutil.rmtree(stale)
+        path = Path(tempfile.mkdtemp(prefix=_SESSION, dir=directory))
+        # The server replaces the link when it saves, and never what the link leads to.
+        (path / SNAPSHOT).symlink_to(directory / SNAPSHOT)
+    except OSError as error:
+        raise StorageError(f"cannot keep a store in {directory}: {error}") from error
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def is_saved(session: Path) -> bool:
+    """Say whether the server has saved: it renames what it has written whole to the snapshot's name."""
+    path = session / SNAPSHOT
+    return path.exists() and not path.is_symlink()
+
+
+def saved_tables(directory: Path) -> Tables:
+    """Return the tables in the last saved state.
+
+    Raises:
+        StorageError: it is not whole. It is left as it is.
+    """
+    path = directory / SNAPSHOT
+    if not path.exists():
+        return {}
+    try:
+        return _tables(path.read_bytes())
+    except (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError) as error:
+        raise StorageError(
+            f"{path} is damaged ({error}) and was left as it is. "
+            "Restore it from a copy, or move it away to start with an empty store"
+        ) from error
+
+
+def _tables(snapshot: bytes) -> Tables:
+    stored: dict[str, Any] = json.loads(snapshot)["payload"]["tables"]["data"]
+    tables: Tables = defaultdict(set)
+    for key in stored:
+        account, region, name = key.split("\0")
+        tables[account, region].add(ast.literal_eval(name))
+    return dict(tables)
+
+
+def publish(session: Path, directory: Path) -> None:
+    """Put what the server has saved in the place of the last saved state, in one step and onto the disk."""
+    saved = session / SNAPSHOT
+    try:
+        with saved.open("rb+") as file:
+            _check(file.read())
+            _sync(file.fileno())
+        os.replace(saved, directory / SNAPSHOT)
+        _sync_directory(directory)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise StorageError(
+            f"the store in {directory} was not saved, its last saved state is kept: {error}"
+        ) from error
+
+
+def _check(snapshot: bytes) -> None:
+    _tables(snapshot)
+    for key in _MISREAD:
+        if key in snapshot:
+            raise ValueError(f"an item has the key {key[:-3].decode()}, which the embedded store cannot keep")
+
+
+def _sync(descriptor: int) -> None:
+    import fcntl
+
+    full_sync = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: its fsync stops at the drive's cache
+    if full_sync is not None:
+        fcntl.fcntl(descriptor, full_sync)
+    else:
+        os.fsync(descriptor)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

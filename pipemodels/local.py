@@ -1,0 +1,72 @@
+"""The embedded store: DynamoDB without AWS, Docker or Java, in a directory of this machine.
+
+It is ministack, run as a child process on the loopback interface for as long as a block runs. It needs Linux
+or macOS, and the extra: `pip install "pipemodels[local]"`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from pipemodels._embedded.directory import SNAPSHOT, locked, prepared, publish, saved_tables, session
+from pipemodels._embedded.server import library, running_server
+from pipemodels._embedded.signals import killing_signals_raise, signals_deferred
+from pipemodels.config import DynamoDBConfig
+from pipemodels.errors import StorageError
+
+_BYTES_PER_SECOND = 2_000_000  # of saved state, which the server loads before it answers
+
+
+@contextmanager
+def embedded_store(
+    directory: str | os.PathLike[str],
+    *,
+    lock_timeout_seconds: float = 10.0,
+    ready_timeout_seconds: float = 3.0,
+    **changes: Any,
+) -> Iterator[DynamoDBConfig]:
+    """Open the store in this directory, made if there is none, and yield the configuration to reach it with.
+
+    What the block writes is on the disk when the block has been left without a StorageError, also where an
+    exception, Ctrl-C, or (in the main thread) SIGTERM or SIGHUP ended it. These two raise SystemExit inside
+    the block if nobody else handles them. If this process is killed or the machine stops before that, then
+    the store holds what it held before the block.
+
+    Args:
+        directory: one process at a time can have it open.
+        lock_timeout_seconds: how long to wait for a process that has it open.
+        ready_timeout_seconds: how long the server may take to start, beside the time to load what is saved.
+        **changes: fields of `DynamoDBConfig`, e.g. `table_prefix`, `environment`, `user_timezone`.
+
+    Raises:
+        ValidationError: a field of the configuration is wrong; nothing was started.
+        StorageError: ministack is not installed; the directory is in use or cannot be used; its saved state
+            is damaged; the server did not start or has not saved. What was saved before is kept.
+    """
+    config = DynamoDBConfig.for_local_development(**changes)
+    if sys.platform == "win32":
+        raise StorageError("the embedded store needs Linux or macOS; on Windows use WSL")
+    found = library()
+    path = prepared(directory)
+    with (
+        killing_signals_raise(),
+        locked(path, lock_timeout_seconds) as lock,
+        session(path) as workplace,
+        running_server(workplace, lock=lock, log=path / "server.log", library=found) as server,
+    ):
+        tables = saved_tables(path)  # read while the server starts
+        size = (path / SNAPSHOT).stat().st_size if tables else 0
+        server.wait_until_ready(tables, ready_timeout_seconds + size / _BYTES_PER_SECOND)
+        owner = os.getpid()
+        try:
+            yield replace(config, endpoint_url=server.endpoint_url)
+        finally:
+            if os.getpid() == owner:  # not in a process that was forked inside the block
+                with signals_deferred():
+                    if server.save():
+                        publish(workplace, path)
