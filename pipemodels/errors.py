@@ -49,7 +49,7 @@ class PipemodelsError(Exception):
 
 
 class ValidationError(PipemodelsError, ValueError):
-    """The input is wrong and nothing was sent. `problems` holds each field, value and reason."""
+    """The input is wrong and nothing was changed. `problems` holds each field, value and reason."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -69,7 +69,7 @@ class NaiveDateTimeError(ValidationError):
 
 
 class ItemTooLargeError(ValidationError):
-    """The item is larger than the 400 KB that DynamoDB stores; the message names its largest fields."""
+    """The item is, or by this update would be, larger than the 400 KB that DynamoDB stores; nothing was changed."""
 
 
 def joined(problems: Iterable[Problem], causes: Iterable[ValidationError] = ()) -> ValidationError:
@@ -209,6 +209,9 @@ def _from_service(response: Any, subject: str, table: str, decode: _Decode | Non
         return TableMissingError(table)
     if code in _THROTTLED:
         return ThrottledError(f"{subject}: DynamoDB is busy ({code}); safe to try again")
+    if code == "ValidationException" and "size" in message and "exceeded" in message:
+        # only DynamoDB knows how large an item becomes by an update
+        return ItemTooLargeError([Problem(subject, None, f"would become too large: {message}")])
     if code in _CREDENTIALS:
         return StorageError(f"{subject}: DynamoDB refused the AWS credentials ({code}): {message}")
     return StorageError(f"{subject}: {code}: {message}")
