@@ -20,6 +20,7 @@ from pipemodels.checks import (
     exact_number,
     id_problem,
     number_problem,
+    plain_text,
     schedule_problem,
     text_problem,
     version_problem,
@@ -32,6 +33,7 @@ from pipemodels.records import Record, record_fields
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=StrEnum)
 _R = TypeVar("_R", bound=Record)
+_IN_LIST, _IN_RECORD = 1, 2  # lists and maps around a value: the list, and the record's map in it
 
 
 class CheckedAttribute(Attribute[_T]):
@@ -105,7 +107,7 @@ class TextAttribute(CheckedAttribute[str]):
         """Return the text, as a plain str."""
         if reason := self.problem(value):
             raise ValidationError.of(self.field, value, reason)
-        return str(value)
+        return plain_text(value)
 
     def decode(self, stored: Any) -> str:
         """Return the stored text as it is: a rule that came later must not hide what is stored."""
@@ -318,7 +320,7 @@ class ValueAttribute(CheckedAttribute[Any]):
 
     def normalise(self, value: Any) -> Any:
         """Return a deep copy in the form in which it reads back."""
-        return checked_document(value, self.field)
+        return checked_document(value, self.field, _IN_RECORD)
 
     def tagged(self, value: Any) -> dict[str, Any]:
         """Return the value under its own tag."""
@@ -385,7 +387,7 @@ class TextListAttribute(_ListAttribute[str]):
         """Return one text."""
         if reason := text_problem(value):
             raise ValidationError.of(path, value, reason)
-        return str(value)
+        return plain_text(value)
 
 
 class DocumentListAttribute(_ListAttribute[dict[str, Any]]):
@@ -395,7 +397,7 @@ class DocumentListAttribute(_ListAttribute[dict[str, Any]]):
         """Return a deep copy of one document."""
         if not isinstance(value, dict):
             raise ValidationError.of(path, value, "must be a mapping (dict)")
-        return cast(dict[str, Any], checked_document(value, path))
+        return cast(dict[str, Any], checked_document(value, path, _IN_LIST))
 
 
 class RecordListAttribute(_ListAttribute[_R], Generic[_R]):

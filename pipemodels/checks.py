@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
+from typing import cast
 
 MAX_DIGITS = 38
 MAX_ITEM_BYTES = 400 * 1024
@@ -23,6 +24,11 @@ def text_problem(value: object) -> str | None:
     except UnicodeEncodeError:
         return "holds half of a surrogate pair, which is no Unicode text"
     return None
+
+
+def plain_text(value: str) -> str:
+    """Return the text that is stored of a str or of a subclass: of `class Kind(str, Enum)` its value, not its name."""
+    return str.__str__(value)
 
 
 def id_problem(value: object) -> str | None:
@@ -100,7 +106,7 @@ def version_problem(value: object) -> str | None:
     """Say why this is no semantic version."""
     if reason := text_problem(value):
         return reason
-    return None if _SEMVER.fullmatch(str(value)) else "is no semantic version, e.g. 1.4.0"
+    return None if _SEMVER.fullmatch(plain_text(cast(str, value))) else "is no semantic version, e.g. 1.4.0"
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -120,7 +126,7 @@ def schedule_problem(value: object) -> str | None:
     """
     if reason := text_problem(value):
         return reason
-    text = str(value)
+    text = plain_text(cast(str, value))
     if _RATE.fullmatch(text):
         return None
     if text.startswith("cron(") and text.endswith(")"):

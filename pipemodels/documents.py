@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from pipemodels.checks import MAX_ITEM_BYTES, exact_number, number_problem, text_problem
+from pipemodels.checks import MAX_ITEM_BYTES, exact_number, number_problem, plain_text, text_problem
 from pipemodels.errors import ItemTooLargeError, Problem, ValidationError
 
-MAX_DEPTH = 32  # DynamoDB: nesting of lists and maps
+MAX_DEPTH = 31  # DynamoDB: 32 levels in an attribute, of which the innermost value is one
 _WAYS_OUT = {
     tuple: "a tuple: write a list",
     set: "a set: write a sorted list",
@@ -23,13 +23,18 @@ _WAYS_OUT = {
 }
 
 
-def checked_document(value: Any, path: str) -> Any:
+def checked_document(value: Any, path: str, depth: int = 0) -> Any:
     """Return a deep copy of the document in the form in which it reads back.
+
+    Args:
+        value: the document.
+        path: where it stands, for error messages.
+        depth: how many lists and maps of its attribute are around it.
 
     Raises:
         ValidationError: with the path, the value and the reason of each part that cannot be stored.
     """
-    if problems := list(document_problems(value, path)):
+    if problems := list(document_problems(value, path, depth)):
         raise ValidationError(problems)
     return _copy(value)
 
@@ -37,7 +42,7 @@ def checked_document(value: Any, path: str) -> Any:
 def document_problems(value: Any, path: str, depth: int = 0) -> Iterator[Problem]:
     """Yield what is wrong with a document, part by part."""
     if isinstance(value, dict | list) and depth >= MAX_DEPTH:
-        yield Problem(path, type(value).__name__, f"is nested deeper than DynamoDB's {MAX_DEPTH} levels")
+        yield Problem(path, type(value).__name__, f"is nested deeper than the {MAX_DEPTH} lists and maps that DynamoDB stores")
     elif isinstance(value, dict):
         for key, part in value.items():
             if reason := text_problem(key) or ("is an empty key" if not key else None):
@@ -64,12 +69,12 @@ def _scalar_problem(value: object) -> str | None:
 
 def _copy(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _copy(part) for key, part in value.items()}
+        return {plain_text(key): _copy(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_copy(part) for part in value]
     if isinstance(value, bool) or value is None:
         return value
-    return str(value) if isinstance(value, str) else exact_number(value)
+    return plain_text(value) if isinstance(value, str) else exact_number(value)
 
 
 def encode(value: Any) -> dict[str, Any]:
