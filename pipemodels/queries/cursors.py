@@ -48,6 +48,8 @@ def decode_cursor(query: str, cursor: object, partitions: int) -> list[Position]
     if not canonical or raw[:_DIGEST_BYTES] != _digest(query, body):
         raise refused
     positions: list[Position] = json.loads(zlib.decompress(body))
+    if len(positions) > partitions:  # index_shards has shrunk since: what the others hold would be missed
+        raise refused
     return [*positions, *[START] * (partitions - len(positions))]
 
 
