@@ -48,8 +48,11 @@ def pipemodels_moto() -> Iterator[DynamoDBConfig]:
     except ImportError as error:
         raise ImportError('pipemodels_moto needs moto: pip install "pipemodels[test]"') from error
     with mock_aws():
-        credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        with _tables(DynamoDBConfig(region_name="us-east-1", environment="dev", **credentials)) as config:
+        # credentials of nothing: they keep the real ones out of the test
+        fake = DynamoDBConfig(
+            region_name="us-east-1", environment="dev", aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        with _tables(fake) as config:
             yield config
 
 

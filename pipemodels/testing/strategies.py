@@ -72,7 +72,7 @@ def nearby_instants(size: int = 8) -> SearchStrategy[list[datetime]]:
 def ids() -> SearchStrategy[str]:
     """Draw ids of items: 1 to 255 characters of any script, at most 1,024 bytes."""
     simple = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
-    characters = st.characters(codec="utf-8", exclude_categories=("Cc",))
+    characters = st.characters(codec="utf-8", exclude_categories=["Cc"])
     wild = st.text(characters, min_size=1, max_size=MAX_ID_CHARACTERS).filter(lambda text: id_problem(text) is None)
     longest = st.sampled_from(("a" * MAX_ID_CHARACTERS, "\U0001f600" * (MAX_ID_BYTES // 4 - 1)))
     return simple | wild | longest

@@ -58,7 +58,7 @@ class Backend:
 
     def examples(self, count: int, **more: Any) -> settings:
         """Return settings for this many examples of a property, times the profile's factor, by the back end's speed."""
-        factor = settings.default.max_examples / 100  # type: ignore[union-attr]  # there is always a default
+        factor = settings.default.max_examples / 100
         return settings(max_examples=max(1, round(count * factor * _SHARE.get(self.name, _SHARE_ELSEWHERE))), **more)
 
 
@@ -67,11 +67,11 @@ def _mocked() -> Iterator[None]:
     from moto import mock_aws  # the others do without it
 
     mock = mock_aws()
-    mock.start(reset=False)  # type: ignore[attr-defined]  # typed as a decorator only
+    mock.start(reset=False)
     try:
         yield
     finally:
-        mock.stop(remove_data=False)  # type: ignore[attr-defined]
+        mock.stop(remove_data=False)
 
 
 @contextmanager
@@ -89,8 +89,9 @@ def started(name: str, directory: Path) -> Iterator[Backend]:
 @contextmanager
 def _reached(name: str, directory: Path) -> Iterator[DynamoDBConfig]:
     if name == "moto":
-        credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        yield DynamoDBConfig(region_name="us-east-1", **credentials)
+        yield DynamoDBConfig(
+            region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+        )
     elif name == "embedded":
         # nothing here is timed: a busy machine may take long to start it
         with embedded_store(directory, ready_timeout_seconds=30.0) as config:
