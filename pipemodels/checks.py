@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from decimal import Decimal
@@ -27,7 +28,7 @@ def text_problem(value: object) -> str | None:
 
 
 def plain_text(value: str) -> str:
-    """Return the text that is stored of a str or of a subclass: of `class Kind(str, Enum)` its value, not its name."""
+    """Return the text that a str is; of an enum's member that is its value, where `str()` may give the name."""
     return str.__str__(value)
 
 
@@ -50,6 +51,8 @@ def id_problem(value: object) -> str | None:
 def number_problem(value: object) -> str | None:
     """Say why DynamoDB cannot store this number exactly."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        if isinstance(value, float) and not math.isfinite(value):
+            return "is not a finite number"
         if isinstance(value, float):
             return f"is a float, which is not exact: write Decimal({str(value)!r}) or an int"
         return f"must be an int or a Decimal, not {type(value).__name__}"
@@ -116,7 +119,7 @@ _DAY, _MONTH, _WEEKDAY, _YEAR = (1, 31, ()), (1, 12, _MONTHS), (0, 7, _DAYS), (1
 _Limits = tuple[int, int, tuple[str, ...]]
 _Shape = tuple[_Limits, ...]
 _FIELDS: _Shape = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
-_RATE = re.compile(r"rate\(([1-9]\d{0,8}) (minute|minutes|hour|hours|day|days)\)", re.ASCII)
+_RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!1 )[1-9]\d{0,8} (minutes|hours|days))\)", re.ASCII)
 
 
 def schedule_problem(value: object) -> str | None:
@@ -149,8 +152,9 @@ def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
         return False
     if base in {"*", "?"}:
         return True
-    if limits in (_DAY, _WEEKDAY) and re.fullmatch(r"L|LW|[0-9]{1,2}[LW]|[0-9A-Z]{1,3}#[1-5]", base):
-        return True
+    if limits in (_DAY, _WEEKDAY) and (special := _SPECIAL_DAY[limits].fullmatch(base)):
+        number = special[1] and _cron_number(special[1], names, low)
+        return number is None if not special[1] else number is not None and low <= number <= high
     first, dash, last = base.partition("-")
     ends = [_cron_number(end, names, low) for end in ([first, last] if dash else [first])]
     if any(end is None or not low <= end <= high for end in ends):
@@ -159,7 +163,14 @@ def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
     return len(ends) == 1 or not first.isdigit() or (ends[0] or 0) <= (ends[1] or 0)
 
 
+# the last day, the working day nearest to a day; the last, or the n-th, such weekday of the month
+_SPECIAL_DAY = {
+    _DAY: re.compile(r"L|LW|([0-9]{1,2})W", re.ASCII),
+    _WEEKDAY: re.compile(r"L|([0-9]|[A-Za-z]{3})(?:L|#[1-5])", re.ASCII),
+}
+
+
 def _cron_number(text: str, names: tuple[str, ...], low: int) -> int | None:
-    if text.upper() in names:
+    if text.isascii() and text.upper() in names:
         return names.index(text.upper()) + low
     return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None

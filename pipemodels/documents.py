@@ -23,26 +23,44 @@ _WAYS_OUT = {
 }
 
 
-def checked_document(value: Any, path: str, depth: int = 0) -> Any:
+def checked_document(value: Any, path: str, *, depth: int = 0) -> Any:
     """Return a deep copy of the document in the form in which it reads back.
 
     Args:
         value: the document.
-        path: where it stands, for error messages.
-        depth: how many lists and maps of its attribute are around it.
+        path: where it is in the item, for the messages.
+        depth: how many lists and maps of the item it lies in already.
 
     Raises:
         ValidationError: with the path, the value and the reason of each part that cannot be stored.
     """
+    _refuse_endless(value, path)
     if problems := list(document_problems(value, path, depth)):
         raise ValidationError(problems)
     return _copy(value)
 
 
+def _refuse_endless(value: Any, path: str) -> None:
+    """Refuse what holds more values than 400 KB have bytes, e.g. one list that is met again and again."""
+    waiting, met = [value], 0
+    while waiting and met <= MAX_ITEM_BYTES:
+        one = waiting.pop()
+        parts: Any = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        met += len(parts)
+        waiting.extend(parts if met <= MAX_ITEM_BYTES else ())
+    if met > MAX_ITEM_BYTES:
+        reason = (
+            f"holds more than {MAX_ITEM_BYTES:,} values, or itself; an item has room for {MAX_ITEM_BYTES:,} bytes"
+        )
+        raise ItemTooLargeError([Problem(path, type(value).__name__, reason)])
+
+
 def document_problems(value: Any, path: str, depth: int = 0) -> Iterator[Problem]:
     """Yield what is wrong with a document, part by part."""
     if isinstance(value, dict | list) and depth >= MAX_DEPTH:
-        yield Problem(path, type(value).__name__, f"is nested deeper than the {MAX_DEPTH} lists and maps that DynamoDB stores")
+        yield Problem(
+            path, type(value).__name__, f"is nested deeper than the {MAX_DEPTH} lists and maps that DynamoDB stores"
+        )
     elif isinstance(value, dict):
         for key, part in value.items():
             if reason := text_problem(key) or ("is an empty key" if not key else None):
@@ -139,6 +157,8 @@ def _size(tagged: dict[str, Any]) -> int:
     ((tag, value),) = tagged.items()
     if tag == "S":
         return len(value.encode())
+    if tag == "B":
+        return len(value)
     if tag == "N":
         return (len(value) + 1) // 2 + 1
     if tag == "M":

@@ -33,7 +33,10 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        shown = repr(self.value)
+        try:
+            shown = repr(self.value)
+        except Exception:  # a repr of somebody else, or an int of more digits than Python prints
+            shown = f"<{type(self.value).__name__}>"
         if len(shown) > _SHOWN:
             shown = f"{shown[: _SHOWN - 1]}…"
         return f"{self.field}: {shown} {self.reason}"
@@ -61,7 +64,7 @@ class ValidationError(PipemodelsError, ValueError):
         return cls([Problem(field, value, reason)])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problems,)
+        return type(self), (self.problems,), vars(self)
 
 
 class NaiveDateTimeError(ValidationError):
@@ -127,7 +130,7 @@ class TableMissingError(PipemodelsError):
         self.table_name = table_name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.table_name,)
+        return type(self), (self.table_name,), vars(self)
 
 
 class StorageError(PipemodelsError):
@@ -207,6 +210,8 @@ def _from_service(response: Any, subject: str, table: str, decode: _Decode | Non
         return ConflictError(f"{subject}: the condition failed", decode(item) if decode and item else None)
     if code == "ResourceNotFoundException":
         return TableMissingError(table)
+    if code == "ValidationException" and "exceeded the maximum allowed size" in message:
+        return ItemTooLargeError([Problem(subject, None, "would exceed the 409,600 bytes of a DynamoDB item")])
     if code in _THROTTLED:
         return ThrottledError(f"{subject}: DynamoDB is busy ({code}); safe to try again")
     if code == "ValidationException" and "size" in message and "exceeded" in message:

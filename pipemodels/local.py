@@ -1,7 +1,8 @@
 """The embedded store: DynamoDB without AWS, Docker or Java, in a directory of this machine.
 
 It is ministack, run as a child process on the loopback interface for as long as a block runs. It needs Linux
-or macOS, and the extra: `pip install "pipemodels[local]"`.
+or macOS, and the extra: `pip install "pipemodels[local]"`. While it runs, every program on this machine can
+reach it, as with any port of the loopback interface.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pipemodels._embedded.directory import SNAPSHOT, locked, prepared, publish, saved_tables, session
-from pipemodels._embedded.server import library, running_server
+from pipemodels._embedded.forks import only_here
+from pipemodels._embedded.server import Server, library, running_server
 from pipemodels._embedded.signals import killing_signals_raise, signals_deferred
 from pipemodels.config import DynamoDBConfig
 from pipemodels.errors import StorageError
@@ -62,11 +66,14 @@ def embedded_store(
         tables = saved_tables(path)  # read while the server starts
         size = (path / SNAPSHOT).stat().st_size if tables else 0
         server.wait_until_ready(tables, ready_timeout_seconds + size / _BYTES_PER_SECOND)
-        owner = os.getpid()
+        save = only_here(partial(_save, server, workplace, path))
         try:
             yield replace(config, endpoint_url=server.endpoint_url)
         finally:
-            if os.getpid() == owner:  # not in a process that was forked inside the block
-                with signals_deferred():
-                    if server.save():
-                        publish(workplace, path)
+            save()
+
+
+def _save(server: Server, workplace: Path, directory: Path) -> None:
+    with signals_deferred():
+        if server.save():
+            publish(workplace, directory)

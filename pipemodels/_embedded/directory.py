@@ -18,12 +18,12 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipemodels._embedded.descriptors import unshared
+from pipemodels._embedded.forks import only_here, unshared
 from pipemodels.errors import StorageError
 
 SNAPSHOT = "dynamodb.json"
@@ -60,18 +60,24 @@ def locked(directory: Path, timeout_seconds: float) -> Iterator[int]:
     Raises:
         StorageError: another process held it for all of the time; says which.
     """
-    try:
-        opened = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StorageError(f"cannot keep a store in {directory}: {error}") from error
-    with unshared(opened) as descriptor:
-        deadline = time.monotonic() + timeout_seconds
-        while not _try_lock(descriptor):
-            if time.monotonic() >= deadline:
+    with ExitStack() as stack:
+        try:
+            opened = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = stack.enter_context(unshared(opened))
+            if not _lock(descriptor, time.monotonic() + timeout_seconds):
                 raise StorageError(_in_use(directory, descriptor, timeout_seconds))
-            time.sleep(0.02)
-        _write_holder(descriptor)
+            _write_holder(descriptor)
+        except OSError as error:
+            raise StorageError(f"cannot keep a store in {directory}: {error}") from error
         yield descriptor
+
+
+def _lock(descriptor: int, deadline: float) -> bool:
+    while not _try_lock(descriptor):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -117,10 +123,9 @@ def session(directory: Path) -> Iterator[Path]:
         (path / SNAPSHOT).symlink_to(directory / SNAPSHOT)
     except OSError as error:
         raise StorageError(f"cannot keep a store in {directory}: {error}") from error
-    try:
+    with ExitStack() as stack:
+        stack.callback(only_here(lambda: shutil.rmtree(path, ignore_errors=True)))
         yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def is_saved(session: Path) -> bool:

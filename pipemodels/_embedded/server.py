@@ -13,12 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pipemodels._embedded import child
-from pipemodels._embedded.descriptors import unshared
 from pipemodels._embedded.directory import Tables, is_saved
+from pipemodels._embedded.forks import only_here, unshared
 from pipemodels.errors import StorageError
 
 _OLDEST = (1, 5, 33)
@@ -86,7 +86,9 @@ class Server:
             connection.request("POST", "/", b"{}", headers)
             return set(json.loads(connection.getresponse().read())["TableNames"])
         except TimeoutError as error:
-            raise self._failure(f"was not ready within {timeout_seconds:.1f} s") from error
+            raise self._failure(
+                f"was not ready within {timeout_seconds:.1f} s: try again, or give it longer"
+            ) from error
         except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
             raise self._failure(f"did not start ({error})") from error
         finally:
@@ -131,8 +133,9 @@ def running_server(session: Path, *, lock: int, log: Path, library: str) -> Iter
     The port is bound here and handed over, so nobody can take it in between, and whoever answers on it is the
     server. The server shares the lock, so that nobody opens the store while that of a killed session runs.
     """
-    reader, writer = os.pipe()
-    with unshared(writer), socket.create_server(("127.0.0.1", 0)) as listener:
+    with _listener() as listener, ExitStack() as stack:
+        reader, writer = os.pipe()
+        stack.enter_context(unshared(writer))
         try:
             command = [sys.executable, "-P", child.__file__, str(listener.fileno()), library]
             with log.open("wb") as output:
@@ -151,13 +154,16 @@ def running_server(session: Path, *, lock: int, log: Path, library: str) -> Iter
         finally:
             os.close(reader)
         server = Server(process, listener.getsockname()[1], writer, session, log)
+        stack.callback(only_here(server.kill))
         listener.close()  # or a request would wait for a server that has died
-        owner = os.getpid()
-        try:
-            yield server
-        finally:
-            if os.getpid() == owner:
-                server.kill()
+        yield server
+
+
+def _listener() -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", 0))
+    except OSError as error:
+        raise StorageError(f"cannot listen on the loopback interface: {error}") from error
 
 
 def _environment(session: Path, port: int) -> dict[str, str]:

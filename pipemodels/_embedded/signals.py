@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_KILLING = (signal.SIGTERM, signal.SIGHUP)
+_NAMES = ("SIGTERM", "SIGHUP")
+_KILLING = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))  # Windows has one of them
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:

@@ -15,6 +15,7 @@ from zlib import crc32
 from pynamodb.attributes import Attribute
 from pynamodb.connection import TableConnection
 from pynamodb.connection.base import MetaTable
+from pynamodb.constants import NULL
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, RemoveAction, SetAction
@@ -23,8 +24,8 @@ from pynamodb.models import BatchWrite, MetaModel
 from pynamodb.models import Model as PynamoModel
 from pynamodb.pagination import ResultIterator
 
-from pipemodels.attributes import IdAttribute, RevisionAttribute, UTCInstantAttribute
-from pipemodels.config import connection_of, current_config
+from pipemodels.attributes import CheckedAttribute, IdAttribute, RevisionAttribute, UTCInstantAttribute
+from pipemodels.config import connection_of, current_config, using
 from pipemodels.documents import decode, refuse_too_large
 from pipemodels.errors import Problem, SummaryError, ValidationError, joined
 from pipemodels.instants import utc_now
@@ -172,6 +173,21 @@ class Model(PynamoModel, metaclass=_MetaModel):
         self._held = None
         super().deserialize(attribute_values)
 
+    def _container_deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
+        """Take stored values as they are: a rule that came after them must not hide them."""
+        self.attribute_values = {}
+        self._set_discriminator()
+        self._set_defaults(_user_instantiated=False)
+        for name, attribute in self.get_attributes().items():
+            stored = attribute_values.get(attribute.attr_name)
+            if not stored or NULL in stored:
+                continue
+            value = attribute.deserialize(attribute.get_value(stored))
+            if isinstance(attribute, CheckedAttribute):
+                self.attribute_values[name] = value
+            else:
+                setattr(self, name, value)
+
     def _refuse_summary(self) -> None:
         if self._held is not None:
             raise SummaryError("a summary of an index cannot be written over the whole item; fetch that first")
@@ -221,7 +237,9 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     def _complete(self, actions: list[Action]) -> None:
         """Add to an update what follows from it: derived attributes, and when it was."""
-        changes = {path: value for path, value in map(self._change, actions) if path is not None}
+        changes = {name: value for name, value in map(self._change, actions) if name is not None}
+        for name in changes.keys() & (self.DERIVED | {self._version_attribute_name}):
+            raise ValidationError.of(str(name), changes[name], "is kept by the package and may not be set")
         touched = changes.keys() & self.derived_sources()
         for name in touched:
             if changes[name] is _COMPUTED:
@@ -245,19 +263,41 @@ class Model(PynamoModel, metaclass=_MetaModel):
     def _change(cls, action: Action) -> tuple[str | None, Any]:
         """Return which attribute an action sets, and to what."""
         path = action.values[0]
-        if not isinstance(path, Path) or not isinstance(path.attribute, Attribute):
+        if not isinstance(path, Path) or len(path.path) > 1:
             return None, None
-        name = cls._dynamo_to_python_attr(path.attribute.attr_name)
+        name = cls._dynamo_to_python_attr(path.path[0])
+        if name not in cls.get_attributes():
+            return None, None
         if isinstance(action, RemoveAction):
             return name, None
         operand = action.values[1]
         if isinstance(action, SetAction) and isinstance(operand, Value):
-            return name, path.attribute.deserialize(next(iter(operand.value.values())))
+            return name, cls.get_attributes()[name].deserialize(next(iter(operand.value.values())))
         return name, _COMPUTED
 
     def _keys(self) -> dict[str, Any]:
         names = [self._hash_keyname, self._range_keyname]
         return {name: getattr(self, name) for name in names if name}
+
+    def update(
+        self, actions: list[Action], condition: Condition | None = None, *, add_version_condition: bool = True
+    ) -> Any:
+        """Update the item; where it has a revision, that is counted and a missing item is not created."""
+        actions, condition = self._guarded(actions, condition)
+        return super().update(actions, condition, add_version_condition=add_version_condition)
+
+    def get_update_kwargs_from_instance(
+        self, actions: list[Action], condition: Condition | None = None, *args: Any, **settings: Any
+    ) -> dict[str, Any]:
+        """Return the update as a part of a transaction; otherwise like `update`."""
+        actions, condition = self._guarded(actions, condition)
+        return super().get_update_kwargs_from_instance(actions, condition, *args, **settings)
+
+    def _guarded(self, actions: list[Action], condition: Condition | None) -> tuple[list[Action], Condition | None]:
+        """Return a copy of the actions, because more are added to them, and the condition that the item is there."""
+        if self._version_attribute_name is not None:
+            condition &= self.get_attributes()[str(self._hash_keyname)].exists()
+        return (list(actions) if isinstance(actions, list) else actions), condition
 
     def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> dict[str, Any]:
         """Write the item, unless somebody wrote it since it was read (PynamoDB's `PutError`).
@@ -332,9 +372,19 @@ class Model(PynamoModel, metaclass=_MetaModel):
     @classmethod
     def batch_get(cls, *args: Any, **settings: Any) -> Iterator[Self]:
         """Yield items by their keys, in no order; those read in part (`attributes_to_get`) are summaries."""
-        for item in super().batch_get(*args, **settings):
-            item._held = cls.held_by(None, settings.get("attributes_to_get"))
-            yield item
+        config, items = current_config(), super().batch_get(*args, **settings)
+        held = cls.held_by(None, settings.get("attributes_to_get"))
+
+        def read() -> Iterator[Self]:
+            while True:
+                with using(config):  # that of the call, wherever the iterator is consumed
+                    item = next(items, None)
+                if item is None:
+                    return
+                item._held = held
+                yield item
+
+        return read()
 
 
 _COMPUTED = object()  # an update's value that only DynamoDB knows

@@ -18,6 +18,7 @@ from pipemodels.errors import ValidationError
 
 _DIGEST_BYTES = 12
 _MAX_CHARACTERS = 1_000_000
+_MAX_BYTES = 10_000_000
 START, END = None, "end"  # positions besides the key of an item
 
 Position = dict[str, Any] | str | None
@@ -47,8 +48,8 @@ def decode_cursor(query: str, cursor: object, partitions: int) -> list[Position]
     canonical = base64.urlsafe_b64encode(raw).decode().rstrip("=") == cursor
     if not canonical or raw[:_DIGEST_BYTES] != _digest(query, body):
         raise refused
-    positions: list[Position] = json.loads(zlib.decompress(body))
-    if len(positions) > partitions:  # index_shards has shrunk since: what the others hold would be missed
+    positions: list[Position] = json.loads(zlib.decompressobj().decompress(body, _MAX_BYTES))
+    if len(positions) > partitions:
         raise refused
     return [*positions, *[START] * (partitions - len(positions))]
 

@@ -1,4 +1,4 @@
-"""What the tests of the embedded store do to it: write, read, run it in a process of its own, find its server."""
+"""What the tests of the embedded store do to it: write, read, run it in another process, find its server."""
 
 from __future__ import annotations
 
@@ -75,10 +75,16 @@ def opened(directory: Path, **changes: Any) -> Iterator[DynamoDBConfig]:
         yield config
 
 
+def block(directory: Path, *steps: Callable[[DynamoDBConfig], object]) -> None:
+    """Open the store, take these steps inside the block and close it."""
+    with opened(directory) as config:
+        for step in steps:
+            step(config)
+
+
 def keep(directory: Path, *keys: str) -> None:
     """Open the store, write these keys and close it."""
-    with opened(directory) as config:
-        write(config, *keys)
+    block(directory, lambda config: write(config, *keys))
 
 
 def kept(directory: Path) -> set[str]:
@@ -182,6 +188,6 @@ def open_files(pid: int) -> set[str]:
 
 
 def listening(protocol: str) -> dict[str, str]:
-    """Return the inodes of listening (TCP) or bound (UDP) sockets by local address, as the kernel writes it."""
+    """Return the inodes of listening (TCP) or bound (UDP) sockets by local address, as the kernel has it."""
     rows = [line.split() for line in Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]]
     return {row[1]: row[9] for row in rows if row[3] in {"0A", "07"}}

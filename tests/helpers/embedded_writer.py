@@ -1,13 +1,14 @@
 """A process that opens a store, writes a key and meets its fate: `embedded_writer DIRECTORY KEY MODE`.
 
-Modes: `end`; `wait` inside the block for a line; `wait:POINT` and `kill:POINT`, to wait, or to be killed, at a
-point of closing the store; `full`, where files cannot grow; `fork` and `fork-kill`, with a forked child.
+Modes: `end`; `wait` inside the block for a line; `wait:POINT` and `kill:POINT`, to wait, or to be killed, at
+a point of closing the store; `full`, where files cannot grow; `fork` and `fork-kill`, with a forked child.
 """
 
 from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -24,9 +25,15 @@ POINTS: dict[str, tuple[Any, str]] = {
     "before-sync": (embedded_directory, "_sync"),
     "before-rename": (os, "replace"),
     "after-rename": (embedded_directory, "_sync_directory"),
-    "after-kill": (embedded_directory.shutil, "rmtree"),
+    "after-kill": (shutil, "rmtree"),
 }
 """Points of closing a store, in their order: the functions that are called next."""
+
+
+def say(*words: object) -> None:
+    """Tell the test."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 def wait() -> None:
@@ -45,14 +52,14 @@ def before(point: str, act: Callable[[], None]) -> None:
     original = getattr(owner, name)
 
     def stopped(*args: Any, **kwargs: Any) -> Any:
-        print(point, flush=True)
+        say(point)
         act()
         return original(*args, **kwargs)
 
     setattr(owner, name, stopped)
 
 
-def inside(mode: str, key: str, config: Any) -> None:
+def inside(mode: str, key: str, config: Any, directory: Path) -> None:
     """Do what the mode asks for inside the block."""
     if mode == "wait":
         wait()
@@ -63,6 +70,7 @@ def inside(mode: str, key: str, config: Any) -> None:
         if child == 0:
             sys.exit(0)
         os.waitpid(child, 0)
+        say("sessions", len(list(directory.glob(".pipemodels-session-*"))))
         write(config, f"{key}-after-fork")
     elif mode == "fork-kill":
         if os.fork() == 0:
@@ -79,11 +87,11 @@ def main(directory: Path, key: str, mode: str) -> None:
     if mode == "full":  # the server inherits it
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     with opened(directory) as config:
-        print("open", config.endpoint_url, flush=True)
+        say("open", config.endpoint_url)
         write(config, key)
-        print("written", len(keys_in(config)), flush=True)
-        inside(mode, key, config)
-    print("closed", flush=True)
+        say("written", len(keys_in(config)))
+        inside(mode, key, config, directory)
+    say("closed")
 
 
 if __name__ == "__main__":

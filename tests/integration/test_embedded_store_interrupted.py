@@ -37,7 +37,7 @@ ENDINGS = {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 143, signal.SIGHUP: 12
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_signal_inside_the_block_ends_in_a_saved_store(tmp_path: Path, ending: signal.Signals) -> None:
-    """Ctrl-C (which a terminal sends to the whole group), SIGTERM and SIGHUP end the process, its data saved."""
+    """Ctrl-C (a terminal sends it to the whole group), SIGTERM and SIGHUP end the process, its data saved."""
     with embedded.writer(tmp_path, "a", "wait") as process:
         endpoint = process.wait_for("open")
         process.wait_for("written")
@@ -48,7 +48,14 @@ def test_a_signal_inside_the_block_ends_in_a_saved_store(tmp_path: Path, ending:
 
 
 @pytest.mark.parametrize(
-    ("point", "ending"), [*((point, signal.SIGINT) for point in POINTS), ("before-rename", signal.SIGTERM)]
+    ("point", "ending"),
+    [
+        ("before-save", signal.SIGINT),
+        ("before-sync", signal.SIGTERM),
+        ("before-rename", signal.SIGINT),
+        ("after-rename", signal.SIGHUP),
+        ("after-kill", signal.SIGINT),
+    ],
 )
 def test_signals_while_it_saves_wait_until_it_has(tmp_path: Path, point: str, ending: signal.Signals) -> None:
     """Also a second and a third signal; the process still ends by the signal."""
@@ -86,7 +93,7 @@ def test_a_kill_while_it_saves_loses_nothing_older(tmp_path: Path, point: str) -
     assert not list(tmp_path.glob(".pipemodels-session-*"))
 
 
-@pytest.mark.parametrize("milliseconds", [100, 250, 400, 550, 700, 850, 1000, 1200])
+@pytest.mark.parametrize("milliseconds", [200, 400, 600, 800, 1000])
 def test_a_kill_at_any_time_loses_nothing_older(store: Path, milliseconds: int) -> None:
     """Killed while it starts, opens, writes or saves: what was there before is there."""
     with embedded.writer(store, "new") as process:
@@ -98,7 +105,7 @@ def test_a_kill_at_any_time_loses_nothing_older(store: Path, milliseconds: int) 
     assert "new" in keys or not closed
 
 
-@pytest.mark.parametrize("milliseconds", [0, 10, 30, 60, 100])
+@pytest.mark.parametrize("milliseconds", [0, 30, 90])
 def test_a_kill_while_the_server_saves_loses_nothing_older(store: Path, milliseconds: int) -> None:
     """The server dies with its parent, whatever it was writing."""
     with embedded.writer(store, "new", "wait:before-save") as process:
@@ -123,6 +130,7 @@ def test_a_kill_after_the_end_of_the_block_loses_nothing(tmp_path: Path) -> None
 def test_a_forked_child_leaves_the_store_to_its_parent(tmp_path: Path) -> None:
     """A child that ends inside the block neither saves nor stops the store."""
     with embedded.writer(tmp_path, "a", "fork") as process:
+        assert process.wait_for("sessions") == "1"
         assert process.end() == 0, process.errors()
     assert embedded.kept(tmp_path) == {"a", "a-after-fork"}
 

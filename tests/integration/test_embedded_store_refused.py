@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from pipemodels._embedded import server
+from pipemodels._embedded import child
+from pipemodels.config import DynamoDBConfig
 from pipemodels.errors import StorageError, ValidationError
 from pipemodels.local import embedded_store
 from tests.helpers import embedded
@@ -104,12 +105,16 @@ def test_a_saved_state_that_the_server_does_not_load_is_left_as_it_is(tmp_path: 
 
 @pytest.mark.parametrize("key", ["__bytes__", "__scoped__", "__account_region_scoped__"])
 def test_an_item_that_could_not_be_loaded_is_not_saved(tmp_path: Path, key: str) -> None:
-    """ministack takes these keys for its own when it loads; saved, they would make the store unreadable."""
+    """The server takes these keys for its own when it loads; saved, they would make the store unreadable."""
     embedded.keep(tmp_path, "a")
-    with pytest.raises(StorageError, match=f'was not saved.*"{key}"'), embedded.opened(tmp_path) as config:
+    item = {"id": {"S": f'"{key}": {{'}, "config": {"M": {key: {"S": "AAAA"}}}}
+
+    def put(config: DynamoDBConfig) -> None:
         with embedded.client(config) as dynamodb:
-            item = {"id": {"S": f'"{key}": {{'}, "config": {"M": {key: {"S": "AAAA"}}}}
             dynamodb.put_item(TableName=embedded.TABLE, Item=item)
+
+    with pytest.raises(StorageError, match=f'was not saved.*"{key}"'):
+        embedded.block(tmp_path, put)
     assert embedded.kept(tmp_path) == {"a"}
 
 
@@ -134,12 +139,9 @@ def test_a_disk_that_fails_fails_the_block(
     def fail(*_args: object) -> None:
         raise OSError(errno.EIO, "the disk is on fire")
 
-    with (
-        pytest.raises(StorageError, match="was not saved.*disk is on fire"),
-        embedded.opened(tmp_path) as config,
-    ):
-        embedded.write(config, "new")
-        monkeypatch.setattr(os, call, fail)
+    steps = (lambda config: embedded.write(config, "new"), lambda _: monkeypatch.setattr(os, call, fail))
+    with pytest.raises(StorageError, match=r"was not saved.*disk is on fire"):
+        embedded.block(tmp_path, *steps)
     monkeypatch.undo()
     assert embedded.kept(tmp_path) == {"a"}
 
@@ -148,12 +150,12 @@ def test_a_disk_that_fails_fails_the_block(
 def test_a_server_that_dies_fails_the_block(tmp_path: Path) -> None:
     """What it held is lost and the block says so; the last saved state is kept."""
     embedded.keep(tmp_path, "a")
-    with (
-        pytest.raises(StorageError, match=r"ended without saving \(status -9\)"),
-        embedded.opened(tmp_path) as config,
-    ):
-        embedded.write(config, "new")
+
+    def kill_the_server(config: DynamoDBConfig) -> None:
         os.kill(embedded.server_pid(str(config.endpoint_url)), signal.SIGKILL)
+
+    with pytest.raises(StorageError, match=r"ended without saving \(status -9\)"):
+        embedded.block(tmp_path, lambda config: embedded.write(config, "new"), kill_the_server)
     assert embedded.kept(tmp_path) == {"a"}
 
 
@@ -163,7 +165,7 @@ def test_a_server_that_ends_at_once_is_reported_with_its_last_words(
     """The error shows the end of the log."""
     program = tmp_path / "child.py"
     program.write_text("raise SystemExit('no luck today')")
-    monkeypatch.setattr(server.child, "__file__", str(program))
+    monkeypatch.setattr(child, "__file__", str(program))
     with (
         pytest.raises(StorageError, match=r"did not start(.|\n)*no luck today"),
         embedded.opened(tmp_path / "store"),
@@ -175,8 +177,9 @@ def test_a_server_that_hangs_is_given_up_in_time(tmp_path: Path, monkeypatch: py
     """And killed: the store can be opened right after."""
     program = tmp_path / "child.py"
     program.write_text("import threading; threading.Event().wait()")
-    with monkeypatch.context() as patch, pytest.raises(StorageError, match=r"not ready within 0\.3 s"):
-        patch.setattr(server.child, "__file__", str(program))
-        with embedded_store(tmp_path / "store", ready_timeout_seconds=0.3):
-            pass
+    monkeypatch.setattr(child, "__file__", str(program))
+    hasty = embedded_store(tmp_path / "store", ready_timeout_seconds=0.3)
+    with pytest.raises(StorageError, match=r"not ready within 0\.3 s"), hasty:
+        pass
+    monkeypatch.undo()
     embedded.keep(tmp_path / "store", "a")

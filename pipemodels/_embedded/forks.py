@@ -1,9 +1,9 @@
-"""File descriptors that a forked child must not keep: with them it would keep the lock and the server."""
+"""What a process forked inside the block must neither keep (the lock, the server) nor do (save, stop)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _open: set[int] = set()
@@ -19,6 +19,17 @@ def unshared(descriptor: int) -> Iterator[int]:
         if descriptor in _open:
             _open.remove(descriptor)
             os.close(descriptor)
+
+
+def only_here(act: Callable[[], object]) -> Callable[[], None]:
+    """Return the act as one that a process forked from this one does not perform."""
+    owner = os.getpid()
+
+    def guarded() -> None:
+        if os.getpid() == owner:
+            act()
+
+    return guarded
 
 
 def _after_fork() -> None:

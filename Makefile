@@ -1,0 +1,41 @@
+# The project's commands. Everything is installed into $(VENV), at the versions of constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DECLARED := setup.cfg pyproject.toml constraints.txt
+
+.PHONY: demo test check wheel clean
+
+demo: $(VENV)/installed-demo ## show what pipemodels does, on an embedded store in a temporary directory
+	$(BIN)/pipemodels demo
+
+test: $(VENV)/installed-dev ## the whole suite, on moto and on the embedded store
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term $(ARGS)
+
+check: $(VENV)/installed-dev ## style and types, over package, tests and tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: $(VENV)/installed-dev ## build the wheel, install it alone and import it without any extra
+	rm -rf build dist
+	$(BIN)/python -m build --wheel --outdir dist . >/dev/null
+	rm -rf $(VENV)/wheel-alone
+	$(PYTHON) -m venv $(VENV)/wheel-alone
+	$(VENV)/wheel-alone/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
+	cd $(VENV) && wheel-alone/bin/python -W error -c "import pipemodels; print('wheel', pipemodels.__version__, 'imports alone')"
+
+clean: ## remove what these commands made
+	rm -rf $(VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-demo: $(DECLARED) | $(VENV)/bin/python
+	$(INSTALL) --editable '.[cli,local]'
+	touch $@
+
+$(VENV)/installed-dev: $(DECLARED) | $(VENV)/bin/python
+	$(INSTALL) --editable '.[dev]'
+	touch $@ $(VENV)/installed-demo
