@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipemodels import DynamoDBConfig
@@ -49,6 +49,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Record):
         fields = dataclasses.fields(value)  # type: ignore[arg-type]  # every record class is a dataclass
         return {one.name: plain(held) for one in fields if (held := getattr(value, one.name)) is not None}
+    if isinstance(value, datetime):
+        assert value.utcoffset() == timedelta(0), "what was read is in UTC"
+        return datetime(*value.timetuple()[:6], value.microsecond, UTC)  # pendulum's own arithmetic is another
     return [plain(one) for one in value] if isinstance(value, list) else value
 
 
