@@ -132,10 +132,21 @@ class PipemodelsMachine(RuleBasedStateMachine):
         self.config, self.oracle, self.step = config, Oracle(), 0
         self.stack, self.sound = ExitStack(), True
 
-    @initialize(shards=st.sampled_from((1, 1, 2)))
-    def begin(self, shards: int) -> None:
-        """Choose over how many partitions the indexes spread."""
+    @initialize(shards=st.sampled_from((1, 1, 2)), filled=st.booleans(), by=people)
+    def begin(self, shards: int, filled: bool, by: str | None) -> None:
+        """Choose over how many partitions the indexes spread, and whether there is something in the tables."""
         self.use(shards)
+        for n in range(3 if filled else 0):
+            common: Item = {"by": by, "now": START}
+            names = {"pipeline_name": "a", "source_type": "s3", "destination_type": "s3", "pipeline_id": f"p{n}"}
+            facts = {"table_name": "a", "data_format": "csv", "location": "b", "table_type": "lookup"}
+            facts |= {"table_id": f"t{n}", "pipeline_id": "p0"}
+            self.oracle.create_pipeline(**names, **common)
+            commands.create_pipeline(**names, **common)
+            self.oracle.create_table(**facts, **common)
+            commands.create_table(**facts, **common)
+            self.oracle.begin("running", pipeline_id=f"p{n}", run_id="r0", **common)
+            commands.start_run(pipeline_id=f"p{n}", run_id="r0", **common)
 
     def use(self, shards: int) -> None:
         """Speak with this many index partitions from now on."""
