@@ -67,14 +67,13 @@ def start_run(
         start_time: when; `now`, if not given.
         by: who starts it.
         now: the clock, if not given.
-        facts: other fields of `PipelineRunLog`.
+        facts: other fields of `PipelineRunLog`; None is not said.
 
     Raises:
         ValidationError: with every problem of the input; nothing was sent.
         AlreadyExistsError: such a run exists with other facts; the message shows the difference.
     """
-    told = {"trigger_type": trigger_type, "start_time": start_time}
-    given = {name: value for name, value in told.items() if value is not None} | facts
+    given = {"trigger_type": trigger_type, "start_time": start_time, **facts}
     return _begin(RunStatus.RUNNING, pipeline_id, run_id, given, by=by, now=now)
 
 
@@ -95,8 +94,7 @@ def queue_run(
         ValidationError: with every problem of the input; nothing was sent.
         AlreadyExistsError: such a run exists with other facts; the message shows the difference.
     """
-    given = facts if trigger_type is None else {"trigger_type": trigger_type, **facts}
-    return _begin(RunStatus.PENDING, pipeline_id, run_id, given, by=by, now=now)
+    return _begin(RunStatus.PENDING, pipeline_id, run_id, {"trigger_type": trigger_type, **facts}, by=by, now=now)
 
 
 def _begin(
@@ -111,6 +109,8 @@ def _begin(
     taken = sorted({"status", "end_time", "stages", "current_stage"} & given.keys())
     if taken:
         raise ValidationError(Problem(name, given[name], "is not for the start of a run") for name in taken)
+    # None is not said: a run that was queued so would get the default environment when it is started
+    given = {name: value for name, value in given.items() if value is not None}
     target = run_target(pipeline_id, uuid.uuid4().hex if run_id is None else run_id)
     at = writing.stamp(now)
     defaults = {"status": status, "start_time": at, "trigger_type": "manual"}

@@ -235,15 +235,15 @@ class Oracle:
 
     def begin(self, status: str, *, by: str | None, now: datetime, **given: Any) -> Item:
         """Start or queue a run."""
-        key = given["pipeline_id"], given["run_id"]
+        key, given = (given["pipeline_id"], given["run_id"]), without_none(given)
         self.check_records(given)
         old = self.runs.get(key)
         if old is None:
-            fields = {**given, "start_time": given.get("start_time") or now, "status": status}
+            fields = {"start_time": now, **given, "status": status}
             self.runs[key] = self.derive_run(self.created(fields, by, now, attempt=1, trigger_type="manual"))
             return self.runs[key]
         if status == "running" and old["status"] == "pending":
-            item = self.merged(old, {"start_time": now, **without_none(given), "status": status})
+            item = self.merged(old, {"start_time": now, **given, "status": status})
             self.check_records(item)
             self.runs[key] = self.stamped(self.derive_run(item), by, now)
             return self.runs[key]

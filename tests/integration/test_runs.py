@@ -87,6 +87,14 @@ def test_a_started_run_keeps_what_triggered_it(store: Backend) -> None:
     assert commands.start_run(**run_key()).trigger_type == "manual"
 
 
+def test_a_run_queued_without_a_word_on_its_environment_keeps_the_default(store: Backend) -> None:
+    """`environment=None` says nothing: the queued run has the default, and starting it changes none of that."""
+    key = run_key()
+    queued = commands.queue_run(**key, environment=None, start_time=None, now=NOON)
+    assert (queued.environment, queued.start_time) == ("dev", NOON)
+    assert commands.start_run(**key, now=NOON).environment == "dev"
+
+
 def test_a_skipped_run_cannot_be_started(store: Backend) -> None:
     """Skipped is terminal: a start says IllegalTransitionError, and the run stays as it was."""
     key = run_key()
