@@ -63,6 +63,8 @@ def nearby_instants(size: int = 8) -> SearchStrategy[list[datetime]]:
 
     def around(start: datetime, microseconds: list[int], zone: zoneinfo.ZoneInfo) -> list[datetime]:
         utc = datetime.astimezone(start, UTC)
+        # pendulum's arithmetic would lose the standard library's UTC
+        utc = datetime(*utc.timetuple()[:6], utc.microsecond, UTC)
         moved = [utc + timedelta(microseconds=step) for step in microseconds]
         return [one.astimezone(zone) if n % 2 else one for n, one in enumerate(moved)]
 
