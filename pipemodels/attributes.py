@@ -7,7 +7,7 @@ update. So what an object holds is what storage gives back, and nothing that Dyn
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, Self, TypeVar, cast, overload
@@ -15,18 +15,22 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 import pendulum
 from pynamodb.attributes import Attribute, BooleanAttribute, TTLAttribute, VersionAttribute
 from pynamodb.constants import LIST, MAP, NUMBER, STRING
+from pynamodb.expressions.condition import BeginsWith, Between, Comparison, Contains, In
+from pynamodb.expressions.operand import Path, Value, _ListAppend, _Operand
+from pynamodb.expressions.update import RemoveAction, SetAction
 
 from pipemodels.checks import (
     exact_number,
     id_problem,
     number_problem,
+    plain_text,
     schedule_problem,
     text_problem,
     version_problem,
 )
 from pipemodels.documents import checked_document, decode, encode, number_text, read_number
 from pipemodels.errors import Problem, SummaryError, ValidationError
-from pipemodels.instants import instant_text, microseconds_since_epoch, read_stored_instant, utc_instant
+from pipemodels.instants import instant_text, microseconds_since_epoch, read_stored_instant, utc_instant, utc_now
 from pipemodels.records import Record, record_fields
 
 _T = TypeVar("_T")
@@ -84,6 +88,51 @@ class CheckedAttribute(Attribute[_T]):
         """Return the value of DynamoDB's whole form."""
         return self.decode(self.get_value(stored))
 
+    # -- in conditions and updates --------------------------------------------------------------------------------
+
+    def operand(self, value: Any) -> Any:
+        """Return a value, checked and encoded, for a condition or an update; expressions pass as they are.
+
+        PynamoDB by itself takes `{"S": …}` for a value that is encoded already, and sends what is no list or map
+        past the attribute.
+        """
+        return value if value is None or isinstance(value, _Operand | Attribute) else Value(self.tagged(value))
+
+    def __eq__(self, other: Any) -> Comparison:  # type: ignore[override]  # as in PynamoDB
+        return super().__eq__(self.operand(other))
+
+    def __ne__(self, other: Any) -> Comparison:  # type: ignore[override]  # as in PynamoDB
+        return super().__ne__(self.operand(other))
+
+    def __lt__(self, other: Any) -> Comparison:
+        return super().__lt__(self.operand(other))
+
+    def __le__(self, other: Any) -> Comparison:
+        return super().__le__(self.operand(other))
+
+    def __gt__(self, other: Any) -> Comparison:
+        return super().__gt__(self.operand(other))
+
+    def __ge__(self, other: Any) -> Comparison:
+        return super().__ge__(self.operand(other))
+
+    def __or__(self, other: Any) -> Any:
+        return super().__or__(self.operand(other))
+
+    def between(self, lower: Any, upper: Any) -> Between:
+        """Return the condition that the value lies between two others, these included."""
+        return super().between(self.operand(lower), self.operand(upper))
+
+    def is_in(self, *values: Any) -> In:
+        """Return the condition that the value is one of these."""
+        return super().is_in(*map(self.operand, values))
+
+    def set(self, value: Any) -> SetAction | RemoveAction:
+        """Return the update that sets the value; None removes it."""
+        return super().set(self.operand(value))
+
+    # -- in an item -----------------------------------------------------------------------------------------------
+
     def __set__(self, instance: Any, value: Any) -> None:
         if instance is not None and getattr(instance, "_held", None) is not None:
             raise SummaryError(f"{self.field}: the item is a summary of an index, which is read-only")
@@ -115,11 +164,26 @@ class TextAttribute(CheckedAttribute[str]):
         """Return the text, as a plain str."""
         if reason := self.problem(value):
             raise ValidationError.of(self.field, value, reason)
-        return str(value)
+        return plain_text(value)
 
     def decode(self, stored: Any) -> str:
         """Return the stored text as it is: a rule that came later must not hide what is stored."""
         return cast(str, stored)
+
+    def startswith(self, prefix: str) -> BeginsWith:
+        """Return the condition that the text begins with this one, which need not pass the attribute's own check."""
+        return Path(self).startswith(self._part(prefix))
+
+    def contains(self, item: Any) -> Contains:
+        """Return the condition that the text holds this one, which need not pass the attribute's own check."""
+        return Path(self).contains(self._part(item))
+
+    def _part(self, value: Any) -> Any:
+        if isinstance(value, _Operand | Attribute):
+            return value
+        if reason := text_problem(value):
+            raise ValidationError.of(self.field, value, reason)
+        return Value({STRING: plain_text(value)})
 
 
 class IdAttribute(TextAttribute):
@@ -185,7 +249,10 @@ class ExpiryAttribute(CheckedAttribute[pendulum.DateTime], TTLAttribute):
     def normalise(self, value: Any) -> pendulum.DateTime:
         """Return the instant in UTC, on a whole second."""
         if isinstance(value, timedelta):
-            value = datetime.now(pendulum.UTC) + value
+            try:
+                value = utc_now() + value
+            except (OverflowError, ValueError):
+                raise ValidationError.of(self.field, value, "from now falls outside the years 1 to 9999") from None
         utc = utc_instant(value, self.field)
         return self._at(-(-microseconds_since_epoch(utc) // 1_000_000), value)
 
@@ -203,7 +270,7 @@ class ExpiryAttribute(CheckedAttribute[pendulum.DateTime], TTLAttribute):
     def _at(self, seconds: int, given: object) -> pendulum.DateTime:
         try:
             return pendulum.DateTime(1970, 1, 1, tzinfo=pendulum.UTC) + timedelta(seconds=seconds)
-        except OverflowError:
+        except (OverflowError, ValueError):
             raise ValidationError.of(self.field, given, "falls outside the years 1 to 9999") from None
 
 
@@ -321,6 +388,9 @@ class DocumentAttribute(CheckedAttribute[dict[str, Any]]):
         return cast(dict[str, Any], decode({"M": stored}))
 
 
+_IN_RECORD = 2  # a record is a map in a list
+
+
 class ValueAttribute(CheckedAttribute[Any]):
     """Any value that a document may hold, under whatever type tag that needs; for fields of records."""
 
@@ -328,7 +398,7 @@ class ValueAttribute(CheckedAttribute[Any]):
 
     def normalise(self, value: Any) -> Any:
         """Return a deep copy in the form in which it reads back."""
-        return checked_document(value, self.field)
+        return checked_document(value, self.field, depth=_IN_RECORD)
 
     def tagged(self, value: Any) -> dict[str, Any]:
         """Return the value under its own tag."""
@@ -375,6 +445,18 @@ class _ListAttribute(CheckedAttribute[list[_T]], Generic[_T]):
             raise ValidationError(problems)
         return elements
 
+    def append(self, other: Any) -> _ListAppend:
+        """Return the list with these elements behind it, for an update."""
+        return super().append(self.operand(other))
+
+    def prepend(self, other: Any) -> _ListAppend:
+        """Return the list with these elements before it, for an update."""
+        return super().prepend(self.operand(other))
+
+    def contains(self, item: Any) -> Contains:
+        """Return the condition that the list holds this element."""
+        return super().contains(item if isinstance(item, _Operand | Attribute) else Value(self.tagged([item])["L"][0]))
+
     def element(self, value: Any, path: str) -> _T:
         """Return one element, checked and normalised."""
         raise TypeError(f"{type(self).__name__} must say how it checks its elements")
@@ -395,7 +477,7 @@ class TextListAttribute(_ListAttribute[str]):
         """Return one text."""
         if reason := text_problem(value):
             raise ValidationError.of(path, value, reason)
-        return str(value)
+        return plain_text(value)
 
 
 class DocumentListAttribute(_ListAttribute[dict[str, Any]]):
@@ -405,7 +487,7 @@ class DocumentListAttribute(_ListAttribute[dict[str, Any]]):
         """Return a deep copy of one document."""
         if not isinstance(value, dict):
             raise ValidationError.of(path, value, "must be a mapping (dict)")
-        return cast(dict[str, Any], checked_document(value, path))
+        return cast(dict[str, Any], checked_document(value, path, depth=1))
 
 
 class RecordListAttribute(_ListAttribute[_R], Generic[_R]):

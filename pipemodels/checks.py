@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from decimal import Decimal
+from typing import cast
 
 MAX_DIGITS = 38
 MAX_ITEM_BYTES = 400 * 1024
@@ -24,6 +25,11 @@ def text_problem(value: object) -> str | None:
     except UnicodeEncodeError:
         return "holds half of a surrogate pair, which is no Unicode text"
     return None
+
+
+def plain_text(value: str) -> str:
+    """Return the text that a str is; of an enum's member that is its value, where `str()` may give the name."""
+    return str.__str__(value)
 
 
 def id_problem(value: object) -> str | None:
@@ -103,7 +109,7 @@ def version_problem(value: object) -> str | None:
     """Say why this is no semantic version."""
     if reason := text_problem(value):
         return reason
-    return None if _SEMVER.fullmatch(str(value)) else "is no semantic version, e.g. 1.4.0"
+    return None if _SEMVER.fullmatch(plain_text(cast(str, value))) else "is no semantic version, e.g. 1.4.0"
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -113,7 +119,7 @@ _DAY, _MONTH, _WEEKDAY, _YEAR = (1, 31, ()), (1, 12, _MONTHS), (0, 7, _DAYS), (1
 _Limits = tuple[int, int, tuple[str, ...]]
 _Shape = tuple[_Limits, ...]
 _FIELDS: _Shape = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
-_RATE = re.compile(r"rate\(([1-9]\d{0,8}) (minute|minutes|hour|hours|day|days)\)", re.ASCII)
+_RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!1 )[1-9]\d{0,8} (minutes|hours|days))\)", re.ASCII)
 
 
 def schedule_problem(value: object) -> str | None:
@@ -123,7 +129,7 @@ def schedule_problem(value: object) -> str | None:
     """
     if reason := text_problem(value):
         return reason
-    text = str(value)
+    text = plain_text(cast(str, value))
     if _RATE.fullmatch(text):
         return None
     if text.startswith("cron(") and text.endswith(")"):
@@ -146,8 +152,9 @@ def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
         return False
     if base in {"*", "?"}:
         return True
-    if limits in (_DAY, _WEEKDAY) and re.fullmatch(r"L|LW|[0-9]{1,2}[LW]|[0-9A-Z]{1,3}#[1-5]", base):
-        return True
+    if limits in (_DAY, _WEEKDAY) and (special := _SPECIAL_DAY[limits].fullmatch(base)):
+        number = special[1] and _cron_number(special[1], names, low)
+        return number is None if not special[1] else number is not None and low <= number <= high
     first, dash, last = base.partition("-")
     ends = [_cron_number(end, names, low) for end in ([first, last] if dash else [first])]
     if any(end is None or not low <= end <= high for end in ends):
@@ -156,7 +163,14 @@ def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
     return len(ends) == 1 or not first.isdigit() or (ends[0] or 0) <= (ends[1] or 0)
 
 
+# the last day, the working day nearest to a day; the last, or the n-th, such weekday of the month
+_SPECIAL_DAY = {
+    _DAY: re.compile(r"L|LW|([0-9]{1,2})W", re.ASCII),
+    _WEEKDAY: re.compile(r"L|([0-9]|[A-Za-z]{3})(?:L|#[1-5])", re.ASCII),
+}
+
+
 def _cron_number(text: str, names: tuple[str, ...], low: int) -> int | None:
-    if text.upper() in names:
+    if text.isascii() and text.upper() in names:
         return names.index(text.upper()) + low
     return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None

@@ -20,14 +20,15 @@ from zoneinfo import ZoneInfo
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config as BotocoreConfig
+from botocore.utils import is_valid_uri
 from botocore.exceptions import NoRegionError, ProfileNotFound
 from pynamodb.connection import Connection, TableConnection
 
 from pipemodels.checks import id_problem
-from pipemodels.errors import Problem, ValidationError
+from pipemodels.errors import Problem, ValidationError, translated
 
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,200}")
-_REGION = re.compile(r"[a-z0-9-]{1,60}")
+_REGION = re.compile(r"(?![0-9]+$)(?!-)[a-z0-9-]{1,60}(?<!-)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class DynamoDBConfig:
             table_prefix=env.get("PIPEMODELS_TABLE_PREFIX", ""),
             environment=env.get("PIPEMODELS_ENVIRONMENT"),
             user_timezone=env.get("PIPEMODELS_TIMEZONE", "UTC"),
-            index_shards=_whole_number("PIPEMODELS_INDEX_SHARDS", env.get("PIPEMODELS_INDEX_SHARDS", "4")),
+            index_shards=_number(env.get("PIPEMODELS_INDEX_SHARDS", "4")),
         )
 
     @classmethod
@@ -119,16 +120,16 @@ class DynamoDBConfig:
         return self.table_prefix + base_name
 
 
-def _whole_number(name: str, text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise ValidationError.of(name, text, "is not a whole number")
-    return int(text)
+def _number(text: str) -> Any:
+    """Return the number that the text is, or the text itself, which its field then refuses with the others."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text
 
 
 def _endpoint(env: Mapping[str, str], store: str | None, region: str | None) -> str | None:
     configured = env.get("AWS_ENDPOINT_URL_DYNAMODB") or env.get("AWS_ENDPOINT_URL")
     if store is None:
-        return configured
+        ignored = env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+        return None if ignored else configured
     if store == "aws":
         return _aws_endpoint(region) if configured else None
     if store == "local" or store.startswith("local:"):
@@ -175,9 +176,14 @@ def _number_problems(name: str, value: object, kind: type, low: float, high: flo
         yield Problem(name, value, f"must be {wanted} from {low} to {high}")
 
 
+_NEVER_EMPTY = {"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile_name"}
+
+
 def _text_problems(name: str, value: str) -> Iterator[Problem]:
+    if not value and name in _NEVER_EMPTY:
+        yield Problem(name, value, "must not be empty")
     if name == "endpoint_url" and (reason := _url_problem(value)):
-        yield Problem(name, value, reason)
+        yield Problem(name, re.sub(r".*@", "***@", value, flags=re.DOTALL), reason)  # never show a password
     if name == "table_prefix" and not _PREFIX.fullmatch(value):
         yield Problem(name, value, "may hold up to 200 letters, digits and _ . - only")
     if name == "region_name" and not _REGION.fullmatch(value):
@@ -192,7 +198,7 @@ def _url_problem(value: str) -> str | None:
     reason = "is no endpoint URL, e.g. http://127.0.0.1:4566"
     try:
         parts = urlsplit(value)
-        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        good = parts.scheme in {"http", "https"} and parts.port != 0 and is_valid_uri(value)
     except ValueError:
         return reason
     if parts.username or parts.password:
@@ -303,15 +309,21 @@ def _connect(config: DynamoDBConfig) -> ConfiguredConnection:
 
     Raises:
         ValidationError: there is no region, or no such profile.
+        StorageError: the credentials or the AWS configuration files are of no use.
     """
     connection = ConfiguredConnection(config)
+    with translated("the connection"):
+        _make_client(connection, config)
+    return connection
+
+
+def _make_client(connection: ConfiguredConnection, config: DynamoDBConfig) -> None:
     try:
         connection.client  # noqa: B018  # PynamoDB makes the client when it is first looked at
     except NoRegionError:
         raise ValidationError.of("region_name", None, "is needed: set AWS_REGION, e.g. eu-central-1") from None
     except ProfileNotFound:
         raise ValidationError.of("profile_name", config.profile_name, "is in no AWS configuration file") from None
-    return connection
 
 
 def _after_fork() -> None:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from pipemodels.checks import MAX_ITEM_BYTES, exact_number, number_problem, text_problem
+from pipemodels.checks import MAX_ITEM_BYTES, exact_number, number_problem, plain_text, text_problem
 from pipemodels.errors import ItemTooLargeError, Problem, ValidationError
 
-MAX_DEPTH = 32  # DynamoDB: nesting of lists and maps
+MAX_DEPTH = 31  # DynamoDB: 32 levels in an attribute, of which the innermost value is one
 _WAYS_OUT = {
     tuple: "a tuple: write a list",
     set: "a set: write a sorted list",
@@ -23,21 +23,44 @@ _WAYS_OUT = {
 }
 
 
-def checked_document(value: Any, path: str) -> Any:
+def checked_document(value: Any, path: str, *, depth: int = 0) -> Any:
     """Return a deep copy of the document in the form in which it reads back.
+
+    Args:
+        value: the document.
+        path: where it is in the item, for the messages.
+        depth: how many lists and maps of the item it lies in already.
 
     Raises:
         ValidationError: with the path, the value and the reason of each part that cannot be stored.
     """
-    if problems := list(document_problems(value, path)):
+    _refuse_endless(value, path)
+    if problems := list(document_problems(value, path, depth)):
         raise ValidationError(problems)
     return _copy(value)
+
+
+def _refuse_endless(value: Any, path: str) -> None:
+    """Refuse what holds more values than 400 KB have bytes, e.g. one list that is met again and again."""
+    waiting, met = [value], 0
+    while waiting and met <= MAX_ITEM_BYTES:
+        one = waiting.pop()
+        parts: Any = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        met += len(parts)
+        waiting.extend(parts if met <= MAX_ITEM_BYTES else ())
+    if met > MAX_ITEM_BYTES:
+        reason = (
+            f"holds more than {MAX_ITEM_BYTES:,} values, or itself; an item has room for {MAX_ITEM_BYTES:,} bytes"
+        )
+        raise ItemTooLargeError([Problem(path, type(value).__name__, reason)])
 
 
 def document_problems(value: Any, path: str, depth: int = 0) -> Iterator[Problem]:
     """Yield what is wrong with a document, part by part."""
     if isinstance(value, dict | list) and depth >= MAX_DEPTH:
-        yield Problem(path, type(value).__name__, f"is nested deeper than DynamoDB's {MAX_DEPTH} levels")
+        yield Problem(
+            path, type(value).__name__, f"is nested deeper than the {MAX_DEPTH} lists and maps that DynamoDB stores"
+        )
     elif isinstance(value, dict):
         for key, part in value.items():
             if reason := text_problem(key) or ("is an empty key" if not key else None):
@@ -64,12 +87,12 @@ def _scalar_problem(value: object) -> str | None:
 
 def _copy(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _copy(part) for key, part in value.items()}
+        return {plain_text(key): _copy(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_copy(part) for part in value]
     if isinstance(value, bool) or value is None:
         return value
-    return str(value) if isinstance(value, str) else exact_number(value)
+    return plain_text(value) if isinstance(value, str) else exact_number(value)
 
 
 def encode(value: Any) -> dict[str, Any]:
@@ -134,6 +157,8 @@ def _size(tagged: dict[str, Any]) -> int:
     ((tag, value),) = tagged.items()
     if tag == "S":
         return len(value.encode())
+    if tag == "B":
+        return len(value)
     if tag == "N":
         return (len(value) + 1) // 2 + 1
     if tag == "M":

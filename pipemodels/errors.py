@@ -33,7 +33,10 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        shown = repr(self.value)
+        try:
+            shown = repr(self.value)
+        except Exception:  # a repr of somebody else, or an int of more digits than Python prints
+            shown = f"<{type(self.value).__name__}>"
         if len(shown) > _SHOWN:
             shown = f"{shown[: _SHOWN - 1]}…"
         return f"{self.field}: {shown} {self.reason}"
@@ -49,7 +52,7 @@ class PipemodelsError(Exception):
 
 
 class ValidationError(PipemodelsError, ValueError):
-    """The input is wrong and nothing was sent. `problems` holds each field, value and reason."""
+    """The input is wrong and nothing was changed. `problems` holds each field, value and reason."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -61,7 +64,7 @@ class ValidationError(PipemodelsError, ValueError):
         return cls([Problem(field, value, reason)])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problems,)
+        return type(self), (self.problems,), vars(self)
 
 
 class NaiveDateTimeError(ValidationError):
@@ -69,7 +72,7 @@ class NaiveDateTimeError(ValidationError):
 
 
 class ItemTooLargeError(ValidationError):
-    """The item is larger than the 400 KB that DynamoDB stores; the message names its largest fields."""
+    """The item is, or by this update would be, larger than the 400 KB that DynamoDB stores; nothing was changed."""
 
 
 def joined(problems: Iterable[Problem], causes: Iterable[ValidationError] = ()) -> ValidationError:
@@ -127,7 +130,7 @@ class TableMissingError(PipemodelsError):
         self.table_name = table_name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.table_name,)
+        return type(self), (self.table_name,), vars(self)
 
 
 class StorageError(PipemodelsError):
@@ -211,6 +214,9 @@ def _from_service(response: Any, subject: str, table: str, decode: _Decode | Non
         return ItemTooLargeError([Problem(subject, None, "would exceed the 409,600 bytes of a DynamoDB item")])
     if code in _THROTTLED:
         return ThrottledError(f"{subject}: DynamoDB is busy ({code}); safe to try again")
+    if code == "ValidationException" and "size" in message and "exceeded" in message:
+        # only DynamoDB knows how large an item becomes by an update
+        return ItemTooLargeError([Problem(subject, None, f"would become too large: {message}")])
     if code in _CREDENTIALS:
         return StorageError(f"{subject}: DynamoDB refused the AWS credentials ({code}): {message}")
     return StorageError(f"{subject}: {code}: {message}")

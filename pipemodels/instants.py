@@ -15,12 +15,12 @@ import pendulum
 from pipemodels.errors import NaiveDateTimeError, Problem, ValidationError
 
 _STORED = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})"
+    r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{6})"  # later Pythons take 24:00 for the next day
     r"(?:Z|\+0000|\+00:00)",  # the last two: as PynamoDB's own attribute wrote it
     re.ASCII,
 )
 _RFC_3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII
 )
 _LAST_MICROSECOND = "59.999999"
 

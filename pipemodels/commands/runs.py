@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pynamodb.expressions.condition import Condition
@@ -50,7 +50,7 @@ def start_run(
     *,
     pipeline_id: str,
     run_id: str | None = None,
-    trigger_type: str = "manual",
+    trigger_type: str | None = None,
     start_time: datetime | None = None,
     by: str | None = None,
     now: datetime | None = None,
@@ -63,19 +63,17 @@ def start_run(
     Args:
         pipeline_id: whose run.
         run_id: the scheduler's own id; a random one, if not given.
-        trigger_type: what started it, e.g. `schedule`, `manual`, `event`.
+        trigger_type: what started it, e.g. `schedule`, `event`; `manual`, if not given, or what it was queued with.
         start_time: when; `now`, if not given.
         by: who starts it.
         now: the clock, if not given.
-        facts: other fields of `PipelineRunLog`.
+        facts: other fields of `PipelineRunLog`; None is not said.
 
     Raises:
         ValidationError: with every problem of the input; nothing was sent.
         AlreadyExistsError: such a run exists with other facts; the message shows the difference.
     """
-    given = {"trigger_type": trigger_type, **facts}
-    if start_time is not None:
-        given["start_time"] = start_time
+    given = {"trigger_type": trigger_type, "start_time": start_time, **facts}
     return _begin(RunStatus.RUNNING, pipeline_id, run_id, given, by=by, now=now)
 
 
@@ -83,7 +81,7 @@ def queue_run(
     *,
     pipeline_id: str,
     run_id: str | None = None,
-    trigger_type: str = "manual",
+    trigger_type: str | None = None,
     by: str | None = None,
     now: datetime | None = None,
     **facts: Any,
@@ -111,22 +109,26 @@ def _begin(
     taken = sorted({"status", "end_time", "stages", "current_stage"} & given.keys())
     if taken:
         raise ValidationError(Problem(name, given[name], "is not for the start of a run") for name in taken)
+    # None is not said: a run that was queued so would get the default environment when it is started
+    given = {name: value for name, value in given.items() if value is not None}
     target = run_target(pipeline_id, uuid.uuid4().hex if run_id is None else run_id)
     at = writing.stamp(now)
-    fields = {"status": status, "start_time": at, **writing.with_environment(given), **target.key}
+    defaults = {"status": status, "start_time": at, "trigger_type": "manual"}
+    fields = {**defaults, **writing.with_environment(given), **target.key}
     item = writing.new_item(PipelineRunLog, fields, by=by, now=at)
     item.serialize()
     kept = {*writing.STAMPS, *target.key, *PipelineRunLog.DERIVED}
     values = {name: getattr(item, name) for name in item.get_attributes() if name not in kept}
     # a queued run keeps what it was queued with, unless the start says otherwise
-    once = {name: values.pop(name) for name in ("attempt", "environment") if values[name] and name not in given}
+    kept_if_queued = ("trigger_type", "attempt", "environment")
+    once = {name: values.pop(name) for name in kept_if_queued if values[name] and name not in given}
     changes = {name: value for name, value in values.items() if value is not None} | {"end_time": None}
-    once |= {"created_at": item.created_at} | ({"created_by": item.created_by} if by is not None else {})
-    condition = PipelineRunLog.pipeline_id.does_not_exist()
-    if status is RunStatus.RUNNING:
-        condition |= PipelineRunLog.status == RunStatus.PENDING
+    once |= {"created_at": item.created_at}
+    queued = PipelineRunLog.status == RunStatus.PENDING if status is RunStatus.RUNNING else None
+    if queued is not None and (rule := _records_rule(changes)) is not None:
+        queued &= rule
     try:
-        run: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at, once=once)
+        run: PipelineRunLog = writing.create_or_update(target, changes, allowed=queued, by=by, now=at, once=once)
     except ConflictError as error:
         return _same_or_taken(target, item, given, error)
     return run
@@ -136,10 +138,22 @@ def _same_or_taken(
     target: writing.Target, item: PipelineRunLog, given: Mapping[str, Any], error: ConflictError
 ) -> PipelineRunLog:
     """Return the run that exists, if all that was said of this one is true of it."""
-    current: PipelineRunLog = error.current
-    if not (other := _differences({name: getattr(item, name) for name in given}, current)):
+    current: PipelineRunLog | None = error.current
+    if current is None:
+        raise error
+    starting = item.status is RunStatus.RUNNING
+    if starting and current.status is RunStatus.PENDING:
+        raise _refusal(target, current, {name: getattr(item, name) for name in ("status", *given)}, error) from error
+    if starting and current.status is RunStatus.SKIPPED:
+        raise IllegalTransitionError(f"{target.name} was skipped and cannot be started", current) from error
+    if not (other := _differences({name: getattr(item, name) for name in _comparable(given)}, current)):
         return current
     raise AlreadyExistsError(f"{target.name} exists with other facts: {other}", current) from error
+
+
+def _comparable(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out what is said relative to the clock: it is another instant each time it is said."""
+    return {name: value for name, value in facts.items() if not isinstance(value, timedelta)}
 
 
 def _differences(facts: Mapping[str, Any], current: PipelineRunLog) -> str:
@@ -230,7 +244,7 @@ def _end(
     run_id: str,
     end_time: datetime | None,
     report: Mapping[str, Any],
-    error: Mapping[str, Any] | None = None,
+    said: Mapping[str, Any] | None = None,
     *,
     by: str | None,
     now: datetime | None,
@@ -238,19 +252,24 @@ def _end(
     at = writing.stamp(now)
     target = run_target(pipeline_id, run_id).checked()
     told = {} if end_time is None else {"end_time": end_time}
-    facts = writing.check_values(PipelineRunLog, {**_reported(report), **(error or {}), **told})
+    given = {**_reported(report), **(said or {}), **told}
+    facts = writing.check_values(PipelineRunLog, given)
     if status is RunStatus.FAILED and not facts["error_message"]:
         raise ValidationError.of("error_message", "", "is required of what failed: say what went wrong")
     changes = {"status": status, "end_time": at, **facts}
     try:
         return _end_at(target, changes, by=by, now=at)
-    except ConflictError as conflict:
-        current: PipelineRunLog | None = conflict.current
-        late = current is not None and status in TRANSITIONS[current.status] and "end_time" not in told
-        if late and current is not None and current.start_time is not None and current.start_time > at:
-            # this machine's clock runs behind the one that started the run: it ends at its start, not never
+    except ConflictError as error:
+        conflict = error
+    current: PipelineRunLog | None = conflict.current
+    late = current is not None and status in TRANSITIONS[current.status] and "end_time" not in told
+    if late and current is not None and current.start_time is not None and current.start_time > at:
+        # this machine's clock runs behind the one that started the run: it ends at its start, not never
+        try:
             return _end_at(target, changes | {"end_time": current.start_time}, by=by, now=at)
-        return _same_or_refused(target, status, facts, conflict)
+        except ConflictError as error:
+            conflict = error
+    return _same_or_refused(target, status, {name: facts[name] for name in _comparable(given)}, conflict)
 
 
 def _end_at(target: writing.Target, changes: dict[str, Any], *, by: str | None, now: Any) -> PipelineRunLog:
@@ -317,10 +336,10 @@ def _records_rule(changes: Mapping[str, Any]) -> Any:
     failed, processed = changes.get("total_records_failed"), changes.get("total_records_processed")
     if failed is not None and processed is not None and failed > processed:
         raise ValidationError.of("total_records_failed", failed, f"exceeds total_records_processed ({processed})")
-    if failed is not None and processed is None:
+    if failed is not None and "total_records_processed" not in changes:
         there = PipelineRunLog.total_records_processed
         return there.does_not_exist() | (there >= failed)
-    if processed is not None and failed is None:
+    if processed is not None and "total_records_failed" not in changes:
         there = PipelineRunLog.total_records_failed
         return there.does_not_exist() | (there <= processed)
     return None
@@ -394,22 +413,30 @@ def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: date
         IllegalTransitionError: it has not ended, or it succeeded.
     """
     target = run_target(pipeline_id, run_id).checked()
+    at = writing.stamp(now)
+    writing.check_values(PipelineRunLog, {"updated_by": by})
     with target.translated():
         old = PipelineRunLog.get(pipeline_id, run_id, consistent_read=True)
     if old.status not in RETRYABLE:
         raise IllegalTransitionError(f"{target.name} is {old.status}: only what failed can be retried", old)
     attempt = (old.attempt or 1) + 1
     inherited = {name: getattr(old, name) for name in INHERITED if getattr(old, name) is not None}
-    return queue_run(
-        pipeline_id=pipeline_id,
-        run_id=_retry_id(old, attempt),
-        trigger_type="retry",
-        retry_of=run_id,
-        attempt=attempt,
-        by=by,
-        now=now,
-        **inherited,
-    )
+    try:
+        return queue_run(
+            pipeline_id=pipeline_id,
+            run_id=_retry_id(old, attempt),
+            trigger_type="retry",
+            retry_of=run_id,
+            attempt=attempt,
+            by=by,
+            now=at,
+            **inherited,
+        )
+    except AlreadyExistsError as error:
+        new: PipelineRunLog = error.current
+        if (new.retry_of, new.attempt) == (run_id, attempt):
+            return new  # it has reported other facts since
+        raise
 
 
 def _retry_id(old: PipelineRunLog, attempt: int) -> str:

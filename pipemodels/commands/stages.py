@@ -15,6 +15,7 @@ from pynamodb.expressions.condition import Condition
 from pipemodels.commands import _writing as writing
 from pipemodels.commands.runs import run_target
 from pipemodels.errors import AlreadyExistsError, ConflictError, IllegalTransitionError, ItemNotFoundError
+from pipemodels.instants import utc_instant
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
 
 _TRIES = 10
@@ -40,7 +41,7 @@ def start_stage(
         IllegalTransitionError: the run is not running.
         AlreadyExistsError: a stage of this name has ended.
     """
-    at = writing.stamp(now)
+    at = _checked(now, by)
     stage = StageInfo(stage_name=stage_name, status=RunStatus.RUNNING, start_time=start_time or at)
     target = run_target(pipeline_id, run_id).checked()
 
@@ -76,11 +77,13 @@ def finish_stage(
         ItemNotFoundError: there is no such run, or no such stage in it.
         IllegalTransitionError: the run is not running, or the stage ended otherwise.
     """
-    at = writing.stamp(now)
+    at = _checked(now, by)
     target = run_target(pipeline_id, run_id).checked()
+    if end_time is not None:
+        end_time = utc_instant(end_time, "end_time")
     ended = StageInfo(
         stage_name=stage_name,
-        status=RunStatus(status) if status in set(RunStatus) else status,  # type: ignore[arg-type]  # refused by name
+        status=status,  # type: ignore[arg-type]  # text is taken too
         records_processed=records_processed,
         error_message=error_message,
     )
@@ -100,6 +103,13 @@ def finish_stage(
         raise IllegalTransitionError(f"stage {stage_name!r} of {target.name} is {there.status} already", there)
 
     return _change_stages(target, decide, by=by, now=at)
+
+
+def _checked(now: datetime | None, by: str | None) -> datetime:
+    """Return the instant of the write; refuse a wrong `by` before the run is read."""
+    writing.check_values(PipelineRunLog, {"updated_by": by})
+    at: datetime = writing.stamp(now)
+    return at
 
 
 def _change_stages(

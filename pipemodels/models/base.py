@@ -25,7 +25,7 @@ from pynamodb.models import Model as PynamoModel
 from pynamodb.pagination import ResultIterator
 
 from pipemodels.attributes import CheckedAttribute, IdAttribute, RevisionAttribute, UTCInstantAttribute
-from pipemodels.config import connection_of, current_config
+from pipemodels.config import connection_of, current_config, using
 from pipemodels.documents import decode, refuse_too_large
 from pipemodels.errors import Problem, SummaryError, ValidationError, joined
 from pipemodels.instants import utc_now
@@ -372,9 +372,19 @@ class Model(PynamoModel, metaclass=_MetaModel):
     @classmethod
     def batch_get(cls, *args: Any, **settings: Any) -> Iterator[Self]:
         """Yield items by their keys, in no order; those read in part (`attributes_to_get`) are summaries."""
-        for item in super().batch_get(*args, **settings):
-            item._held = cls.held_by(None, settings.get("attributes_to_get"))
-            yield item
+        config, items = current_config(), super().batch_get(*args, **settings)
+        held = cls.held_by(None, settings.get("attributes_to_get"))
+
+        def read() -> Iterator[Self]:
+            while True:
+                with using(config):  # that of the call, wherever the iterator is consumed
+                    item = next(items, None)
+                if item is None:
+                    return
+                item._held = held
+                yield item
+
+        return read()
 
 
 _COMPUTED = object()  # an update's value that only DynamoDB knows

@@ -37,6 +37,8 @@ class TransactionalBatch(BatchWrite[_M]):
         super().delete(del_item)
 
     def _make_room(self, item: _M, size: int) -> None:
+        if len(self.pending_operations) == self.max_operations and self.auto_commit:
+            self.commit()
         key = json.dumps(item._get_keys())  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
         # a transaction may name an item only once
         if key in self._pending_keys or self._bytes + size > _MAX_BYTES:

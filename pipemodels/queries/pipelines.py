@@ -44,7 +44,7 @@ def active_pipelines(environment: str | None = None) -> Results[PipelineConfig]:
 def pipelines_by_environment(environment: str, is_active: bool | None = None) -> Results[PipelineConfig]:
     """List the pipelines of an environment, the last created first; only active or only inactive ones, if said."""
     given = {"environment": environment, "is_active": is_active}
-    checked_values(PipelineConfig.get_attributes(), given, required={"environment"})
+    environment = checked_values(PipelineConfig.get_attributes(), given, required={"environment"})["environment"]
     condition = None if is_active is None else PipelineConfig.is_active == is_active
     return Results(
         Query(

@@ -1,0 +1,77 @@
+"""One moto for the whole folder, tables made once, fresh keys for every test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from pipemodels import DynamoDBConfig, create_tables, using
+from pipemodels.config import connection_of
+from pipemodels.models.base import Model
+
+CONFIG = DynamoDBConfig(
+    aws_access_key_id="unit",
+    aws_secret_access_key="unit-secret",
+    region_name="us-east-1",
+    table_prefix="unit.",
+    max_attempts=1,
+)
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def moto() -> Iterator[None]:
+    """Run DynamoDB in this process, with the tables of `CONFIG`."""
+    with mock_aws(), using(CONFIG):
+        create_tables()
+        yield
+
+
+@pytest.fixture(autouse=True)
+def config(moto: None) -> Iterator[DynamoDBConfig]:
+    """Speak to the tables of this folder."""
+    with using(CONFIG):
+        yield CONFIG
+
+
+@pytest.fixture
+def other_config() -> DynamoDBConfig:
+    """Return a configuration of other tables than `config`."""
+    return DynamoDBConfig(
+        aws_access_key_id="unit", aws_secret_access_key="unit-secret", region_name="us-east-1", table_prefix="other."
+    )
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Return a maker of ids that no other test has."""
+    return lambda stem: f"{stem}-{next(_numbers)}"
+
+
+@pytest.fixture
+def raw() -> Callable[..., dict[str, Any] | None]:
+    """Return a reader of what DynamoDB holds under a key, as it is on the wire."""
+
+    def read(model: type[Model], *key: str) -> dict[str, Any] | None:
+        answer = model._get_connection().get_item(key[0], range_key=key[1] if key[1:] else None, consistent_read=True)
+        return answer.get("Item")
+
+    return read
+
+
+@pytest.fixture
+def requests(config: DynamoDBConfig) -> Iterator[list[str]]:
+    """Return the list of the operations that are sent from now on."""
+    sent: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        sent.append(model.name)
+
+    events = connection_of(config).client.meta.events
+    events.register("before-call.dynamodb", note)
+    yield sent
+    events.unregister("before-call.dynamodb", note)

@@ -1,0 +1,203 @@
+"""Checks of plain values: ids, numbers, versions, schedules."""
+
+import decimal
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+
+import pytest
+
+from pipemodels import checks
+
+
+class Colour(str, Enum):  # noqa: UP042  # as people wrote it before StrEnum: str() gives the name
+    RED = "red"
+
+
+class Shade(StrEnum):
+    DARK = "dark"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a",
+        "x" * 255,
+        "😀" * 255,
+        "Täglicher Import",
+        "scheduled__2026-01-01T00:00:00+00:00",
+        "a/b#c|d",
+        "a\u200bb",
+        "a\u00a0b",
+        Shade.DARK,
+        Colour.RED,
+    ],
+)
+def test_ids_that_are_taken(value: str) -> None:
+    """Schedulers' own ids and names of any script are taken as they are, up to 255 characters."""
+    assert checks.id_problem(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("", "must not be empty"),
+        ("x" * 256, "is too long: at most 255 characters and 1024 bytes"),
+        (" a", "must not begin or end with white space"),
+        ("a ", "must not begin or end with white space"),
+        ("\u00a0a", "must not begin or end with white space"),
+        ("a\u2003", "must not begin or end with white space"),
+        ("a\nb", "must not hold control characters"),
+        ("a\x00", "must not hold control characters"),
+        ("a\x7f", "must not hold control characters"),
+        ("a\x85b", "must not hold control characters"),
+        ("\ud800", "holds half of a surrogate pair, which is no Unicode text"),
+        (5, "must be text, not int"),
+        (b"a", "must be text, not bytes"),
+        (None, "must be text, not NoneType"),
+    ],
+)
+def test_ids_that_are_refused(value: object, reason: str) -> None:
+    """What is no id is refused with the reason."""
+    assert checks.id_problem(value) == reason
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"), [(Colour.RED, "red"), (Shade.DARK, "dark"), ("x", "x")]
+)
+def test_the_text_of_an_enum_is_its_value(value: str, plain: str) -> None:
+    """A member of an enum of texts is stored as its value, never as its name."""
+    assert checks.plain_text(value) == plain
+    assert type(checks.plain_text(value)) is str
+
+
+NUMBERS_TAKEN = [
+    0, 1, -1, 10**125, -(10**125), int("9" * 38) * 10**88, Decimal("1E-130"), Decimal("-1E-130"),
+    Decimal("9." + "9" * 37 + "E+125"), Decimal("0." + "1" * 38), Decimal("1." + "0" * 100), Decimal("-0.0"),
+    Decimal("0E+500"), Decimal("0E-500"), Level.HIGH,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NUMBERS_TAKEN)
+def test_numbers_that_dynamodb_stores(value: int | Decimal) -> None:
+    """Up to 38 significant digits, from 1E-130 to 9.99…E+125, and zero however it is written."""
+    assert checks.number_problem(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (True, "must be an int or a Decimal, not bool"),
+        ("1", "must be an int or a Decimal, not str"),
+        (1j, "must be an int or a Decimal, not complex"),
+        (None, "must be an int or a Decimal, not NoneType"),
+        (0.1, "is a float, which is not exact: write Decimal('0.1') or an int"),
+        (1.0, "is a float, which is not exact: write Decimal('1.0') or an int"),
+        (float("nan"), "is not a finite number"),
+        (float("-inf"), "is not a finite number"),
+        (Decimal("NaN"), "is not a finite number"),
+        (Decimal("sNaN"), "is not a finite number"),
+        (Decimal("-Infinity"), "is not a finite number"),
+        (int("1" * 39), "has 39 significant digits; DynamoDB stores 38"),
+        (Decimal("0." + "1" * 39), "has 39 significant digits; DynamoDB stores 38"),
+        (Decimal("1" + "0" * 38 + "1"), "has 40 significant digits; DynamoDB stores 38"),
+        (Decimal("9.9E-131"), "is out of DynamoDB's range, 1E-130 to 9.99…E+125"),
+        (Decimal("1E+126"), "is out of DynamoDB's range, 1E-130 to 9.99…E+125"),
+        (10**126, "is larger than 9.99…E+125, the largest that DynamoDB stores"),
+        (-(10**126), "is larger than 9.99…E+125, the largest that DynamoDB stores"),
+        pytest.param(10**5000, "is larger than 9.99…E+125, the largest that DynamoDB stores", id="5,001 digits"),
+    ],
+)
+def test_numbers_that_are_refused(value: object, reason: str) -> None:
+    """Floats, flags, what is not finite, too many digits and too large magnitudes are refused with the reason."""
+    assert checks.number_problem(value) == reason
+
+
+@pytest.mark.parametrize(
+    ("value", "exact", "kind"),
+    [
+        (Decimal("1.50"), Decimal("1.5"), Decimal),
+        (Decimal("100"), 100, int),
+        (Decimal("1E+3"), 1000, int),
+        (Decimal("-2.000"), -2, int),
+        (Decimal("-0.0"), 0, int),
+        (Decimal("0E+9"), 0, int),
+        (Decimal("-1.10"), Decimal("-1.1"), Decimal),
+        (Decimal("1." + "1" * 37), Decimal("1." + "1" * 37), Decimal),
+        (Level.HIGH, 3, int),
+        (7, 7, int),
+    ],
+)
+def test_a_number_in_the_form_in_which_it_reads_back(value: int | Decimal, exact: int | Decimal, kind: type) -> None:
+    """A whole number is an int, another a Decimal without trailing zeros."""
+    found = checks.exact_number(value)
+    assert (str(found), type(found)) == (str(exact), kind)
+
+
+@pytest.mark.parametrize("precision", [1, 5, 28])
+@pytest.mark.parametrize("value", NUMBERS_TAKEN)
+def test_exactness_does_not_depend_on_the_decimal_context(value: int | Decimal, precision: int) -> None:
+    """A caller's context, however small and strict, rounds nothing and raises nothing."""
+    with decimal.localcontext(prec=precision, traps=[decimal.Inexact, decimal.Rounded], Emax=9, Emin=-9):
+        assert checks.number_problem(value) is None
+        found = checks.exact_number(value)
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0.0.0", "1.2.3", "10.20.30", "1.0.0-alpha.1", "1.0.0-0A.is.legal", "1.0.0+20130313144700", "1.0.0--1", Shade.DARK],
+)
+def test_versions(value: str) -> None:
+    """SemVer 2.0.0, with pre-release and build; a word is none."""
+    assert checks.version_problem(value) == (
+        "is no semantic version, e.g. 1.4.0" if value is Shade.DARK else None
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "1", "1.0", "v1.0.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "1.0.0 ", "1.0.0\n", "1.٢.3", "1.0.0-ä", "1.0.0.0"],
+)  # fmt: skip
+def test_texts_that_are_no_version(value: str) -> None:
+    """What semver.org's pattern refuses is refused."""
+    assert checks.version_problem(value) == "is no semantic version, e.g. 1.4.0"
+    assert checks.version_problem(1) == "must be text, not int"
+
+
+SCHEDULES = [
+    "* * * * *", "0 6 * * 1-5", "*/15 * * * *", "0 0 1,15 * *", "5/10 * * * *", "0-30/5 * * * *", "0 6 L * *",
+    "0 6 LW * *", "0 6 15W * *", "0 6 * * 5L", "0 6 * * FRI#2", "0 6 * * fri#5", "0 6 * * 0", "0 6 * * 7",
+    "0 6 * JAN-MAR mon-fri", "0 6 * * FRI-MON", "0 12 * * ? 2026", "0 12 * * ? 1970-2199", "30 0 6 * * *",
+    "59 59 23 31 12 7", "cron(0 12 * * ? *)", "rate(1 minute)", "rate(5 minutes)", "rate(1 day)",
+    "rate(12 hours)", "rate(10 days)", "rate(999999999 minutes)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", SCHEDULES)
+def test_schedules(value: str) -> None:
+    """Cron of five fields, of six with a year or seconds, and rates, as crontab(5) and EventBridge write them."""
+    assert checks.schedule_problem(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", " ", "daily", "@daily", "* * * *", "* * * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *",
+        "* * * 0 *", "* * * 13 *", "* * * * 8", "30-10 * * * *", "*/0 * * * *", "*/60 * * * *", "*/x * * * *",
+        "1, * * * *", ",1 * * * *", "1-2-3 * * * *", "1- * * * *", "-1 * * * *", "1.5 * * * *", "x * * * *",
+        "* * * FEB-XYZ *", "* * * * ZZZ#3", "* * 99W * *", "* * 0W * *", "* * * * 9L", "* * * * FRI#6", "* * * * FRI#0",
+        "* * 3#2 * *", "L * * * *", "* * * * \u017fUN", "٥ * * * *", "*  * * * *", " * * * * *", "* * * * * ", "* * * * *\n",
+        "0 12 * * ? 1969", "0 12 * * ? 2200", "60 0 6 * * *", "cron(* * * * *", "cron()", "rate(0 minutes)",
+        "rate(1 minutes)", "rate(5 minute)", "rate(1 days)", "rate(-1 days)", "rate(1.5 hours)", "rate(5 weeks)",
+        "rate(5  minutes)", "rate(5 minutes) ", "rate(1000000000 minutes)", "RATE(5 minutes)", "rate(01 minute)",
+    ],
+)  # fmt: skip
+def test_texts_that_are_no_schedule(value: str) -> None:
+    """What no scheduler would run is refused."""
+    reason = "is no schedule: cron of 5 or 6 fields, e.g. 0 6 * * 1-5, or rate(5 minutes)"
+    assert checks.schedule_problem(value) == reason
+    assert checks.schedule_problem(5) == "must be text, not int"

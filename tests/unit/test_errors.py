@@ -1,0 +1,256 @@
+"""The error tree and the translation of PynamoDB's and botocore's errors."""
+
+import pickle
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
+from pynamodb.exceptions import (
+    DoesNotExist,
+    GetError,
+    PutError,
+    TableDoesNotExist,
+    TransactWriteError,
+    UpdateError,
+    VerboseClientError,
+)
+
+from pipemodels import PipelineConfig, errors
+from pipemodels.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    IllegalTransitionError,
+    ItemNotFoundError,
+    ItemTooLargeError,
+    NaiveDateTimeError,
+    PipemodelsError,
+    Problem,
+    StaleRevisionError,
+    StorageError,
+    SummaryError,
+    TableMissingError,
+    ThrottledError,
+    ValidationError,
+    translated,
+)
+
+
+def client_error(code: str, message: str = "said DynamoDB", **more: Any) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}, **more}, "PutItem")
+
+
+def wrapped(code: str, kind: type = PutError, **more: Any) -> Exception:
+    """Return the error as PynamoDB raises it: its own, over a verbose one, over botocore's."""
+    cause = client_error(code, **more)
+    verbose = VerboseClientError(cause.response, "PutItem", {"request_id": "1", "table_name": "t"})
+    verbose.__cause__ = cause
+    error: Exception = kind("failed to put", verbose)
+    return error
+
+
+def translate(error: BaseException, **settings: Any) -> PipemodelsError:
+    with pytest.raises(PipemodelsError) as caught, translated("pipeline 'p'", **settings):
+        raise error
+    assert caught.value.__cause__ is error
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("child", "parents"),
+    [
+        (ValidationError, (PipemodelsError, ValueError)),
+        (NaiveDateTimeError, (ValidationError,)),
+        (ItemTooLargeError, (ValidationError,)),
+        (ItemNotFoundError, (PipemodelsError, LookupError)),
+        (SummaryError, (PipemodelsError, AttributeError)),
+        (ConflictError, (PipemodelsError,)),
+        (AlreadyExistsError, (ConflictError,)),
+        (StaleRevisionError, (ConflictError,)),
+        (IllegalTransitionError, (ConflictError,)),
+        (ThrottledError, (PipemodelsError,)),
+        (TableMissingError, (PipemodelsError,)),
+        (StorageError, (PipemodelsError,)),
+    ],
+)
+def test_the_error_tree(child: type, parents: tuple[type, ...]) -> None:
+    """Each error has exactly the bases that callers catch it by."""
+    assert child.__bases__ == parents
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    ],
+)
+def test_load_is_a_throttled_error(code: str) -> None:
+    """Where DynamoDB refuses for load, the error says that trying again is safe, and when."""
+    error = translate(wrapped(code))
+    assert type(error) is ThrottledError
+    assert error.retry_after == 1.0
+    assert str(error) == f"pipeline 'p': DynamoDB is busy ({code}); safe to try again"
+
+
+@pytest.mark.parametrize("code", ["UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"])
+def test_wrong_credentials_are_named(code: str) -> None:
+    """Credentials that DynamoDB refuses are told from other failures."""
+    error = translate(wrapped(code))
+    assert type(error) is StorageError
+    assert str(error) == f"pipeline 'p': DynamoDB refused the AWS credentials ({code}): said DynamoDB"
+
+
+@pytest.mark.parametrize("kind", [PutError, UpdateError, GetError])
+def test_a_failed_condition_is_a_conflict_with_the_current_item(kind: type) -> None:
+    """The item that DynamoDB returns with a failed condition is decoded into `current`."""
+    item = {"pipeline_id": {"S": "p"}, "pipeline_name": {"S": "Orders"}}
+    error = translate(
+        wrapped("ConditionalCheckFailedException", kind, Item=item), decode=PipelineConfig.from_raw_data
+    )
+    assert type(error) is ConflictError
+    assert error.current == PipelineConfig.from_raw_data(item)
+    assert str(error) == "pipeline 'p': the condition failed"
+
+
+def test_a_failed_condition_without_an_item_knows_no_current_one() -> None:
+    """Where the item does not exist there is none to show."""
+    error = translate(wrapped("ConditionalCheckFailedException"), decode=PipelineConfig.from_raw_data)
+    assert isinstance(error, ConflictError)
+    assert error.current is None
+
+
+def test_a_missing_table_is_named_with_the_command_that_creates_it() -> None:
+    """ResourceNotFoundException and PynamoDB's TableDoesNotExist say what to run."""
+    for cause in (wrapped("ResourceNotFoundException"), TableDoesNotExist("dev_t")):
+        error = translate(cause, table="dev_t")
+        assert isinstance(error, TableMissingError)
+        assert error.table_name == "dev_t"
+        assert str(error) == "table 'dev_t' does not exist; create it with: pipemodels tables create"
+
+
+def test_a_missing_item_is_not_found() -> None:
+    """PynamoDB's DoesNotExist becomes the error that names the item."""
+    error = translate(DoesNotExist())
+    assert type(error) is ItemNotFoundError
+    assert str(error) == "there is no pipeline 'p'"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "kind"),
+    [
+        (["None", "ConditionalCheckFailed"], ConflictError),
+        (["None", "TransactionConflict"], ThrottledError),
+        (["ProvisionedThroughputExceeded", "ConditionalCheckFailed"], ThrottledError),
+        (["ThrottlingError"], ThrottledError),
+        (["None", "ValidationError"], StorageError),
+    ],
+)
+def test_a_cancelled_transaction_becomes_its_first_real_reason(reasons: list[str], kind: type) -> None:
+    """Reasons of `None` belong to items that were all right."""
+    listed = [{"Code": code, "Message": f"because of {code}"} for code in reasons]
+    error = translate(wrapped("TransactionCanceledException", TransactWriteError, CancellationReasons=listed))
+    assert type(error) is kind
+
+
+def test_a_cancelled_transaction_shows_the_message_of_its_reason() -> None:
+    """The reason's own message is shown, not the list of all."""
+    listed = [{"Code": "None"}, {"Code": "ValidationError", "Message": "key too long"}]
+    error = translate(wrapped("TransactionCanceledException", TransactWriteError, CancellationReasons=listed))
+    assert str(error) == "pipeline 'p': ValidationError: key too long"
+
+
+def test_a_cancelled_transaction_without_reasons_stays_a_storage_error() -> None:
+    """A stand-in that tells no reasons still gets its message through."""
+    error = translate(wrapped("TransactionCanceledException", TransactWriteError))
+    assert str(error) == "pipeline 'p': TransactionCanceledException: said DynamoDB"
+
+
+@pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        (NoCredentialsError(), "no usable AWS credentials"),
+        (PartialCredentialsError(provider="env", cred_var="secret_key"), "no usable AWS credentials"),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:9"), "no answer from DynamoDB: .*http://127.0.0.1:9"),
+        (ConnectTimeoutError(endpoint_url="http://127.0.0.1:9"), "no answer from DynamoDB: .*http://127.0.0.1:9"),
+        (ReadTimeoutError(endpoint_url="http://127.0.0.1:9"), "no answer from DynamoDB: .*http://127.0.0.1:9"),
+        (NoRegionError(), "You must specify a region"),
+        (client_error("InternalServerError"), "InternalServerError: said DynamoDB"),
+        (PutError("failed", NoCredentialsError()), "no usable AWS credentials"),
+        (PutError("no cause at all"), "no cause at all"),
+    ],
+)
+def test_the_rest_is_a_storage_error(cause: Exception, message: str) -> None:
+    """What is none of the others says what happened and what it was about."""
+    error = translate(cause)
+    assert type(error) is StorageError
+    assert str(error).startswith("pipeline 'p': ")
+    with pytest.raises(StorageError, match=message):
+        raise error
+
+
+def test_other_errors_pass_through() -> None:
+    """Only storage errors are translated: a bug stays what it is."""
+    with pytest.raises(ZeroDivisionError), translated("x"):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValidationError.of("version", "x", "is no semantic version"),
+        NaiveDateTimeError([Problem("start_time", 1, "has no offset")]),
+        ItemTooLargeError([Problem("item", 500_000, "bytes")]),
+        ItemNotFoundError("there is no pipeline 'p'"),
+        SummaryError("not held"),
+        ConflictError("conflict", PipelineConfig(pipeline_id="p")),
+        AlreadyExistsError("taken", None),
+        ThrottledError("busy", 2.5),
+        TableMissingError("dev_t"),
+        StorageError("down"),
+    ],
+)
+def test_errors_survive_pickling(error: PipemodelsError) -> None:
+    """A process pool hands errors back whole: type, message, facts and what was done."""
+    error.done = ("a", "b")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)
+    assert copy.done == ("a", "b")
+
+
+def test_a_problem_shows_the_value_shortened() -> None:
+    """A huge value does not fill the message; the problem still holds it."""
+    problem = Problem("config", "x" * 10_000, "is too long")
+    assert str(problem) == f"config: '{'x' * 198}… is too long"
+    assert problem.value == "x" * 10_000
+
+
+def test_a_problem_shows_what_has_no_repr() -> None:
+    """An int of more digits than Python prints, or a broken object, still makes a message."""
+
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError("no repr")
+
+    assert str(Problem("n", 10**5000, "is large")) == "n: <int> is large"
+    assert str(Problem("n", Broken(), "is odd")) == "n: <Broken> is odd"
+
+
+def test_every_public_error_is_exported() -> None:
+    """All errors of the tree can be imported from the package."""
+    import pipemodels
+
+    tree = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, PipemodelsError)}
+    assert tree <= set(pipemodels.__all__)
