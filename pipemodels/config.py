@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config as BotocoreConfig
-from botocore.utils import is_valid_uri
 from botocore.exceptions import NoRegionError, ProfileNotFound
+from botocore.utils import is_valid_uri
 from pynamodb.connection import Connection, TableConnection
 
 from pipemodels.checks import id_problem

@@ -136,7 +136,8 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     def problems(self) -> Iterator[Problem]:
         """Yield what keeps this item from being stored."""
-        missing = self.missing(self.attribute_values)
+        required = (name for name, attribute in self.get_attributes().items() if not attribute.null)
+        missing = [Problem(name, None, "is required") for name in required if self.attribute_values.get(name) is None]
         yield from missing
         if not missing:
             yield from self.rule_problems()
@@ -172,6 +173,16 @@ class Model(PynamoModel, metaclass=_MetaModel):
         """Take the values of a whole item."""
         self._held = None
         super().deserialize(attribute_values)
+
+    @classmethod
+    def _instantiate(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
+        """Make an item of stored values; PynamoDB's own way goes past `_container_deserialize` of a model."""
+        stored: type[Self] | None = cls._get_discriminator_class(attribute_values)
+        if stored is not None and not issubclass(stored, cls):
+            raise ValueError(f"what is stored is a {stored.__name__}, and no {cls.__name__}")
+        item = (stored or cls)(_user_instantiated=False)
+        item._container_deserialize(attribute_values)
+        return item
 
     def _container_deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
         """Take stored values as they are: a rule that came after them must not hide them."""
@@ -312,6 +323,11 @@ class Model(PynamoModel, metaclass=_MetaModel):
             )
         self._touch()
         return super().save(condition=condition)
+
+    def get_save_kwargs_from_instance(self, *args: Any, **settings: Any) -> dict[str, Any]:
+        """Return the save as a part of a transaction; otherwise like `save`."""
+        self._touch()
+        return super().get_save_kwargs_from_instance(*args, **settings)
 
     def _touch(self) -> None:
         self._refuse_summary()

@@ -40,8 +40,9 @@ class TransactionalBatch(BatchWrite[_M]):
         if len(self.pending_operations) == self.max_operations and self.auto_commit:
             self.commit()
         key = json.dumps(item._get_keys())  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
+        full = len(self.pending_operations) == self.max_operations and self.auto_commit
         # a transaction may name an item only once
-        if key in self._pending_keys or self._bytes + size > _MAX_BYTES:
+        if full or key in self._pending_keys or self._bytes + size > _MAX_BYTES:
             self.commit()
         self._pending_keys.add(key)
         self._bytes += size
@@ -56,7 +57,6 @@ class TransactionalBatch(BatchWrite[_M]):
             for operation in operations:
                 item = operation["item"]
                 if operation["action"] == "PUT":
-                    item._touch()
                     transaction.save(item)
                 else:
                     known = getattr(item, str(item._version_attribute_name)) is not None

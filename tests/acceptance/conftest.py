@@ -1,5 +1,5 @@
-"""Real events stand beside the project, not in it: without them there is nothing to collect here."""
+"""Tests on data that lies beside the repository; collected only where that data is."""
 
-from tests.acceptance.shared_data import OPENLINEAGE
+from tests.acceptance.shared_data import SHARED
 
-collect_ignore_glob = [] if OPENLINEAGE.is_dir() else ["test_*.py"]
+collect_ignore_glob = [] if SHARED.is_dir() else ["test_*.py"]

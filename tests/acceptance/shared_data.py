@@ -2,4 +2,5 @@
 
 from pathlib import Path
 
-OPENLINEAGE = Path(__file__).parents[2].parent / "shared" / "data" / "openlineage"
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+OPENLINEAGE = SHARED / "openlineage"
