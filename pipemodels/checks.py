@@ -153,8 +153,10 @@ def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
     if base in {"*", "?"}:
         return True
     if limits in (_DAY, _WEEKDAY) and (special := _SPECIAL_DAY[limits].fullmatch(base)):
-        number = special[1] and _cron_number(special[1], names, low)
-        return number is None if not special[1] else number is not None and low <= number <= high
+        if not special[1]:
+            return True
+        number = _cron_number(special[1], names, low)
+        return number is not None and low <= number <= high
     first, dash, last = base.partition("-")
     ends = [_cron_number(end, names, low) for end in ([first, last] if dash else [first])]
     if any(end is None or not low <= end <= high for end in ends):

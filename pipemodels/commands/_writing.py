@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.operand import Value
+from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, SetAction
 from pynamodb.models import Model as PynamoModel
 
@@ -261,11 +261,8 @@ def create_or_update(
 
 def _sent(actions: Sequence[Action]) -> dict[str, dict[str, Any]]:
     """Return the values that an update sets, encoded, by stored name."""
-    return {
-        action.values[0].path[0]: action.values[1].value
-        for action in actions
-        if isinstance(action, SetAction) and isinstance(action.values[1], Value)
-    }
+    sets = [action.values for action in actions if isinstance(action, SetAction)]
+    return {path.path[0]: value.value for path, value in sets if isinstance(path, Path) and isinstance(value, Value)}
 
 
 def exists(target: Target) -> Any:

@@ -254,10 +254,10 @@ def _end(
 ) -> PipelineRunLog:
     target = run_target(pipeline_id, run_id)
     told = {} if end_time is None else {"end_time": end_time}
-    said = {**(error or {}), **told}
+    spoken = {**(said or {}), **told}
     _, facts, _, at = writing.all_checked(
         target.checked,
-        lambda: _checked_report(report, said),
+        lambda: _checked_report(report, spoken),
         lambda: writing.check_by(PipelineRunLog, by),
         lambda: writing.stamp(now),
     )
@@ -279,7 +279,7 @@ def _end(
             return _end_at(target, changes, by=by, now=at)
         except ConflictError as failed:
             conflict = failed
-    comparable = {name: facts[name] for name in _comparable({**report, **said})}
+    comparable = {name: facts[name] for name in _comparable({**report, **spoken})}
     return _same_or_refused(target, changes, comparable, conflict)
 
 

@@ -119,7 +119,7 @@ def test_what_is_no_store_is_wrong_usage(
     ("variables", "says"),
     [
         ({"PIPEMODELS_TIMEZONE": "Mars/Olympus"}, "PIPEMODELS_TIMEZONE: 'Mars/Olympus' is no IANA time zone name"),
-        ({"PIPEMODELS_INDEX_SHARDS": "many"}, "PIPEMODELS_INDEX_SHARDS: 'many' is not a whole number"),
+        ({"PIPEMODELS_INDEX_SHARDS": "many"}, "index_shards: 'many' must be a whole number"),
         ({"PIPEMODELS_TABLE_PREFIX": "a b"}, "table_prefix: 'a b' may hold"),
     ],
 )
