@@ -87,7 +87,7 @@ def parse_instant(text: object, field: str = "instant") -> pendulum.DateTime:
     Raises:
         ValidationError: the text is no such date and time, has no offset, or leaves the years 1 to 9999.
     """
-    match = _RFC_3339.fullmatch(text) if isinstance(text, str) else None
+    match = re.fullmatch(_RFC_3339, text, re.ASCII) if isinstance(text, str) else None
     if match is None:
         raise ValidationError.of(field, text, "is no RFC 3339 date and time, e.g. 2026-11-22T06:04:09Z")
     date, minute, second, fraction, sign, hours, minutes = match.groups()

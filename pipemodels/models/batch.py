@@ -6,7 +6,6 @@ import json
 from typing import Any, TypeVar
 
 from pynamodb.models import BatchWrite, Model
-from pynamodb.transactions import TransactWrite
 
 _M = TypeVar("_M", bound=Model)
 _MAX_ITEMS = 100  # DynamoDB: items in one transaction
@@ -53,6 +52,8 @@ class TransactionalBatch(BatchWrite[_M]):
         self.pending_operations, self._pending_keys, self._bytes = [], set(), 0
         if not operations:
             return
+        from pynamodb.transactions import TransactWrite  # here: few write batches, and everybody imports the models
+
         with TransactWrite(connection=self.model._get_connection().connection) as transaction:
             for operation in operations:
                 item = operation["item"]

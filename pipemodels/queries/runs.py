@@ -31,7 +31,7 @@ def find_run(pipeline_id: str | None = None, run_id: str | None = None) -> Pipel
     """
     if pipeline_id is not None and run_id is not None:
         return find_item(PipelineRunLog, _name(pipeline_id, run_id), pipeline_id=pipeline_id, run_id=run_id)
-    checked_values(PipelineRunLog.get_attributes(), {"run_id": run_id}, required={"run_id"})
+    run_id = checked_values(PipelineRunLog.get_attributes(), {"run_id": run_id}, required={"run_id"})["run_id"]
     by_id: Query[PipelineRunLog] = Query(
         model=PipelineRunLog,
         name="find_run",
@@ -67,7 +67,7 @@ def runs_of_pipeline(
     """
     given = {"pipeline_id": pipeline_id, "status": status}
     checked = checked_values(PipelineRunLog.get_attributes(), given, required={"pipeline_id"})
-    wanted = checked["status"]
+    pipeline_id, wanted = checked["pipeline_id"], checked["status"]
     return Results(
         Query(
             model=PipelineRunLog,
