@@ -217,9 +217,6 @@ def _from_service(response: Any, subject: str, table: str, decode: _Decode | Non
         return ItemTooLargeError([Problem(subject, None, "would exceed the 409,600 bytes of a DynamoDB item")])
     if code in _THROTTLED:
         return ThrottledError(f"{subject}: DynamoDB is busy ({code}); safe to try again")
-    if code == "ValidationException" and "size" in message and "exceeded" in message:
-        # only DynamoDB knows how large an item becomes by an update
-        return ItemTooLargeError([Problem(subject, None, f"would become too large: {message}")])
     if code in _CREDENTIALS:
         return StorageError(f"{subject}: DynamoDB refused the AWS credentials ({code}): {message}")
     return StorageError(f"{subject}: {code}: {message}")
