@@ -19,9 +19,8 @@ _STORED = re.compile(
     r"(?:Z|\+0000|\+00:00)",  # the last two: as PynamoDB's own attribute wrote it
     re.ASCII,
 )
-_RFC_3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
-    re.ASCII,
+_RFC_3339 = (  # compiled, and kept by `re`, when it is first used
+    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))"
 )
 _LAST_MICROSECOND = "59.999999"
 
