@@ -108,11 +108,8 @@ def version_problem(value: object) -> str | None:
     """Say why this is no semantic version."""
     if reason := text_problem(value):
         return reason
-    return (
-        None
-        if re.fullmatch(_SEMVER, plain_text(cast(str, value)), re.ASCII)
-        else "is no semantic version, e.g. 1.4.0"
-    )
+    is_version = re.fullmatch(_SEMVER, plain_text(cast(str, value)), re.ASCII)
+    return None if is_version else "is no semantic version, e.g. 1.4.0"
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -155,8 +152,8 @@ def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
         return False
     if base in {"*", "?"}:
         return True
-    if limits in (_DAY, _WEEKDAY) and (special := re.fullmatch(_SPECIAL_DAY[limits], base)):
-        if not any(special.groups()):
+    if limits in (_DAY, _WEEKDAY) and (special := re.fullmatch(_SPECIAL_DAY[limits], base, re.ASCII)):
+        if not special[1]:
             return True
         number = _cron_number(special[1], names, low)
         return number is not None and low <= number <= high

@@ -14,7 +14,7 @@ from typing import Any
 from pipemodels.checks import MAX_ITEM_BYTES, exact_number, number_problem, plain_text, text_problem
 from pipemodels.errors import ItemTooLargeError, Problem, ValidationError
 
-MAX_DEPTH = 32  # DynamoDB: nesting of lists and maps
+MAX_DEPTH = 31  # DynamoDB: 32 levels in an attribute, of which the innermost value is one
 _WAYS_OUT = {
     tuple: "a tuple: write a list",
     set: "a set: write a sorted list",
@@ -58,7 +58,9 @@ def _refuse_endless(value: Any, path: str) -> None:
 def document_problems(value: Any, path: str, depth: int = 0) -> Iterator[Problem]:
     """Yield what is wrong with a document, part by part."""
     if isinstance(value, dict | list) and depth >= MAX_DEPTH:
-        yield Problem(path, type(value).__name__, f"is nested deeper than DynamoDB's {MAX_DEPTH} levels")
+        yield Problem(
+            path, type(value).__name__, f"is nested deeper than the {MAX_DEPTH} lists and maps that DynamoDB stores"
+        )
     elif isinstance(value, dict):
         for key, part in value.items():
             if reason := text_problem(key) or ("is an empty key" if not key else None):

@@ -55,7 +55,7 @@ class PipemodelsError(Exception):
 
 
 class ValidationError(PipemodelsError, ValueError):
-    """The input is wrong and nothing was sent. `problems` holds each field, value and reason."""
+    """The input is wrong and nothing was changed. `problems` holds each field, value and reason."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -75,7 +75,7 @@ class NaiveDateTimeError(ValidationError):
 
 
 class ItemTooLargeError(ValidationError):
-    """The item is larger than the 400 KB that DynamoDB stores; the message names its largest fields."""
+    """The item is, or by this update would be, larger than the 400 KB that DynamoDB stores; nothing was changed."""
 
 
 def joined(problems: Iterable[Problem], causes: Iterable[ValidationError] = ()) -> ValidationError:

@@ -138,8 +138,13 @@ def _turn_on_ttl(model: type[Model]) -> None:
     with translated(f"TTL of table {name!r}", table=name):
         answer = connection.client._make_api_call("DescribeTimeToLive", {"TableName": name})
         state = answer["TimeToLiveDescription"].get("TimeToLiveStatus")
-        if state not in {"ENABLED", "ENABLING"}:
+        if state in {"ENABLED", "ENABLING"}:
+            return
+        try:
             model.update_ttl(ignore_update_ttl_errors=False)
+        except Exception as error:
+            if "already enabled" not in str(error):  # somebody else has turned it on at the same time
+                raise
 
 
 def _status(model: type[Model], description: dict[str, Any] | None) -> TableStatus:

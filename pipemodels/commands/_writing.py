@@ -31,6 +31,7 @@ from pipemodels.models.base import StampedModel
 from pipemodels.records import checked_values, unknown_fields
 
 _M = TypeVar("_M", bound=StampedModel)
+_PYNAMODB_NAMES = frozenset({"hash_key", "range_key", "_user_instantiated"})
 _TRANSACTION_ITEMS = 100  # DynamoDB: items in one transaction
 
 STAMPS = frozenset({"created_at", "updated_at", "created_by", "updated_by", "revision"})
@@ -142,6 +143,9 @@ def new_item(model: type[_M], fields: Mapping[str, Any], *, by: str | None, now:
     taken = sorted((STAMPS | model.DERIVED) & fields.keys())
     problems = [Problem(name, fields[name], "is set by the package") for name in taken]
     given = {name: value for name, value in fields.items() if name not in taken and value is not None}
+    # PynamoDB would take its own names of the keys (`hash_key`, `range_key`) for fields
+    aliases = {name: given.pop(name) for name in _PYNAMODB_NAMES & given.keys()}
+    problems += unknown_fields(aliases, list(model.get_attributes()))
     try:
         item = model(**given, **{name: value for name, value in stamps.items() if value is not None})
     except ValidationError as error:
@@ -225,13 +229,40 @@ def update(
     return target.model.from_raw_data(target.send("UpdateItem", request)["Attributes"])
 
 
+def create_or_update(
+    target: Target,
+    changes: Mapping[str, Any],
+    *,
+    allowed: Condition | None,
+    by: str | None,
+    now: datetime,
+    once: Mapping[str, Any],
+) -> Any:
+    """Create an item, or change the one that exists under a condition; None allows no change.
+
+    One request; two where `by` writes an item of which nobody knows who created it: that stays unknown.
+
+    Raises:
+        ConflictError: an item exists and the condition failed; `current` is it.
+    """
+    absent = target.model.get_attributes()[str(target.model._hash_keyname)].does_not_exist()
+    if allowed is None or by is None:
+        condition = absent if allowed is None else absent | allowed
+        creator = {} if by is None else {"created_by": by}
+        return update(target, changes, condition=condition, by=by, now=now, once={**once, **creator})
+    try:
+        known = allowed & target.model.created_by.exists()
+        return update(target, changes, condition=absent | known, by=by, now=now, once={**once, "created_by": by})
+    except ConflictError as error:
+        if error.current is None or error.current.created_by is not None:
+            raise
+        return update(target, changes, condition=allowed, by=by, now=now, once=once)
+
+
 def _sent(actions: Sequence[Action]) -> dict[str, dict[str, Any]]:
     """Return the values that an update sets, encoded, by stored name."""
-    return {
-        path.path[0]: value.value
-        for path, value in (action.values for action in actions if isinstance(action, SetAction))
-        if isinstance(path, Path) and isinstance(value, Value)
-    }
+    sets = [action.values for action in actions if isinstance(action, SetAction)]
+    return {path.path[0]: value.value for path, value in sets if isinstance(path, Path) and isinstance(value, Value)}
 
 
 def exists(target: Target) -> Any:
@@ -288,11 +319,9 @@ def put(target: Target, fields: Mapping[str, Any], *, by: str | None, now: datet
     item.serialize()
     kept = {*STAMPS, *target.key, *target.model.DERIVED}
     changes = {name: getattr(item, name) for name in item.get_attributes() if name not in kept}
-    once = {"created_at": item.created_at} | ({"created_by": item.created_by} if by is not None else {})
-    hash_key = target.model.get_attributes()[str(target.model._hash_keyname)]
-    # always true; it only lets one function make every update
-    either = hash_key.exists() | hash_key.does_not_exist()
-    return update(target, changes, condition=either, by=by, now=item.updated_at, once=once)
+    changes["updated_by"] = item.updated_by
+    once = {"created_at": item.created_at}
+    return create_or_update(target, changes, allowed=exists(target), by=by, now=item.updated_at, once=once)
 
 
 def delete(target: Target, *, expected_revision: int | None) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pynamodb.expressions.condition import Condition
@@ -70,14 +70,13 @@ def start_run(
         start_time: when; `now`, if not given.
         by: who starts it.
         now: the clock, if not given.
-        facts: other fields of `PipelineRunLog`.
+        facts: other fields of `PipelineRunLog`; None is not said.
 
     Raises:
         ValidationError: with every problem of the input; nothing was sent.
         AlreadyExistsError: such a run exists with other facts; the message shows the difference.
     """
-    told = {"trigger_type": trigger_type, "start_time": start_time}
-    given = facts | {name: value for name, value in told.items() if value is not None}
+    given = {"trigger_type": trigger_type, "start_time": start_time, **facts}
     return _begin(RunStatus.RUNNING, pipeline_id, run_id, given, by=by, now=now)
 
 
@@ -85,7 +84,7 @@ def queue_run(
     *,
     pipeline_id: str,
     run_id: str | None = None,
-    trigger_type: str = "manual",
+    trigger_type: str | None = None,
     by: str | None = None,
     now: datetime | None = None,
     **facts: Any,
@@ -113,15 +112,12 @@ def _begin(
     taken = sorted({"status", "end_time", "stages", "current_stage"} & given.keys())
     if taken:
         raise ValidationError(Problem(name, given[name], "is not for the start of a run") for name in taken)
+    # None is not said: a run that was queued so would get the default environment when it is started
+    given = {name: value for name, value in given.items() if value is not None}
     target = run_target(pipeline_id, uuid.uuid4().hex if run_id is None else run_id)
     at = writing.stamp(now)
-    fields = {
-        "status": status,
-        "start_time": at,
-        "trigger_type": "manual",
-        **writing.with_environment(given),
-        **target.key,
-    }
+    defaults = {"status": status, "start_time": at, "trigger_type": "manual"}
+    fields = {**defaults, **writing.with_environment(given), **target.key}
     item = writing.new_item(PipelineRunLog, fields, by=by, now=at)
     item.serialize()
     other = {*writing.STAMPS, *target.key, *PipelineRunLog.DERIVED}
@@ -130,12 +126,12 @@ def _begin(
     kept = ("attempt", "environment", "trigger_type")
     once = {name: values.pop(name) for name in kept if values[name] and name not in given}
     changes = {name: value for name, value in values.items() if value is not None} | {"end_time": None}
-    once |= {"created_at": item.created_at} | ({"created_by": item.created_by} if by is not None else {})
-    condition = PipelineRunLog.pipeline_id.does_not_exist()
-    if status is RunStatus.RUNNING:
-        condition |= PipelineRunLog.status == RunStatus.PENDING
+    once |= {"created_at": item.created_at}
+    queued = PipelineRunLog.status == RunStatus.PENDING if status is RunStatus.RUNNING else None
+    if queued is not None and (rule := _records_rule(changes)) is not None:
+        queued &= rule
     try:
-        run: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at, once=once)
+        run: PipelineRunLog = writing.create_or_update(target, changes, allowed=queued, by=by, now=at, once=once)
     except ConflictError as error:
         return _same_or_taken(target, item, given, error)
     return run
@@ -145,10 +141,22 @@ def _same_or_taken(
     target: writing.Target, item: PipelineRunLog, given: Mapping[str, Any], error: ConflictError
 ) -> PipelineRunLog:
     """Return the run that exists, if all that was said of this one is true of it."""
-    current: PipelineRunLog = error.current
-    if not (other := _differences({name: getattr(item, name) for name in given}, current)):
+    current: PipelineRunLog | None = error.current
+    if current is None:
+        raise error
+    starting = item.status is RunStatus.RUNNING
+    if starting and current.status is RunStatus.PENDING:
+        raise _refusal(target, current, {name: getattr(item, name) for name in ("status", *given)}, error) from error
+    if starting and current.status is RunStatus.SKIPPED:
+        raise IllegalTransitionError(f"{target.name} was skipped and cannot be started", current) from error
+    if not (other := _differences({name: getattr(item, name) for name in _comparable(given)}, current)):
         return current
     raise AlreadyExistsError(f"{target.name} exists with other facts: {other}", current) from error
+
+
+def _comparable(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out what is said relative to the clock: it is another instant each time it is said."""
+    return {name: value for name, value in facts.items() if not isinstance(value, timedelta)}
 
 
 def _differences(facts: Mapping[str, Any], current: PipelineRunLog) -> str:
@@ -239,16 +247,17 @@ def _end(
     run_id: str,
     end_time: datetime | None,
     report: Mapping[str, Any],
-    error: Mapping[str, Any] | None = None,
+    said: Mapping[str, Any] | None = None,
     *,
     by: str | None,
     now: datetime | None,
 ) -> PipelineRunLog:
     target = run_target(pipeline_id, run_id)
     told = {} if end_time is None else {"end_time": end_time}
+    spoken = {**(said or {}), **told}
     _, facts, _, at = writing.all_checked(
         target.checked,
-        lambda: _checked_report(report, {**(error or {}), **told}),
+        lambda: _checked_report(report, spoken),
         lambda: writing.check_by(PipelineRunLog, by),
         lambda: writing.stamp(now),
     )
@@ -270,7 +279,8 @@ def _end(
             return _end_at(target, changes, by=by, now=at)
         except ConflictError as failed:
             conflict = failed
-    return _same_or_refused(target, changes, facts, conflict)
+    comparable = {name: facts[name] for name in _comparable({**report, **spoken})}
+    return _same_or_refused(target, changes, comparable, conflict)
 
 
 def _end_at(target: writing.Target, changes: dict[str, Any], *, by: str | None, now: Any) -> PipelineRunLog:
@@ -434,7 +444,8 @@ def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: date
         ItemNotFoundError: there is no such run.
         IllegalTransitionError: it has not ended, or it succeeded.
     """
-    target = run_target(pipeline_id, run_id).checked()
+    target = run_target(pipeline_id, run_id)
+    writing.all_checked(target.checked, lambda: writing.check_by(PipelineRunLog, by), lambda: writing.stamp(now))
     with target.translated():
         old = PipelineRunLog.get(pipeline_id, run_id, consistent_read=True)
     if old.status not in RETRYABLE:
@@ -453,10 +464,10 @@ def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: date
             **inherited,
         )
     except AlreadyExistsError as error:
-        if error.current.retry_of != run_id:
-            raise
-        there: PipelineRunLog = error.current  # it has gone on since, e.g. with other input_tables
-        return there
+        new: PipelineRunLog = error.current
+        if (new.retry_of, new.attempt) == (run_id, attempt):
+            return new  # it has gone on since, e.g. with other input_tables
+        raise
 
 
 def _retry_id(old: PipelineRunLog, attempt: int) -> str:

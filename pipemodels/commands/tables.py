@@ -87,7 +87,7 @@ def _archive_rule(changes: Mapping[str, Any]) -> Any:
     if archive is not None and retention is not None and archive >= retention:
         raise ValidationError.of("archive_after_days", archive, f"must be less than retention_days ({retention})")
     if archive is not None and "retention_days" not in changes:
-        return TableConfig.retention_days.does_not_exist() | (TableConfig.retention_days > archive)
+        return TableConfig.retention_days.does_not_exist() | (TableConfig.retention_days >= archive + 1)
     if retention is not None and "archive_after_days" not in changes:
         return TableConfig.archive_after_days.does_not_exist() | (TableConfig.archive_after_days < retention)
     return None

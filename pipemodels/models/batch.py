@@ -36,6 +36,8 @@ class TransactionalBatch(BatchWrite[_M]):
         super().delete(del_item)
 
     def _make_room(self, item: _M, size: int) -> None:
+        if len(self.pending_operations) == self.max_operations and self.auto_commit:
+            self.commit()
         key = json.dumps(item._get_keys())  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
         full = len(self.pending_operations) == self.max_operations and self.auto_commit
         # a transaction may name an item only once

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipemodels import ValidationError, parse_instant
-from tests.acceptance.conftest import SHARED
+from tests.acceptance.shared_data import SHARED
 from tests.unit.test_instants import VERDICTS
 
 CASES: list[dict[str, object]] = json.loads((SHARED / "rfc3339_datetimes.json").read_text())

@@ -142,19 +142,19 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 def test_the_deepest_document() -> None:
-    """DynamoDB nests 32 levels; the 33rd is refused with its path."""
-    assert MAX_DEPTH == 32
-    assert checked_document(nested(32), "config") == nested(32)
-    reason = "is nested deeper than DynamoDB's 32 levels"
-    assert problems_of(nested(33)) == [Problem("config" + ".k" * 32, "dict", reason)]
-    assert len(problems_of({"a": nested(32), "b": [nested(31)]})) == 2
+    """DynamoDB nests 31 lists and maps around a value; the 32nd is refused with its path."""
+    assert MAX_DEPTH == 31
+    assert checked_document(nested(31), "config") == nested(31)
+    reason = "is nested deeper than the 31 lists and maps that DynamoDB stores"
+    assert problems_of(nested(32)) == [Problem("config" + ".k" * 31, "dict", reason)]
+    assert len(problems_of({"a": nested(31), "b": [nested(30)]})) == 2
 
 
 def test_what_lies_in_a_list_of_the_item_may_be_less_deep() -> None:
     """The levels above a document count."""
-    assert checked_document(nested(31), "x", depth=1) == nested(31)
+    assert checked_document(nested(30), "x", depth=1) == nested(30)
     with pytest.raises(ValidationError):
-        checked_document(nested(32), "x", depth=1)
+        checked_document(nested(31), "x", depth=1)
 
 
 def test_a_document_that_meets_itself_is_refused() -> None:

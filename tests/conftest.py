@@ -1,0 +1,85 @@
+"""Back ends and Hypothesis profiles: `pytest --backend moto --backend localstack`, `--hypothesis-profile nightly`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.helpers import backends
+from tests.helpers.backends import Backend
+from tests.helpers.differences import expected_failures
+
+# keys are fresh in each example, so that a fixture may serve them all; speed is the back end's
+_RELAXED: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+settings.register_profile("dev", max_examples=100, print_blob=True, **_RELAXED)
+settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_RELAXED)
+settings.register_profile("nightly", max_examples=2000, print_blob=True, **_RELAXED)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--backend`."""
+    parser.addoption(
+        "--backend",
+        action="append",
+        metavar="NAME|URL",
+        help="moto, embedded, localstack (at $PIPEMODELS_LOCALSTACK_ENDPOINT, or 127.0.0.1:4566) or a URL; "
+        "may be repeated; default: moto and embedded",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to start where a back end that was asked for is absent: a skip would look like a success."""
+    config.addinivalue_line("markers", "differs(name): must fail where tests/helpers/differences.py says so")
+    config.addinivalue_line("markers", "backends(*names): runs on these only, of those that were asked for")
+    config.addinivalue_line("markers", "nowhere: set here on tests that run on none of the back ends")
+    for name in config.getoption("--backend") or ():
+        if reason := backends.absent(name):
+            raise pytest.UsageError(reason)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what takes the `backend` fixture once on each back end."""
+    if "backend" not in metafunc.fixturenames:
+        return
+    names = list(dict.fromkeys(metafunc.config.getoption("--backend") or backends.DEFAULT))
+    differences = [mark.args[0] for mark in metafunc.definition.iter_markers("differs")]
+    for mark in metafunc.definition.iter_markers("backends"):
+        names = [name for name in names if name in mark.args or name not in ("moto", "embedded", "localstack")]
+    if not names:
+        metafunc.parametrize("backend", [pytest.param(None, marks=pytest.mark.nowhere)], indirect=True, scope="session")
+        return
+    parameters = [
+        pytest.param(name, marks=[mark for one in differences for mark in expected_failures(one, name)], id=name)
+        for name in names
+    ]
+    metafunc.parametrize("backend", parameters, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what runs on none of the back ends that were asked for."""
+    nowhere = [item for item in items if item.get_closest_marker("nowhere")]
+    if nowhere:
+        config.hook.pytest_deselected(items=nowhere)
+        items[:] = [item for item in items if item not in nowhere]
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """Yield a back end with this session's tables."""
+    with backends.started(request.param, tmp_path_factory.mktemp("store")) as one:
+        yield one
+
+
+@pytest.fixture
+def store(backend: Backend) -> Iterator[Backend]:
+    """Yield a back end in force: the package speaks to it."""
+    with backend.active():
+        yield backend

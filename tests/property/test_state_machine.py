@@ -1,0 +1,21 @@
+"""Arbitrary histories of all commands and queries agree with a plain model in memory, on every back end."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.helpers.backends import Backend
+from tests.property.machine import PipemodelsMachine
+
+
+def histories(backend: Backend) -> settings:
+    """Return the settings: 100 histories of 40 steps, 20 of 30 on a server in a container; times the profile's."""
+    steps = 40 if backend.name in {"moto", "embedded"} else 30
+    return backend.examples(100, stateful_step_count=steps)
+
+
+def test_any_history_agrees_with_the_model(backend: Backend) -> None:
+    """After each step the touched items, every listing and count that can see them, and the error class agree."""
+    with backend.fresh_tables() as config:
+        run_state_machine_as_test(lambda: PipemodelsMachine(config), settings=histories(backend))
