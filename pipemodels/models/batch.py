@@ -39,9 +39,8 @@ class TransactionalBatch(BatchWrite[_M]):
         if len(self.pending_operations) == self.max_operations and self.auto_commit:
             self.commit()
         key = json.dumps(item._get_keys())  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
-        full = len(self.pending_operations) == self.max_operations and self.auto_commit
         # a transaction may name an item only once
-        if full or key in self._pending_keys or self._bytes + size > _MAX_BYTES:
+        if key in self._pending_keys or self._bytes + size > _MAX_BYTES:
             self.commit()
         self._pending_keys.add(key)
         self._bytes += size

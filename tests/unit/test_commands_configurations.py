@@ -348,13 +348,14 @@ def test_activate_refuses_a_bad_id_before_any_request(kind: Kind, requests: list
     assert requests == []
 
 
-def test_activate_more_than_a_transaction_holds(kind: Kind, unique: Unique) -> None:
+def test_activate_more_than_a_transaction_holds(kind: Kind, unique: Unique, requests: list[str]) -> None:
     """103 go in two transactions; a failure in the second tells what the first did."""
     ids = [unique("many") for _ in range(102)]
     write([kind.model(**{kind.key: one, **kind.fields}, is_active=False) for one in ids])
     with pytest.raises(ItemNotFoundError, match=r"there is no .*gone'; nothing was changed") as caught:
         kind.command("activate")([*ids, "gone"])
     assert caught.value.done == tuple(ids[:100])
+    assert requests.count("TransactWriteItems") == 2
     flags = {getattr(one, kind.key): one.is_active for one in kind.model.batch_get(ids)}
     assert [flags[one] for one in ids] == [True] * 100 + [False] * 2
 

@@ -256,8 +256,10 @@ def test_creating_waits_until_table_and_indexes_are_active(prefix: str, monkeypa
     indexing = active | {
         "GlobalSecondaryIndexes": [one | {"IndexStatus": "CREATING"} for one in active["GlobalSecondaryIndexes"]]
     }
-    with described(monkeypatch, [active, None, creating, indexing, active]):
+    answers = [active, None, creating, indexing, active]
+    with described(monkeypatch, answers):
         assert [one.state for one in create_tables([PipelineConfig])] == ["ACTIVE"]
+    assert answers == [active], "it did not wait for the last"
     monkeypatch.setattr(schema, "_description", lambda model: creating)
     with pytest.raises(
         StorageError,
