@@ -178,9 +178,13 @@ def test_tables_of_a_pipeline_and_of_a_type(unique: Unique) -> None:
     other = table(unique("lookup"), pipeline_id=pipeline_id + "0", table_type="lookup")
     found = [item for item in queries.tables_by_type("lookup") if item.pipeline_id.startswith(pipeline_id)]
     assert ids(found) == ids([items[1], other])
-    assert list(queries.tables_by_type("lookup").in_full()) == sorted(
-        TableConfig.scan(TableConfig.table_type == "lookup"), key=lambda item: item.pipeline_id
-    )
+    more = [table(unique("t"), pipeline_id=f"p{n % 7}", table_type="lookup") for n in range(12)]
+    assert len({one.table_type_shard for one in more}) == 4
+    pipelines = [one.pipeline_id for one in queries.tables_by_type("lookup")]
+    assert pipelines == sorted(pipelines)
+    assert sorted(
+        queries.tables_by_type("lookup").in_full(), key=lambda one: one.pipeline_id + one.table_id
+    ) == sorted(TableConfig.scan(TableConfig.table_type == "lookup"), key=lambda one: one.pipeline_id + one.table_id)
 
 
 def test_runs_of_a_pipeline(unique: Unique) -> None:

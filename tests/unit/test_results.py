@@ -169,6 +169,16 @@ def test_the_requests_of_a_page_are_bounded(unique: Unique, environment: str, re
     assert requests == ["Query"] * 4
 
 
+def test_a_partition_that_has_ended_is_not_asked_again(unique: Unique, environment: str, requests: list[str]) -> None:
+    """A cursor remembers which shards hold no more."""
+    pipelines(unique, 2, environment)
+    results = queries.pipelines_by_environment(environment)
+    page = results.page(1)
+    requests.clear()
+    assert len(results.page(1, page.cursor)) == 1
+    assert 1 <= len(requests) <= 2
+
+
 def test_a_page_asks_for_little_more_than_it_gives(unique: Unique, environment: str) -> None:
     """A page of five reads six items of each shard at the most, and not the whole index."""
     pipelines(unique, 60, environment)

@@ -256,7 +256,7 @@ def test_creating_waits_until_table_and_indexes_are_active(prefix: str, monkeypa
     indexing = active | {
         "GlobalSecondaryIndexes": [one | {"IndexStatus": "CREATING"} for one in active["GlobalSecondaryIndexes"]]
     }
-    answers = [active, None, creating, indexing, active]
+    answers = [active, None, creating, indexing, indexing, active]
     with described(monkeypatch, answers):
         assert [one.state for one in create_tables([PipelineConfig])] == ["ACTIVE"]
     assert answers == [active], "it did not wait for the last"
