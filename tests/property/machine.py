@@ -16,12 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pipemodels import ConflictError, DynamoDBConfig, ValidationError, commands, queries, using
 from pipemodels.config import connection_of
-from pipemodels.models import MODELS, PipelineConfig, PipelineRunLog, TableConfig
+from pipemodels.models import MODELS, PipelineRunLog
 from pipemodels.models.base import Model
 from pipemodels.queries import Results
 from tests.helpers.backends import requests_of
 from tests.helpers.items import plain
-from tests.helpers.oracle import Item, Oracle, Refused, RunKey, without_none
+from tests.helpers.oracle import Item, Oracle, Refused, RunKey
 
 START = datetime(2026, 3, 29, 0, 59, 59, 999_999, tzinfo=UTC)  # a microsecond before Berlin's summer time
 EDGES = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))

@@ -15,8 +15,8 @@ import pytest
 
 from pipemodels import PipelineConfig, TableConfig, ValidationError, commands, parse_instant, queries
 from pipemodels.interop import ApplyReport, FieldChange, apply_definitions, definitions
-from pipemodels.interop.entries import read_entries
-from pipemodels.interop.kinds import KINDS, Kind
+from pipemodels.interop.definition_files.entries import read_entries
+from pipemodels.interop.definition_files.kinds import KINDS, Kind
 from pipemodels.models.base import stored_fields
 from tests.helpers.moto_store import moto_store, requests
 
