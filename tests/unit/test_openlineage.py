@@ -14,7 +14,8 @@ import pytest
 
 from pipemodels import RunStatus, ValidationError, commands, parse_instant, queries
 from pipemodels.checks import id_problem
-from pipemodels.interop import IngestReport, ingest_events, openlineage, recorder
+from pipemodels.interop import IngestReport, ingest_events, openlineage
+from pipemodels.interop.run_events import recorder
 from pipemodels.interop.run_events.events import event_time, read_event
 from pipemodels.interop.run_events.facts import NO_MESSAGE
 from pipemodels.interop.run_events.naming import id_of
