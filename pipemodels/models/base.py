@@ -7,7 +7,7 @@ returned in part is read-only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self, TypeVar
 from zlib import crc32
@@ -291,11 +291,11 @@ class Model(PynamoModel, metaclass=_MetaModel):
         return {name: getattr(self, name) for name in names if name}
 
     def update(
-        self, actions: list[Action], condition: Condition | None = None, *, add_version_condition: bool = True
+        self, actions: Sequence[Action], condition: Condition | None = None, *, add_version_condition: bool = True
     ) -> Any:
         """Update the item; where it has a revision, that is counted and a missing item is not created."""
-        actions, condition = self._guarded(actions, condition)
-        return super().update(actions, condition, add_version_condition=add_version_condition)
+        guarded, condition = self._guarded(actions, condition)
+        return super().update(guarded, condition, add_version_condition=add_version_condition)
 
     def get_update_kwargs_from_instance(
         self, actions: list[Action], condition: Condition | None = None, *args: Any, **settings: Any
@@ -304,11 +304,13 @@ class Model(PynamoModel, metaclass=_MetaModel):
         actions, condition = self._guarded(actions, condition)
         return super().get_update_kwargs_from_instance(actions, condition, *args, **settings)
 
-    def _guarded(self, actions: list[Action], condition: Condition | None) -> tuple[list[Action], Condition | None]:
+    def _guarded(
+        self, actions: Sequence[Action], condition: Condition | None
+    ) -> tuple[list[Action], Condition | None]:
         """Return a copy of the actions, because more are added to them, and the condition that the item is there."""
         if self._version_attribute_name is not None:
             condition &= self.get_attributes()[str(self._hash_keyname)].exists()
-        return (list(actions) if isinstance(actions, list) else actions), condition
+        return list(actions), condition
 
     def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> dict[str, Any]:
         """Write the item, unless somebody wrote it since it was read (PynamoDB's `PutError`).

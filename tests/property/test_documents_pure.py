@@ -64,7 +64,9 @@ def test_a_value_that_cannot_be_stored_is_found_at_its_path(document: Any, bad: 
     for step in reversed(path):
         value = [document] * step + [value] if isinstance(step, int) else {"other": document, step: value}
         where = (f"[{step}]" if isinstance(step, int) else f".{step}") + where
-    assert [(problem.field, problem.value is bad) for problem in document_problems(value, "x")] == [(f"x{where}", True)]
+    assert [(problem.field, problem.value is bad) for problem in document_problems(value, "x")] == [
+        (f"x{where}", True)
+    ]
 
 
 @settings(deadline=None)
@@ -81,6 +83,7 @@ def test_numbers_keep_every_digit(number: int | Decimal) -> None:
 
 
 def is_whole(number: Decimal) -> bool:
+    """Say by its digits whether a number is whole."""
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
     return exponent >= 0 or not any(digits[exponent:])

@@ -87,7 +87,11 @@ def test_any_aware_datetime_comes_back_as_the_same_instant(value: datetime) -> N
     assert len(text) == 27
     assert_stored_as_utc_string(text)
     assert oracle_of_text(text) == expected
-    for found in (attribute.deserialize(text), attribute.normalise(value), PipelineRunLog(start_time=value).start_time):
+    for found in (
+        attribute.deserialize(text),
+        attribute.normalise(value),
+        PipelineRunLog(start_time=value).start_time,
+    ):
         assert type(found) is pendulum.DateTime
         assert_utc_timezone(found)
         assert oracle(found) == expected
@@ -107,12 +111,12 @@ def near_pairs(draw: st.DrawFn) -> tuple[datetime, datetime]:
 
 @settings(max_examples=600, deadline=None)
 @given(near_pairs())
-@example((datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)))  # isoformat() drops .000000
+@example(
+    (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC))
+)  # isoformat() drops .000000
 @example((datetime(2026, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)))
 @example((datetime(999, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(1000, 1, 1, tzinfo=UTC)))
-@example(
-    (datetime(2024, 11, 3, 1, 59, 59, tzinfo=NEW_YORK), datetime(2024, 11, 3, 1, 0, tzinfo=NEW_YORK, fold=1))
-)
+@example((datetime(2024, 11, 3, 1, 59, 59, tzinfo=NEW_YORK), datetime(2024, 11, 3, 1, 0, tzinfo=NEW_YORK, fold=1)))
 def test_text_order_is_time_order(pair: tuple[datetime, datetime]) -> None:
     """Of two instants the earlier has the smaller text, and equal ones the same, as code points and as bytes."""
     texts = [instant_text(utc_instant(one, "x")) for one in pair]
@@ -126,7 +130,9 @@ def test_text_order_is_time_order(pair: tuple[datetime, datetime]) -> None:
 def near_misses(draw: st.DrawFn) -> str:
     """Draw a stored form with one character replaced, dropped or added."""
     instant = draw(st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC)))
-    text = draw(st.sampled_from([instant_text(utc_instant(instant, "x")), instant.isoformat(timespec="microseconds")]))
+    text = draw(
+        st.sampled_from([instant_text(utc_instant(instant, "x")), instant.isoformat(timespec="microseconds")])
+    )
     place = draw(st.integers(0, len(text)))
     letter = draw(st.one_of(st.sampled_from(" 0159-+:.TZtz_/٣"), st.characters(codec="utf-8")))
     kind = draw(st.sampled_from(["replace", "drop", "add"]))
@@ -167,7 +173,7 @@ def test_what_is_not_exactly_a_stored_form_is_refused(text: str) -> None:
     if is_stored_form(text):
         assert instant_text(read_stored_instant(text, "x")) == text[:26] + "Z"
         return
-    with pytest.raises(ValidationError, match="^x: "):
+    with pytest.raises(ValidationError, match=r"^x: "):
         read_stored_instant(text, "x")
 
 
@@ -177,7 +183,7 @@ def test_other_text_is_refused(text: str) -> None:
     """Text that is no instant is a ValidationError, from storage and from input, and never another error."""
     assume(not is_stored_form(text))
     for read in (read_stored_instant, parse_instant):
-        with pytest.raises(ValidationError, match="^x: "):
+        with pytest.raises(ValidationError, match=r"^x: "):
             read(text, "x")
 
 
@@ -215,5 +221,5 @@ def test_naive_values_are_refused_everywhere(value: datetime, fold: int) -> None
         lambda: PipelineRunLog(pipeline_id="p", run_id="r").update([start.set(naive)]),
     ]
     for way in ways:
-        with pytest.raises(NaiveDateTimeError, match="^start_time: "):
+        with pytest.raises(NaiveDateTimeError, match=r"^start_time: "):
             way()

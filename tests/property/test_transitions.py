@@ -1,7 +1,7 @@
-"""Every transition of every zone from 1900 to 2100, exhaustively, against integers read from the zone files themselves.
+"""Every transition of every zone from 1900 to 2100, exhaustively, against integers read from the zone files.
 
-The oracle shares nothing with Python's zoneinfo but the files: it reads TZif (RFC 9636) and the POSIX rule at its end,
-and works on whole seconds since 1970. Zones with the same file are one zone.
+The oracle shares nothing with Python's zoneinfo but the files: it reads TZif (RFC 9636) and the POSIX rule at its
+end, and works on whole seconds since 1970. Zones with the same file are one zone.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ MICRO = 1_000_000
 
 
 def seconds_of(year: int) -> int:
+    """Return the first second of a year, counted from 1970."""
     return (datetime(year, 1, 1).toordinal() - EPOCH_DAY) * 86_400
 
 
@@ -114,7 +115,7 @@ def _day_seconds(year: int, month: int, week: int, weekday: int) -> int:
 
 
 class Oracle:
-    """Says which instant a wall clock shows, by PEP 495: before a change's end with fold 0, before its start with 1."""
+    """Says which instant a wall clock shows, by PEP 495: fold 0 sees a change at its end, fold 1 at its start."""
 
     def __init__(self, transitions: list[Transition]) -> None:
         self.offsets = [transitions[0].before, *(one.after for one in transitions)]
@@ -134,10 +135,12 @@ class Oracle:
 
 
 def moment(microseconds: int) -> datetime:
+    """Return the face of a clock that shows so many microseconds since 1970."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 
 def check(value: datetime, expected: int) -> None:
+    """Check that a value means these microseconds since 1970."""
     text = instant_text(utc_instant(value, "x"))
     assert text == moment(expected).isoformat(timespec="microseconds") + "Z", f"{value!r} fold {value.fold}"
 
@@ -176,10 +179,15 @@ def test_the_oracle_reads_the_zones() -> None:
     new_york = read_zone(_file("America/New_York"))
     assert Transition(1_710_054_000, -18_000, -14_400) in new_york  # 2024-03-10 07:00 UTC
     assert Transition(1_730_613_600, -14_400, -18_000) in new_york  # 2024-11-03 06:00 UTC
-    assert [moment(one.at * MICRO).isoformat() for one in new_york[-2:]] == ["2100-03-14T07:00:00", "2100-11-07T06:00:00"]
+    assert [moment(one.at * MICRO).isoformat() for one in new_york[-2:]] == [
+        "2100-03-14T07:00:00",
+        "2100-11-07T06:00:00",
+    ]
     apia = Transition(1_325_239_200, -36_000, 50_400)  # Samoa left out 2011-12-30
     assert apia in read_zone(_file("Pacific/Apia"))
-    assert all(one.at < other.at for names in zone_files().values() for one, other in pairwise(read_zone(_file(names[0]))))
+    assert all(
+        one.at < other.at for names in zone_files().values() for one, other in pairwise(read_zone(_file(names[0])))
+    )
 
 
 def test_all_zones_are_covered() -> None:

@@ -33,7 +33,7 @@ assert_type(queries.runs_of_pipeline("p"), Results[PipelineRunLog])
 assert_type(queries.active_pipelines().page(5), Page[PipelineConfig])
 assert_type(queries.active_pipelines().in_full().first(), PipelineConfig | None)
 assert_type(queries.tables_by_type("source").count(), int)
-assert_type([run for run in queries.running_runs()], list[PipelineRunLog])
+assert_type([run.status for run in queries.running_runs()], list[RunStatus])
 
 assert_type(pipeline.pipeline_name, str)
 assert_type(pipeline.is_active, bool)

@@ -29,10 +29,12 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a directory for what mypy remembers between the tests."""
     return str(tmp_path_factory.mktemp("mypy"))
 
 
 def check(cache: str, path: Path) -> tuple[str, int]:
+    """Run mypy on one file; return what it says and its exit code."""
     settings = ["--config-file", str(ROOT / "pyproject.toml"), "--strict", "--cache-dir", cache]
     out, errors, code = api.run([*settings, str(path)])
     assert errors == ""

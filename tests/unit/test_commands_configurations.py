@@ -42,16 +42,20 @@ class Kind:
 
     @property
     def key(self) -> str:
+        """The name of the key."""
         return f"{self.name}_id"
 
     def command(self, verb: str) -> Callable[..., Any]:
+        """Return the command of this verb."""
         command: Callable[..., Any] = getattr(commands, f"{verb}_{self.name}" + ("s" if "activate" in verb else ""))
         return command
 
     def create(self, item_id: str, **more: Any) -> Any:
+        """Create an item of this kind."""
         return self.command("create")(**{self.key: item_id, **self.fields, "by": "ann", "now": AT, **more})
 
     def shards(self, item: Any) -> dict[str, Any]:
+        """Return the index shards that an item holds."""
         names = ("active_shard", "environment_shard", "table_type_shard")
         return {name: getattr(item, name) for name in names if getattr(item, name, None) is not None}
 
@@ -74,6 +78,7 @@ KINDS = [
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
 def kind(request: pytest.FixtureRequest) -> Kind:
+    """Run a test for pipelines and for tables."""
     found: Kind = request.param
     return found
 
@@ -83,7 +88,14 @@ def values(item: Any) -> dict[str, Any]:
     return {name: value for name, value in item.attribute_values.items() if value is not None and "shard" not in name}
 
 
-CREATED = {"created_at": AT, "updated_at": AT, "created_by": "ann", "updated_by": "ann", "revision": 1, "is_active": True}
+CREATED = {
+    "created_at": AT,
+    "updated_at": AT,
+    "created_by": "ann",
+    "updated_by": "ann",
+    "revision": 1,
+    "is_active": True,
+}
 
 
 def test_create(kind: Kind, unique: Unique, raw: Raw, requests: list[str]) -> None:
@@ -142,7 +154,7 @@ def test_all_problems_of_a_new_item_together(kind: Kind, verb: str, requests: li
 @pytest.mark.parametrize("verb", ["create", "put"])
 def test_a_naive_clock_is_refused(kind: Kind, verb: str, unique: Unique, requests: list[str]) -> None:
     """`now` is an instant like any other."""
-    with pytest.raises(NaiveDateTimeError, match="^now: "):
+    with pytest.raises(NaiveDateTimeError, match=r"^now: "):
         kind.command(verb)(**{kind.key: unique("naive"), **kind.fields, "now": datetime(2026, 1, 1)})
     assert requests == []
 
@@ -151,11 +163,12 @@ def test_an_item_that_is_too_large(kind: Kind, unique: Unique, requests: list[st
     """Create, put and update refuse it before a request, naming the field."""
     item_id, large = unique("large"), {"x": "y" * 410_000}
     field = next(iter(kind.change))
-    for work in (
+    works: list[Callable[[], Any]] = [
         lambda: kind.create(item_id, **{field: large}),
         lambda: kind.command("put")(**{kind.key: item_id, **kind.fields, field: large}),
         lambda: kind.command("update")(**{kind.key: item_id, "changes": {field: large}}),
-    ):
+    ]
+    for work in works:
         with pytest.raises(ItemTooLargeError, match=rf"its largest fields: {field} 410,\d\d\d bytes"):
             work()
     assert requests == []
@@ -208,7 +221,9 @@ def test_update_at_a_revision(kind: Kind, unique: Unique, raw: Raw) -> None:
     kind.create(item_id)
     updated = kind.command("update")(**{kind.key: item_id, "changes": {"description": "a"}, "expected_revision": 1})
     before = raw(kind.model, item_id)
-    with pytest.raises(StaleRevisionError, match=f"{kind.name} '{item_id}' is at revision 2, not 1: read it again") as caught:
+    with pytest.raises(
+        StaleRevisionError, match=f"{kind.name} '{item_id}' is at revision 2, not 1: read it again"
+    ) as caught:
         kind.command("update")(**{kind.key: item_id, "changes": {"description": "b"}, "expected_revision": 1})
     assert caught.value.current == updated
     assert raw(kind.model, item_id) == before
@@ -228,7 +243,7 @@ def test_update_a_missing_item(kind: Kind, unique: Unique, raw: Raw) -> None:
 @pytest.mark.parametrize("changes", [{}, None, [], "description", [("description", "x")]])
 def test_an_update_names_at_least_one_change(kind: Kind, changes: Any, requests: list[str]) -> None:
     """An empty change, or none that is a mapping, is refused."""
-    with pytest.raises(ValidationError, match="changes: .* must name at least one field and its new value"):
+    with pytest.raises(ValidationError, match=r"changes: .* must name at least one field and its new value"):
         kind.command("update")(**{kind.key: "x", "changes": changes})
     assert requests == []
 
@@ -256,11 +271,14 @@ def test_all_problems_of_an_update_together(kind: Kind, requests: list[str]) -> 
 @pytest.mark.parametrize("revision", [0, -1, 1.0, "1", True])
 def test_an_expected_revision_is_a_count(kind: Kind, revision: Any, requests: list[str]) -> None:
     """Anything but a whole number from 1 is refused before a request."""
-    for work in (
-        lambda: kind.command("update")(**{kind.key: "x", "changes": {"description": "d"}, "expected_revision": revision}),
+    works: list[Callable[[], Any]] = [
+        lambda: kind.command("update")(
+            **{kind.key: "x", "changes": {"description": "d"}, "expected_revision": revision}
+        ),
         lambda: kind.command("delete")(**{kind.key: "x", "expected_revision": revision}),
-    ):
-        with pytest.raises(ValidationError, match="^revision: "):
+    ]
+    for work in works:
+        with pytest.raises(ValidationError, match=r"^revision: "):
             work()
     assert requests == []
 
@@ -296,7 +314,9 @@ def test_activate_and_deactivate(kind: Kind, unique: Unique, requests: list[str]
             assert after.active_shard.startswith("active#")
     assert kind.command("deactivate")(iter(ids)) == ids
     found = [kind.model.get(one) for one in ids]
-    assert [(one.is_active, getattr(one, "active_shard", None), one.revision) for one in found] == [(False, None, 3)] * 3
+    assert [(one.is_active, getattr(one, "active_shard", None), one.revision) for one in found] == [
+        (False, None, 3)
+    ] * 3
 
 
 def test_activate_none_and_one(kind: Kind, unique: Unique, requests: list[str]) -> None:
@@ -332,7 +352,7 @@ def test_activate_more_than_a_transaction_holds(kind: Kind, unique: Unique) -> N
     """103 go in two transactions; a failure in the second tells what the first did."""
     ids = [unique("many") for _ in range(102)]
     write([kind.model(**{kind.key: one, **kind.fields}, is_active=False) for one in ids])
-    with pytest.raises(ItemNotFoundError, match="there is no .*gone'; nothing was changed") as caught:
+    with pytest.raises(ItemNotFoundError, match=r"there is no .*gone'; nothing was changed") as caught:
         kind.command("activate")([*ids, "gone"])
     assert caught.value.done == tuple(ids[:100])
     flags = {getattr(one, kind.key): one.is_active for one in kind.model.batch_get(ids)}
@@ -345,15 +365,18 @@ def test_retention_stays_behind_archiving(unique: Unique, raw: Raw) -> None:
     item_id = unique("retention")
     table.create(item_id, archive_after_days=7, retention_days=30)
     before = raw(TableConfig, item_id)
-    for changes, value in [
+    refused: list[tuple[dict[str, Any], int]] = [
         ({"archive_after_days": 30}, 30),
         ({"retention_days": 7}, 7),
         ({"archive_after_days": 5, "retention_days": 5}, 5),
-    ]:
-        with pytest.raises(ValidationError, match=r"archive_after_days: \d+ must be less than retention_days \(\d+\)"):
+    ]
+    for changes, value in refused:
+        with pytest.raises(
+            ValidationError, match=r"archive_after_days: \d+ must be less than retention_days \(\d+\)"
+        ):
             commands.update_table(table_id=item_id, changes=changes)
         assert raw(TableConfig, item_id) == before, value
-    for changes in (
+    allowed: list[dict[str, Any]] = [
         {"archive_after_days": 29},
         {"retention_days": 100},
         {"archive_after_days": 100, "retention_days": 101},
@@ -361,7 +384,8 @@ def test_retention_stays_behind_archiving(unique: Unique, raw: Raw) -> None:
         {"archive_after_days": 1000},
         {"archive_after_days": None},
         {"retention_days": 1},
-    ):
+    ]
+    for changes in allowed:
         commands.update_table(table_id=item_id, changes=changes)
     with pytest.raises(ItemNotFoundError):
         commands.update_table(table_id=unique("gone"), changes={"retention_days": 5})
@@ -378,8 +402,13 @@ def test_record_table_statistics(unique: Unique, requests: list[str]) -> None:
     found = commands.record_table_statistics(table_id=item_id, size_bytes=0, now=LATER)
     assert requests == ["UpdateItem"] * 2
     assert values(found) == values(created) | {
-        "record_count": 5, "size_bytes": 0, "last_updated_data": AT, "updated_at": LATER, "updated_by": "job", "revision": 3,
-    }  # fmt: skip
+        "record_count": 5,
+        "size_bytes": 0,
+        "last_updated_data": AT,
+        "updated_at": LATER,
+        "updated_by": "job",
+        "revision": 3,
+    }
     with pytest.raises(ValidationError, match="must name at least one field"):
         commands.record_table_statistics(table_id=item_id)
     with pytest.raises(ValidationError, match="record_count: -1 must be at least 0"):

@@ -28,7 +28,7 @@ from pipemodels.models.base import shard_of
 Raw = Callable[..., dict[str, Any] | None]
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 LATER = AT + timedelta(seconds=90)
-Key = dict[str, str]
+Key = dict[str, Any]
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ def key(unique: Callable[[str], str]) -> Key:
 
 
 def values(run: Any) -> dict[str, Any]:
+    """Return all that a run holds."""
     return {name: value for name, value in run.attribute_values.items() if value is not None}
 
 
@@ -55,13 +56,15 @@ def in_status(key: Key, status: str) -> PipelineRunLog:
 
 
 def stored(raw: Raw, key: Key) -> dict[str, Any] | None:
+    """Return the raw item of a run."""
     return raw(PipelineRunLog, *key.values())
 
 
-# -- starting ----------------------------------------------------------------------------------------------------------
+# -- starting ------------------------------------------------------------------------------------------------
 
 
 def started(key: Key, **more: Any) -> dict[str, Any]:
+    """Return the values of a run that was started without more."""
     return key | {
         "status": RunStatus.RUNNING, "trigger_type": "manual", "start_time": AT, "attempt": 1, "revision": 1,
         "created_at": AT, "updated_at": AT, "status_shard": shard_of("running", key["run_id"]),
@@ -90,15 +93,25 @@ def test_queue_then_start(key: Key, requests: list[str]) -> None:
                                 config_snapshot={"a": 1})  # fmt: skip
     assert requests == ["UpdateItem"]
     expected = started(
-        key, trigger_type="schedule", environment="prod", created_by="ann", updated_by="ann", attempt=3, config_snapshot={"a": 1}
-    )  # fmt: skip
+        key,
+        trigger_type="schedule",
+        environment="prod",
+        created_by="ann",
+        updated_by="ann",
+        attempt=3,
+        config_snapshot={"a": 1},
+    )
     pending = {"status": RunStatus.PENDING, "status_shard": shard_of("pending", key["run_id"])}
     assert values(queued) == expected | pending
     run = commands.start_run(**key, by="bob", now=LATER, python_version="3.11")
     assert values(run) == expected | {
-        "start_time": LATER, "start_epoch": Decimal(1795327290), "updated_at": LATER, "updated_by": "bob", "revision": 2,
+        "start_time": LATER,
+        "start_epoch": Decimal(1795327290),
+        "updated_at": LATER,
+        "updated_by": "bob",
+        "revision": 2,
         "python_version": "3.11",
-    }  # fmt: skip
+    }
 
 
 def test_a_start_may_say_otherwise_than_the_queue(key: Key) -> None:
@@ -149,15 +162,23 @@ def test_what_is_not_for_a_start(verb: str, key: Key, requests: list[str]) -> No
             pipeline_id="", run_id="x\n", duration_seconds=5, revision=2, nope=1, tags=5, by=" ", attempt=0
         )
     assert {one.field for one in caught.value.problems} == {
-        "pipeline_id", "run_id", "duration_seconds", "revision", "nope", "tags", "created_by", "updated_by", "attempt",
-    }  # fmt: skip
+        "pipeline_id",
+        "run_id",
+        "duration_seconds",
+        "revision",
+        "nope",
+        "tags",
+        "created_by",
+        "updated_by",
+        "attempt",
+    }
     for naive in ({"now": datetime(2026, 1, 1)}, {"start_time": datetime(2026, 1, 1)}):
         with pytest.raises(NaiveDateTimeError):
             getattr(commands, verb)(**key, **naive)
     assert requests == []
 
 
-# -- the state machine ---------------------------------------------------------------------------------------------
+# -- the state machine ---------------------------------------------------------------------------------------
 
 ENDINGS: dict[str, Callable[[Key], PipelineRunLog]] = {
     "success": lambda key: commands.finish_run(**key, now=LATER),
@@ -225,20 +246,30 @@ def test_commands_on_a_missing_run(work: Callable[[Key], Any], key: Key, raw: Ra
     assert stored(raw, key) is None
 
 
-# -- endings -----------------------------------------------------------------------------------------------------------
+# -- endings -------------------------------------------------------------------------------------------------
 
 
 def test_an_ending_with_a_report(key: Key, requests: list[str]) -> None:
     """Metrics and other facts come with the end, in the same request."""
     run = commands.start_run(**key, now=AT)
     requests.clear()
-    report = {"total_records_processed": 10, "total_records_failed": 1, "cpu_hours": Decimal("0.5"), "log_level": "INFO"}
+    report: dict[str, Any] = {
+        "total_records_processed": 10,
+        "total_records_failed": 1,
+        "cpu_hours": Decimal("0.5"),
+        "log_level": "INFO",
+    }
     ended = commands.finish_run(**key, end_time=AT + timedelta(microseconds=1), by="bob", now=LATER, **report)
     assert requests == ["UpdateItem"]
     assert values(ended) == values(run) | report | {
-        "status": RunStatus.SUCCESS, "status_shard": shard_of("success", key["run_id"]), "revision": 2, "updated_by": "bob",
-        "end_time": AT + timedelta(microseconds=1), "duration_seconds": Decimal("0.000001"), "updated_at": LATER,
-    }  # fmt: skip
+        "status": RunStatus.SUCCESS,
+        "status_shard": shard_of("success", key["run_id"]),
+        "revision": 2,
+        "updated_by": "bob",
+        "end_time": AT + timedelta(microseconds=1),
+        "duration_seconds": Decimal("0.000001"),
+        "updated_at": LATER,
+    }
 
 
 @pytest.mark.parametrize(
@@ -298,7 +329,7 @@ def test_a_clock_behind_the_start_ends_the_run_at_its_start(key: Key, requests: 
     requests.clear()
     run = commands.finish_run(**key, now=AT, total_records_processed=1)
     assert requests == ["UpdateItem"] * 2
-    assert (run.end_time, run.duration_seconds, run.updated_at, run.total_records_processed) == (LATER, 0, AT, 1)
+    assert [run.end_time, run.duration_seconds, run.updated_at, run.total_records_processed] == [LATER, 0, AT, 1]
 
 
 def test_a_clock_behind_the_start_does_not_hide_another_refusal(key: Key, raw: Raw) -> None:
@@ -314,14 +345,14 @@ def test_a_clock_behind_the_start_does_not_hide_another_refusal(key: Key, raw: R
 def test_a_run_without_a_start_cannot_end(key: Key) -> None:
     """An item that others wrote without a start says so."""
     PipelineRunLog(**key, status="running", trigger_type="x").save()
-    with pytest.raises(ValidationError, match="end_time: .* needs a start_time, and the run has none"):
+    with pytest.raises(ValidationError, match=r"end_time: .* needs a start_time, and the run has none"):
         commands.finish_run(**key)
 
 
 @pytest.mark.parametrize("message", ["", None])
 def test_a_failure_needs_a_message(key: Key, message: Any, requests: list[str]) -> None:
     """What failed says why; nothing is sent."""
-    with pytest.raises(ValidationError, match="error_message: .* is required of what failed: say what went wrong"):
+    with pytest.raises(ValidationError, match=r"error_message: .* is required of what failed: say what went wrong"):
         commands.fail_run(**key, error_message=message)
     assert requests == []
 
@@ -339,7 +370,7 @@ def test_all_problems_of_an_ending_together(requests: list[str]) -> None:
     assert requests == []
 
 
-# -- metrics and quality -----------------------------------------------------------------------------------------------
+# -- metrics and quality -------------------------------------------------------------------------------------
 
 
 def test_record_metrics(key: Key, requests: list[str]) -> None:
@@ -356,7 +387,7 @@ def test_record_metrics(key: Key, requests: list[str]) -> None:
 
 def test_metrics_that_are_refused(key: Key, requests: list[str]) -> None:
     """Nothing said, what no run reports, and bad values, together; nothing is sent."""
-    with pytest.raises(ValidationError, match="report: {} must name at least one metric"):
+    with pytest.raises(ValidationError, match=r"report: {} must name at least one metric"):
         commands.record_metrics(**key)
     with pytest.raises(ValidationError) as caught:
         commands.record_metrics(**key, end_time=AT, records=5, cpu_hours=0.5, expires_at=datetime(2026, 1, 1))
@@ -400,7 +431,9 @@ def test_record_quality(key: Key, flags: list[bool], passed: bool | None, reques
     run = commands.start_run(**key, now=AT)
     commands.record_quality(**key, results=[DataQualityResult(check_name="old", passed=False)])
     requests.clear()
-    results = [{"check_name": f"c{n}", "passed": flag, "actual_value": {"n": n}} for n, flag in enumerate(flags)]
+    results: list[dict[str, Any]] = [
+        {"check_name": f"c{n}", "passed": flag, "actual_value": {"n": n}} for n, flag in enumerate(flags)
+    ]
     found = commands.record_quality(**key, results=results, now=LATER)
     assert requests == ["UpdateItem"]
     expected = values(run) | {"updated_at": LATER, "revision": 3}
@@ -420,7 +453,7 @@ def test_quality_results_that_are_refused(key: Key, requests: list[str]) -> None
     assert requests == []
 
 
-# -- stages ------------------------------------------------------------------------------------------------------------
+# -- stages --------------------------------------------------------------------------------------------------
 
 
 def test_stages(key: Key, requests: list[str]) -> None:
@@ -438,7 +471,7 @@ def test_stages(key: Key, requests: list[str]) -> None:
                      records_processed=5)  # fmt: skip
     load = StageInfo(stage_name="load", status=RunStatus.FAILED, start_time=AT + timedelta(seconds=1), end_time=LATER,
                      error_message="boom")  # fmt: skip
-    assert (read.duration_seconds, load.duration_seconds) == (3, 89)
+    assert [read.duration_seconds, load.duration_seconds] == [3, 89]
     assert values(found) == values(run) | {
         "stages": [read, load], "current_stage": "load", "updated_at": LATER, "updated_by": "bob", "revision": 5,
     }  # fmt: skip
@@ -466,10 +499,22 @@ def test_stages_that_are_refused(key: Key, raw: Raw) -> None:
     before = stored(raw, key)
     cases: list[tuple[Callable[[], Any], type[Exception], str]] = [
         (lambda: commands.finish_stage(**key, stage_name="x"), ItemNotFoundError, "there is no stage 'x' in run"),
-        (lambda: commands.start_stage(**key, stage_name="done"), AlreadyExistsError, "stage 'done' of .* is success already"),
-        (lambda: commands.finish_stage(**key, stage_name="done", records_processed=5), IllegalTransitionError, "is success already"),
-        (lambda: commands.finish_stage(**key, stage_name="done", status="skipped"), IllegalTransitionError, "is success already"),
-    ]  # fmt: skip
+        (
+            lambda: commands.start_stage(**key, stage_name="done"),
+            AlreadyExistsError,
+            "stage 'done' of .* is success already",
+        ),
+        (
+            lambda: commands.finish_stage(**key, stage_name="done", records_processed=5),
+            IllegalTransitionError,
+            "is success already",
+        ),
+        (
+            lambda: commands.finish_stage(**key, stage_name="done", status="skipped"),
+            IllegalTransitionError,
+            "is success already",
+        ),
+    ]
     for work, kind, message in cases:
         with pytest.raises(kind, match=message) as caught:
             work()
@@ -505,14 +550,14 @@ def test_a_stage_cannot_end_before_it_started(key: Key, raw: Raw) -> None:
     commands.start_run(**key, now=AT)
     commands.start_stage(**key, stage_name="s", now=LATER)
     before = stored(raw, key)
-    with pytest.raises(ValidationError, match="end_time: .* is before start_time"):
+    with pytest.raises(ValidationError, match=r"end_time: .* is before start_time"):
         commands.finish_stage(**key, stage_name="s", end_time=AT)
     assert stored(raw, key) == before
     (stage,) = commands.finish_stage(**key, stage_name="s", now=AT).stages
-    assert (stage.end_time, stage.duration_seconds) == (LATER, 0)
+    assert [stage.end_time, stage.duration_seconds] == [LATER, 0]
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, work: Callable[[int], None]) -> None:
+def interrupt(monkeypatch: pytest.MonkeyPatch, work: Callable[[int], object]) -> None:
     """Do something right after each read of a run, as another process might."""
     original, calls = PipelineRunLog.get, iter(range(100))
 
@@ -540,7 +585,7 @@ def test_stages_of_two_processes_do_not_lose_each_other(key: Key, monkeypatch: p
 def test_a_run_that_ends_or_goes_between_read_and_write(key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     """The failed condition tells what became of the run."""
     commands.start_run(**key, now=AT)
-    interrupt(monkeypatch, lambda _: commands.finish_run(**key, now=LATER) and None)
+    interrupt(monkeypatch, lambda _: commands.finish_run(**key, now=LATER))
     with pytest.raises(IllegalTransitionError, match="is success and cannot report a stage"):
         commands.start_stage(**key, stage_name="s", now=AT)
     other = key | {"run_id": "other"}
@@ -565,16 +610,16 @@ def test_a_stage_gives_up_when_others_never_stop(key: Key, monkeypatch: pytest.M
     assert caught.value.current == run
 
 
-# -- retry and delete -----------------------------------------------------------------------------------------------
+# -- retry and delete ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "skipped"])
 def test_retry(status: str, key: Key, requests: list[str]) -> None:
     """A new run waits in place of the old, which stays; it inherits what it is to do."""
-    inherited = {"pipeline_version": "1.0.0", "config_snapshot": {"a": 1}, "environment": "prod",
+    inherited: dict[str, Any] = {"pipeline_version": "1.0.0", "config_snapshot": {"a": 1}, "environment": "prod",
                  "input_tables": ["i"], "output_tables": ["o"], "tags": {"a": "b"}}  # fmt: skip
     begin = commands.queue_run if status == "skipped" else commands.start_run
-    begin(**key, now=AT, spark_version="3.5", **inherited)  # type: ignore[operator]
+    begin(**key, now=AT, spark_version="3.5", **inherited)
     old = ENDINGS[status](key)
     requests.clear()
     retry = commands.retry_run(**key, by="bob", now=LATER)
@@ -624,7 +669,7 @@ def test_retries_of_retries_count(key: Key) -> None:
 @pytest.mark.parametrize("run_id", ["x" * 255, "😀" * 250, "x" * 245])
 def test_retries_of_long_ids(run_id: str, unique: Callable[[str], str]) -> None:
     """An id that would be too long is shortened with a hash; its own retries count on; others' ids differ."""
-    ids = {"pipeline_id": unique("long")}
+    ids: Key = {"pipeline_id": unique("long")}
     found = []
     for one in (run_id, run_id[:-1] + "y"):
         in_status(ids | {"run_id": one}, "failed")

@@ -47,10 +47,21 @@ print(json.dumps([sorted(opened), sorted(calls), sorted(read)]))
 
 def watched(first: str, second: str, **environment: str) -> Any:
     """Import one thing, then watch what importing another does: files opened, calls, variables read."""
-    clean = {"PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": "/nonexistent", **environment}
+    clean = {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "HOME": "/nonexistent",
+        **environment,
+    }
     code = WATCH.format(first=first, second=second)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], env=clean, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -74,7 +85,12 @@ def test_the_watch_sees() -> None:
 
 def test_a_bad_environment_does_not_fail_the_import() -> None:
     """Variables that hold nonsense are refused at first use, not at import."""
-    bad = {"PIPEMODELS_INDEX_SHARDS": "many", "PIPEMODELS_TIMEZONE": "Mars", "AWS_ENDPOINT_URL": "nowhere", "AWS_PROFILE": "x"}
+    bad = {
+        "PIPEMODELS_INDEX_SHARDS": "many",
+        "PIPEMODELS_TIMEZONE": "Mars",
+        "AWS_ENDPOINT_URL": "nowhere",
+        "AWS_PROFILE": "x",
+    }
     assert watched(THEIRS, ALL, **bad) == [[], [], []]
 
 
@@ -83,7 +99,9 @@ def test_importing_brings_no_more_than_it_needs(module: str) -> None:
     """Neither extras nor what tests need; and not what nothing of PynamoDB needs either."""
     asked = f"'{module}' in sys.modules"
     code = f"import sys, pynamodb.models, pendulum; before = {asked}; import {ALL}; print({asked} and not before)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.strip() == "False"
 
 
@@ -102,8 +120,13 @@ def test_everything_public_is_there() -> None:
 @pytest.mark.parametrize("name", ["commands", "queries", "create_tables", "drop_tables", "table_status"])
 def test_what_is_imported_later_is_there_when_asked(name: str) -> None:
     """Rooms that the import leaves out come at the first look, by attribute and by `from … import`."""
-    code = (
-        f"import sys, pipemodels; assert 'pipemodels.queries' not in sys.modules; one = pipemodels.{name}; "
-        f"from pipemodels import {name}; assert one is {name} is pipemodels.{name}; from pipemodels import *; assert {name} is one"
-    )
+    code = f"""
+import sys, pipemodels
+assert "pipemodels.queries" not in sys.modules
+one = pipemodels.{name}
+from pipemodels import {name}
+assert one is {name} is pipemodels.{name}
+from pipemodels import *
+assert {name} is one
+"""
     subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, check=True, timeout=60)

@@ -123,7 +123,7 @@ NOT_STORED = [
 @pytest.mark.parametrize("text", [*NOT_STORED, None, 5, b"2026-01-01T00:00:00.000000Z"])
 def test_what_is_not_the_stored_form_is_refused(text: Any) -> None:
     """Storage is read exactly: what looks nearly right is an error that names the field."""
-    with pytest.raises(ValidationError, match="^created_at: "):
+    with pytest.raises(ValidationError, match=r"^created_at: "):
         read_stored_instant(text, "created_at")
 
 
@@ -136,7 +136,7 @@ def test_the_three_ends_that_are_read(end: str) -> None:
 
 def test_a_zone_without_an_offset_is_naive() -> None:
     """A tzinfo whose utcoffset() is None does not say which instant is meant."""
-    with pytest.raises(NaiveDateTimeError, match="start_time: .* has no UTC offset"):
+    with pytest.raises(NaiveDateTimeError, match=r"start_time: .* has no UTC offset"):
         utc_instant(datetime(2026, 1, 1, tzinfo=NoOffset()), "start_time")
 
 

@@ -36,18 +36,21 @@ AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 
 
 def pipeline(pipeline_id: str, **more: Any) -> PipelineConfig:
+    """Return a pipeline that nobody has stored."""
     fields = {"pipeline_name": "Orders", "source_type": "s3", "destination_type": "iceberg"} | more
     return PipelineConfig(pipeline_id=pipeline_id, **fields)
 
 
 def saved(pipeline_id: str, **more: Any) -> PipelineConfig:
+    """Return a pipeline that was saved."""
     item = pipeline(pipeline_id, **more)
     item.save()
     return item
 
 
 def run(pipeline_id: str, **more: Any) -> PipelineRunLog:
-    fields = {"run_id": "r", "status": "running", "trigger_type": "manual", "start_time": AT} | more
+    """Return a run that nobody has stored."""
+    fields: dict[str, Any] = {"run_id": "r", "status": "running", "trigger_type": "manual", "start_time": AT} | more
     return PipelineRunLog(pipeline_id=pipeline_id, **fields)
 
 
@@ -58,17 +61,18 @@ class Bare(Model):
         base_name = "bare"
 
     key = IdAttribute(hash_key=True)
-    count = NumberAttribute(null=True)
+    amount = NumberAttribute(null=True)
     note = UnicodeAttribute(null=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def bare(module_config: DynamoDBConfig) -> None:
+    """Create the table of the bare model."""
     with using(module_config):
         create_tables([Bare])
 
 
-# -- revisions ---------------------------------------------------------------------------------------------------------
+# -- revisions -----------------------------------------------------------------------------------------------
 
 
 def test_each_save_counts_the_revision(unique: Unique) -> None:
@@ -212,7 +216,7 @@ def test_transactions_keep_revisions_and_the_time_of_the_change(unique: Unique) 
         write.update(second, [PipelineConfig.environment.set("prod")])
         write.delete(third)
     one, two = PipelineConfig.get(first.pipeline_id), PipelineConfig.get(second.pipeline_id)
-    assert (one.revision, one.active_shard, one.is_active) == (2, None, False)
+    assert [one.revision, one.active_shard, one.is_active] == [2, None, False]
     assert (two.revision, two.environment_shard[:5], first.revision, second.revision) == (2, "prod#", 2, 2)
     assert one.updated_at > before[0]
     assert two.updated_at > before[1]
@@ -230,7 +234,7 @@ def test_a_transaction_reads_whole_items(unique: Unique) -> None:
     found.save()
 
 
-# -- batches -----------------------------------------------------------------------------------------------------------
+# -- batches -------------------------------------------------------------------------------------------------
 
 
 def test_a_batch_writes_under_the_conditions_of_save(unique: Unique, requests: list[str]) -> None:
@@ -244,7 +248,9 @@ def test_a_batch_writes_under_the_conditions_of_save(unique: Unique, requests: l
         write.delete(PipelineConfig(pipeline_id=blind.pipeline_id))
     assert requests == ["TransactWriteItems"]
     assert (new.revision, old.revision) == (1, 2)
-    found = {one.pipeline_id: one for one in PipelineConfig.batch_get([x.pipeline_id for x in (new, old, gone, blind)])}
+    found = {
+        one.pipeline_id: one for one in PipelineConfig.batch_get([x.pipeline_id for x in (new, old, gone, blind)])
+    }
     assert found == {new.pipeline_id: new, old.pipeline_id: old}
 
 
@@ -303,7 +309,7 @@ def test_a_batch_without_auto_commit_takes_one_transaction() -> None:
     write.pending_operations = []
 
 
-# -- derived attributes and rules ------------------------------------------------------------------------------------
+# -- derived attributes and rules ----------------------------------------------------------------------------
 
 
 def test_an_update_of_a_source_updates_what_follows(unique: Unique) -> None:
@@ -333,7 +339,7 @@ def test_an_update_of_a_source_must_be_a_value(unique: Unique) -> None:
         PipelineConfig.environment.set(PipelineConfig.description),
         PipelineConfig.environment.set(PipelineConfig.environment | "dev"),
     ):
-        with pytest.raises(ValidationError, match="environment: .* must be set to a value"):
+        with pytest.raises(ValidationError, match=r"environment: .* must be set to a value"):
             item.update([action])
 
 
@@ -346,10 +352,14 @@ def test_an_update_may_say_when_it_was(unique: Unique) -> None:
 
 def test_a_run_derives_shard_epoch_and_duration(unique: Unique) -> None:
     """On save, and on updates of status, start and end."""
-    item = run(unique("p"))
+    item: Any = run(unique("p"))
     item.save()
     shard = item.status_shard[-1]
-    assert (item.status_shard, item.start_epoch, item.duration_seconds) == (f"running#{shard}", Decimal(1795327200), None)
+    assert (item.status_shard, item.start_epoch, item.duration_seconds) == (
+        f"running#{shard}",
+        Decimal(1795327200),
+        None,
+    )
     end = AT + timedelta(seconds=2.5)
     item.update([PipelineRunLog.status.set("success"), PipelineRunLog.end_time.set(end)])
     assert (item.status_shard, item.duration_seconds) == (f"success#{shard}", Decimal("2.5"))
@@ -359,7 +369,7 @@ def test_a_run_derives_shard_epoch_and_duration(unique: Unique) -> None:
     assert item.duration_seconds is None
     item.update([PipelineRunLog.start_time.remove(), PipelineRunLog.end_time.remove()])
     assert (item.start_epoch, item.duration_seconds, item.start_time) == (None, None, None)
-    with pytest.raises(ValidationError, match="start_time: .* changes together with end_time"):
+    with pytest.raises(ValidationError, match=r"start_time: .* changes together with end_time"):
         item.update([PipelineRunLog.start_time.set(AT)])
 
 
@@ -381,10 +391,19 @@ def test_a_table_derives_its_shard(unique: Unique) -> None:
             lambda: PipelineConfig(pipeline_id="p"),
             ["destination_type is required", "pipeline_name is required", "source_type is required"],
         ),
-        (lambda: PipelineRunLog(run_id="r"), ["pipeline_id is required", "status is required", "trigger_type is required"]),
+        (
+            lambda: PipelineRunLog(run_id="r"),
+            ["pipeline_id is required", "status is required", "trigger_type is required"],
+        ),
         (lambda: run("p", start_time=None, end_time=AT), ["end_time needs a start_time"]),
         (
-            lambda: run("p", end_time=AT - timedelta(microseconds=1), status="failed", total_records_failed=2, total_records_processed=1),
+            lambda: run(
+                "p",
+                end_time=AT - timedelta(microseconds=1),
+                status="failed",
+                total_records_failed=2,
+                total_records_processed=1,
+            ),
             [
                 "end_time is before start_time (2026-11-22 06:00:00+00:00)",
                 "error_message is required of what failed: say what went wrong",
@@ -393,13 +412,19 @@ def test_a_table_derives_its_shard(unique: Unique) -> None:
         ),
         (
             lambda: TableConfig(
-                table_id="t", pipeline_id="p", table_name="n", table_type="source", data_format="csv", location="x",
-                archive_after_days=30, retention_days=30,
+                table_id="t",
+                pipeline_id="p",
+                table_name="n",
+                table_type="source",
+                data_format="csv",
+                location="x",
+                archive_after_days=30,
+                retention_days=30,
             ),
             ["archive_after_days must be less than retention_days (30)"],
         ),
     ],
-)  # fmt: skip
+)
 def test_what_keeps_an_item_from_being_stored(item: Callable[[], Any], problems: list[str]) -> None:
     """Missing fields, then rules between fields: all of a kind together, before any request."""
     with pytest.raises(ValidationError) as caught:
@@ -432,12 +457,14 @@ def test_all_problems_of_a_constructor_are_reported_together() -> None:
 def test_an_item_that_is_too_large_names_its_largest_fields(unique: Unique, requests: list[str]) -> None:
     """Nothing is sent."""
     item = pipeline(unique("large"), config={"x": "y" * 400_000}, description="z" * 20_000)
-    with pytest.raises(ItemTooLargeError, match=r"its largest fields: config 400,0\d\d bytes, description 20,011 bytes"):
+    with pytest.raises(
+        ItemTooLargeError, match=r"its largest fields: config 400,0\d\d bytes, description 20,011 bytes"
+    ):
         item.save()
     assert requests == []
 
 
-# -- values ------------------------------------------------------------------------------------------------------------
+# -- values --------------------------------------------------------------------------------------------------
 
 
 def test_items_are_equal_by_value(unique: Unique) -> None:
@@ -457,8 +484,12 @@ def test_items_are_equal_by_value(unique: Unique) -> None:
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda item: pickle.loads(pickle.dumps(item))])
 def test_items_survive_copying_and_pickling(copied: Callable[[Any], Any]) -> None:
     """Whole runs with stages and results are equal after it, instants to the microsecond."""
-    item = run("p", end_time=AT + timedelta(microseconds=7), stages=[StageInfo(stage_name="s", status=RunStatus.SKIPPED)],
-               data_quality_results=[DataQualityResult(check_name="c", passed=True, actual_value={"a": 1})])  # fmt: skip
+    item = run(
+        "p",
+        end_time=AT + timedelta(microseconds=7),
+        stages=[StageInfo(stage_name="s", status=RunStatus.SKIPPED)],
+        data_quality_results=[DataQualityResult(check_name="c", passed=True, actual_value={"a": 1})],
+    )
     assert copied(item) == item
 
 
@@ -473,24 +504,24 @@ def test_records_are_checked_values() -> None:
         stage.status = RunStatus.SUCCESS  # type: ignore[misc]  # what is tested
     with pytest.raises(ValidationError, match="duration_seconds: 5 is no field"):
         StageInfo.from_mapping({"stage_name": "s", "status": "running", "duration_seconds": 5})
-    with pytest.raises(ValidationError, match="stage_nam: 's' is no field; did you mean stage_name?"):
+    with pytest.raises(ValidationError, match=r"stage_nam: 's' is no field; did you mean stage_name?"):
         StageInfo.from_mapping({"stage_nam": "s"})
     with pytest.raises(ValidationError, match="stage_name: None is required; status: None is required"):
         StageInfo.from_mapping({})
 
 
-# -- summaries ---------------------------------------------------------------------------------------------------------
+# -- summaries -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def summary(unique: Unique) -> PipelineConfig:
+def summary(unique: Unique) -> Any:
     """Return an item of an index, beside which nothing lies in its shard."""
     item = saved(unique("summary"), environment=unique("env"), config={"a": 1})
     (found,) = PipelineConfig.environment_index.query(item.environment_shard)
     return found
 
 
-def test_a_summary_holds_what_its_index_holds(summary: PipelineConfig) -> None:
+def test_a_summary_holds_what_its_index_holds(summary: Any) -> None:
     """Projected fields, keys and shards read; what is held and absent is None; the rest raises on access."""
     assert (summary.pipeline_name, summary.is_active, summary.revision) == ("Orders", True, 1)
     assert summary.schedule_expression is None
@@ -501,7 +532,7 @@ def test_a_summary_holds_what_its_index_holds(summary: PipelineConfig) -> None:
         assert not hasattr(summary, name)
 
 
-def test_a_summary_cannot_be_written(summary: PipelineConfig, raw: Raw) -> None:
+def test_a_summary_cannot_be_written(summary: Any, raw: Raw) -> None:
     """Not set, saved, updated, deleted, nor put into a batch or a transaction: it is not the whole item."""
     before = raw(PipelineConfig, summary.pipeline_id)
 
@@ -531,7 +562,7 @@ def test_a_summary_cannot_be_written(summary: PipelineConfig, raw: Raw) -> None:
     assert raw(PipelineConfig, summary.pipeline_id) == before
 
 
-def test_a_refresh_makes_a_summary_whole(summary: PipelineConfig) -> None:
+def test_a_refresh_makes_a_summary_whole(summary: Any) -> None:
     """After `refresh` it can be read and saved."""
     summary.refresh()
     assert summary.config == {"a": 1}
@@ -539,7 +570,7 @@ def test_a_refresh_makes_a_summary_whole(summary: PipelineConfig) -> None:
     assert summary == PipelineConfig.get(summary.pipeline_id)
 
 
-def test_a_summary_is_not_the_item(summary: PipelineConfig) -> None:
+def test_a_summary_is_not_the_item(summary: Any) -> None:
     """It does not equal the whole item, even where all its values do."""
     assert summary != PipelineConfig.get(summary.pipeline_id)
 
@@ -575,24 +606,24 @@ def test_other_reads_give_whole_items(unique: Unique) -> None:
     assert PipelineConfig.count(item.pipeline_id) == 1
 
 
-# -- users' own models -----------------------------------------------------------------------------------------------
+# -- users' own models ---------------------------------------------------------------------------------------
 
 
 def test_a_model_without_revision_or_stamps(unique: Unique, raw: Raw, requests: list[str]) -> None:
     """Nothing of ours is added to it; batches go PynamoDB's way; its own attributes are PynamoDB's."""
-    item = Bare(key=unique("bare"), count=5, note="x")
+    item = Bare(key=unique("bare"), amount=5, note="x")
     item.save()
     item.save()
-    assert raw(Bare, item.key) == {"key": {"S": item.key}, "count": {"N": "5"}, "note": {"S": "x"}}
-    Bare(key=item.key).update([Bare.count.add(1)])
-    assert Bare.get(item.key).count == 6
+    assert raw(Bare, item.key) == {"key": {"S": item.key}, "amount": {"N": "5"}, "note": {"S": "x"}}
+    Bare(key=item.key).update([Bare.amount.add(1)])
+    assert Bare.get(item.key).amount == 6
     requests.clear()
     with Bare.batch_write() as write:
         write.save(Bare(key=item.key, note="y"))
         write.delete(Bare(key=unique("bare")))
     assert requests == ["BatchWriteItem"]
     found = Bare.get(item.key)
-    assert (found.note, found.count) == ("y", None)
+    assert [found.note, found.amount] == ["y", None]
     found.delete()
     assert raw(Bare, item.key) is None
 
@@ -645,7 +676,7 @@ def test_an_index_key_that_differs_from_the_model_is_refused() -> None:
 
     declare({"kind": TextAttribute(null=True)})
     for attribute in ({}, {"kind": NumberAttribute()}, {"kind": TextAttribute(attr_name="other")}):
-        with pytest.raises(TypeError, match="Odd.kind: the key of ByKind is declared otherwise there"):
+        with pytest.raises(TypeError, match=r"Odd.kind: the key of ByKind is declared otherwise there"):
             declare(attribute)
 
 
@@ -663,7 +694,7 @@ def test_a_stamped_model_of_ones_own(unique: Unique) -> None:
     team = Team(team_id=unique("team"), founded=AT)
     team.save()
     team.update([Team.founded.remove()])
-    assert (team.revision, team.founded) == (2, None)
+    assert [team.revision, team.founded] == [2, None]
     assert Team.get(team.team_id) == team
 
 
@@ -673,4 +704,4 @@ def test_existing_tables_can_be_read(unique: Unique) -> None:
         {"pipeline_id": {"S": "p"}, "run_id": {"S": "r"}, "status": {"S": "failed"}, "trigger_type": {"S": "x"},
          "start_time": {"S": "2026-11-22T06:00:00.000000+0000"}, "unknown": {"SS": ["a"]}}
     )  # fmt: skip
-    assert (found.start_time, found.status, found.revision, found.error_message) == (AT, RunStatus.FAILED, None, None)
+    assert [found.start_time, found.status, found.revision, found.error_message] == [AT, RunStatus.FAILED, None, None]

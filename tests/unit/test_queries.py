@@ -38,12 +38,14 @@ NAIVE = datetime(2026, 1, 1)
 
 
 def pipeline(pipeline_id: str, **more: Any) -> Any:
+    """Create a pipeline."""
     return commands.create_pipeline(
         **{"pipeline_id": pipeline_id, "pipeline_name": "n", "source_type": "s", "destination_type": "d", **more}
     )
 
 
 def table(table_id: str, **more: Any) -> Any:
+    """Create a table."""
     return commands.create_table(
         **{"table_id": table_id, "pipeline_id": "p", "table_name": "t", "table_type": "source", "data_format": "csv",
            "location": "x", **more}
@@ -51,12 +53,13 @@ def table(table_id: str, **more: Any) -> Any:
 
 
 def run(pipeline_id: str, number: int | str, **more: Any) -> PipelineRunLog:
+    """Return a run that nobody has stored."""
     start = AT + timedelta(seconds=number if isinstance(number, int) else 0)
-    fields = {"status": "running", "trigger_type": "m", "start_time": start} | more
+    fields: dict[str, Any] = {"status": "running", "trigger_type": "m", "start_time": start} | more
     return PipelineRunLog(pipeline_id=pipeline_id, run_id=f"{pipeline_id}-{number}", **fields)
 
 
-# -- single items ------------------------------------------------------------------------------------------------------
+# -- single items --------------------------------------------------------------------------------------------
 
 
 def test_get_and_find_a_pipeline(unique: Unique, requests: list[str]) -> None:
@@ -64,7 +67,8 @@ def test_get_and_find_a_pipeline(unique: Unique, requests: list[str]) -> None:
     item = pipeline(unique("one"))
     requests.clear()
     assert queries.get_pipeline(item.pipeline_id) == queries.find_pipeline(item.pipeline_id) == item
-    assert queries.find_pipeline(gone := unique("gone")) is None
+    gone = unique("gone")
+    assert queries.find_pipeline(gone) is None
     with pytest.raises(ItemNotFoundError, match=f"^there is no pipeline '{gone}'$"):
         queries.get_pipeline(gone)
     assert requests == ["GetItem"] * 4
@@ -74,7 +78,8 @@ def test_get_and_find_a_table(unique: Unique) -> None:
     """As for pipelines."""
     item = table(unique("one"))
     assert queries.get_table(item.table_id) == queries.find_table(item.table_id) == item
-    assert queries.find_table(gone := unique("gone")) is None
+    gone = unique("gone")
+    assert queries.find_table(gone) is None
     with pytest.raises(ItemNotFoundError, match=f"^there is no table '{gone}'$"):
         queries.get_table(gone)
 
@@ -99,7 +104,9 @@ def test_a_run_id_that_several_pipelines_use(unique: Unique) -> None:
     run_id = unique("shared")
     for name in ("a", "b", "c"):
         commands.start_run(pipeline_id=unique(name), run_id=run_id)
-    with pytest.raises(ValidationError, match="names runs of 'a-.*' and 'b-.*', or more: give pipeline_id too|names runs of"):
+    with pytest.raises(
+        ValidationError, match=r"names runs of 'a-.*' and 'b-.*', or more: give pipeline_id too|names runs of"
+    ):
         queries.find_run(run_id=run_id)
 
 
@@ -138,13 +145,15 @@ def test_bad_arguments_are_refused_before_any_request(work: Callable[[], Any], r
     assert requests == []
 
 
-# -- listings ----------------------------------------------------------------------------------------------------------
+# -- listings ------------------------------------------------------------------------------------------------
 
 
 def test_active_pipelines(unique: Unique) -> None:
     """Those that are active, of all environments or one, the last changed first."""
     environment = unique("env")
-    first, second, third = (pipeline(unique("a"), environment=environment, now=AT + timedelta(seconds=n)) for n in range(3))
+    first, second, third = (
+        pipeline(unique("a"), environment=environment, now=AT + timedelta(seconds=n)) for n in range(3)
+    )
     pipeline(unique("a"), environment=environment, is_active=False)
     other = pipeline(unique("a"), environment="other", now=AT)
     commands.update_pipeline(pipeline_id=first.pipeline_id, changes={"description": "x"}, now=AT + timedelta(days=9))
@@ -161,7 +170,9 @@ def test_active_pipelines(unique: Unique) -> None:
 def test_tables_of_a_pipeline_and_of_a_type(unique: Unique) -> None:
     """By type, and by pipeline; one type only where it is said."""
     pipeline_id = unique("tables")
-    items = [table(unique(kind), pipeline_id=pipeline_id, table_type=kind) for kind in ("source", "lookup", "destination")]
+    items = [
+        table(unique(kind), pipeline_id=pipeline_id, table_type=kind) for kind in ("source", "lookup", "destination")
+    ]
     assert ids(queries.tables_of_pipeline(pipeline_id)) == ids([items[2], items[1], items[0]])
     assert ids(queries.tables_of_pipeline(pipeline_id, "lookup")) == ids([items[1]])
     other = table(unique("lookup"), pipeline_id=pipeline_id + "0", table_type="lookup")
@@ -187,7 +198,10 @@ def test_runs_of_a_pipeline(unique: Unique) -> None:
         ({"since": at[3], "until": at[3]}, []),
         ({"since": at[5], "until": at[3]}, []),
         ({"status": "success"}, items[::-2]),
-        ({"status": RunStatus.RUNNING, "since": at[4].astimezone(ZoneInfo("Asia/Tokyo"))}, [items[8], items[6], items[4]]),
+        (
+            {"status": RunStatus.RUNNING, "since": at[4].astimezone(ZoneInfo("Asia/Tokyo"))},
+            [items[8], items[6], items[4]],
+        ),
     ]
     for arguments, expected in cases:
         results = queries.runs_of_pipeline(pipeline_id, **arguments)
@@ -208,7 +222,12 @@ def test_runs_of_a_status(unique: Unique) -> None:
     """Running and failed runs of all pipelines, the last started first."""
     long_ago = datetime(2001, 1, 1, tzinfo=UTC)
     items = write([run(unique("s"), n, start_time=long_ago + timedelta(days=n)) for n in range(6)])
-    failed = write([run(unique("f"), n, status="failed", error_message="e", start_time=long_ago + timedelta(days=n)) for n in range(6)])
+    failed = write(
+        [
+            run(unique("f"), n, status="failed", error_message="e", start_time=long_ago + timedelta(days=n))
+            for n in range(6)
+        ]
+    )
     period = {"since": long_ago, "until": long_ago + timedelta(days=30)}
     assert ids(queries.runs_by_status("running", **period)) == ids(items[::-1])
     assert ids(queries.runs_by_status(RunStatus.FAILED, **period)) == ids(failed[::-1])
@@ -235,7 +254,7 @@ def test_ids_of_enums_find_what_they_stored(unique: Unique) -> None:
     assert queries.runs_of_pipeline(Colour.RED).count() == queries.runs_of_pipeline("red").count() > 0
 
 
-# -- statistics --------------------------------------------------------------------------------------------------------
+# -- statistics ----------------------------------------------------------------------------------------------
 
 
 def test_statistics(unique: Unique) -> None:
@@ -303,7 +322,7 @@ def test_percentiles_by_brute_force(percent: int) -> None:
     assert nearest_rank([], percent) is None
 
 
-# -- times in a zone ---------------------------------------------------------------------------------------------------
+# -- times in a zone -----------------------------------------------------------------------------------------
 
 
 def test_in_timezone(unique: Unique) -> None:
@@ -332,7 +351,7 @@ def test_a_view_can_be_copied() -> None:
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "../UTC"])
 def test_unknown_zones_are_refused(zone: str) -> None:
     """The error says what a zone name looks like."""
-    with pytest.raises(ValidationError, match="timezone: .* is no IANA time zone name"):
+    with pytest.raises(ValidationError, match=r"timezone: .* is no IANA time zone name"):
         queries.in_timezone(AT, zone)
 
 

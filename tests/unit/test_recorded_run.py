@@ -15,16 +15,20 @@ AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 
 
 class Unprintable(Exception):
+    """An error without a text."""
+
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
 
 @pytest.fixture
 def pipeline_id(unique: Callable[[str], str]) -> str:
+    """Return the id of a pipeline without runs."""
     return unique("recorded")
 
 
 def only_run(pipeline_id: str) -> PipelineRunLog:
+    """Return a pipeline's only run."""
     (run,) = PipelineRunLog.query(pipeline_id)
     return run
 
@@ -89,10 +93,14 @@ def test_a_block_that_fails(pipeline_id: str) -> None:
         (Unprintable(), RunStatus.FAILED, "Unprintable"),
         (ValueError("half \ud800 of a pair"), RunStatus.FAILED, "ValueError: half ? of a pair"),
         (ValueError("ü" * 10_000), RunStatus.FAILED, "ValueError: " + "ü" * 3_988),
-        (ExceptionGroup("two", [ValueError("a"), KeyError("b")]), RunStatus.FAILED, "ExceptionGroup: two (2 sub-exceptions)"),
+        (
+            ExceptionGroup("two", [ValueError("a"), KeyError("b")]),
+            RunStatus.FAILED,
+            "ExceptionGroup: two (2 sub-exceptions)",
+        ),
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, BaseException) else None,
-)  # fmt: skip
+)
 def test_every_way_out(pipeline_id: str, error: BaseException, status: RunStatus, message: str | None) -> None:
     """A block that is stopped is cancelled, one that exits with 0 a success, any other a failure."""
     run = record(pipeline_id, error)
@@ -109,7 +117,11 @@ def test_a_huge_stack_keeps_its_end(pipeline_id: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(KeyError("x"), RunStatus.FAILED), (KeyboardInterrupt(), RunStatus.CANCELLED), (SystemExit(0), RunStatus.SUCCESS)],
+    [
+        (KeyError("x"), RunStatus.FAILED),
+        (KeyboardInterrupt(), RunStatus.CANCELLED),
+        (SystemExit(0), RunStatus.SUCCESS),
+    ],
 )
 def test_a_stage_ends_with_the_error_of_its_block(pipeline_id: str, error: BaseException, status: RunStatus) -> None:
     """The stage ends as the run does, with the message, and the error goes on."""

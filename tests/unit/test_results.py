@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,16 +50,22 @@ def pipelines(unique: Unique, count: int, environment: str, **more: Any) -> list
         [
             PipelineConfig(
                 **{
-                    "pipeline_id": unique("listed"), "pipeline_name": f"n{n}", "source_type": "s", "destination_type": "d",
-                    "environment": environment, "created_at": AT + timedelta(seconds=n), **more,
+                    "pipeline_id": unique("listed"),
+                    "pipeline_name": f"n{n}",
+                    "source_type": "s",
+                    "destination_type": "d",
+                    "environment": environment,
+                    "created_at": AT + timedelta(seconds=n),
+                    **more,
                 }
             )
             for n in range(count)
         ]
-    )  # fmt: skip
+    )
 
 
 def ids(items: Any) -> list[str]:
+    """Return the ids of items, in order."""
     return [getattr(item, "run_id", None) or getattr(item, "table_id", None) or item.pipeline_id for item in items]
 
 
@@ -78,6 +85,7 @@ def by_pages(results: Results[Any], limit: int) -> list[str]:
 
 @pytest.fixture
 def environment(unique: Unique) -> str:
+    """Return an environment without pipelines."""
     return unique("environment")
 
 
@@ -109,10 +117,18 @@ def test_ties_are_neither_missed_nor_repeated(limit: int, unique: Unique) -> Non
 def test_runs_of_one_status_at_one_instant(unique: Unique) -> None:
     """Ties in the runs' index too, across shards, and with the period's ends."""
     pipeline_id, at = unique("ties"), AT + timedelta(days=400)
-    items = write([
-        PipelineRunLog(pipeline_id=pipeline_id, run_id=f"{pipeline_id}-{n}", status="skipped", trigger_type="x", start_time=at)
-        for n in range(50)
-    ])  # fmt: skip
+    items = write(
+        [
+            PipelineRunLog(
+                pipeline_id=pipeline_id,
+                run_id=f"{pipeline_id}-{n}",
+                status="skipped",
+                trigger_type="x",
+                start_time=at,
+            )
+            for n in range(50)
+        ]
+    )
     results = queries.runs_by_status("skipped", since=at, until=at + timedelta(microseconds=1))
     assert sorted(by_pages(results, 7)) == sorted(ids(items))
     assert queries.runs_by_status("skipped", since=at + timedelta(microseconds=1)).count() == 0
@@ -197,7 +213,9 @@ def test_a_deleted_item_is_left_out_and_the_page_still_full(
     original = module._batch_get
 
     def without_newest(connection: Any, wanted: Any, names: Any) -> Any:
-        return (one for one in original(connection, wanted, names) if one["pipeline_id"]["S"] != items[-1].pipeline_id)
+        return (
+            one for one in original(connection, wanted, names) if one["pipeline_id"]["S"] != items[-1].pipeline_id
+        )
 
     monkeypatch.setattr(module, "_batch_get", without_newest)
     page = queries.pipelines_by_environment(environment).in_full().page(3)
@@ -210,10 +228,8 @@ def test_unprocessed_keys_are_asked_for_again(
     """What DynamoDB leaves out of a reply is asked for until it comes, or reported as throttled."""
     from pynamodb.connection import TableConnection
 
-    from pipemodels.queries import results as module
-
     waits: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     items = pipelines(unique, 5, environment)
     original = TableConnection.batch_get_item
     table = PipelineConfig.Meta.table_name
@@ -230,7 +246,10 @@ def test_unprocessed_keys_are_asked_for_again(
     assert all(0 <= wait <= 0.05 * 2**attempt for attempt, wait in enumerate(waits))
 
     def none_at_all(self: Any, keys: Any, **_: Any) -> Any:
-        return {"Responses": {}, "UnprocessedKeys": {table: {"Keys": [{"pipeline_id": {"S": k["pipeline_id"]}} for k in keys]}}}
+        return {
+            "Responses": {},
+            "UnprocessedKeys": {table: {"Keys": [{"pipeline_id": {"S": k["pipeline_id"]}} for k in keys]}},
+        }
 
     monkeypatch.setattr(TableConnection, "batch_get_item", none_at_all)
     with pytest.raises(ThrottledError, match="DynamoDB is busy and left items out; try again"):
@@ -240,7 +259,7 @@ def test_unprocessed_keys_are_asked_for_again(
 @pytest.mark.parametrize("limit", [0, -1, 1001, 1.0, "5", None, True])
 def test_limits_that_are_refused(limit: Any, requests: list[str]) -> None:
     """A page holds 1 to 1,000 items."""
-    with pytest.raises(ValidationError, match="limit: .* must be a whole number from 1 to 1000"):
+    with pytest.raises(ValidationError, match=r"limit: .* must be a whole number from 1 to 1000"):
         queries.all_pipelines().page(limit)
     assert requests == []
 
@@ -262,7 +281,9 @@ def test_a_cursor_is_bound_to_its_query(unique: Unique, environment: str, other_
         elsewhere,
     ]
     for other in others:
-        with pytest.raises(ValidationError, match="cursor: .* is no cursor of this query: take the one that its page returned"):
+        with pytest.raises(
+            ValidationError, match=r"cursor: .* is no cursor of this query: take the one that its page returned"
+        ):
             other.page(3, cursor)
     assert len(queries.pipelines_by_environment(environment).page(3, cursor)) == 3
     assert len(queries.pipelines_by_environment(environment).in_full().page(3, cursor)) == 3
@@ -333,7 +354,9 @@ def test_scans(unique: Unique, other_config: DynamoDBConfig) -> None:
             assert sorted(by_pages(results, limit)) == sorted(ids(items))
         assert (results.count(), queries.all_tables().count()) == (12, 0)
         assert sorted(by_pages(results.in_full(), 5)) == sorted(ids(items))
-        table = TableConfig(table_id="t", pipeline_id="p", table_name="t", table_type="source", data_format="csv", location="x")
+        table = TableConfig(
+            table_id="t", pipeline_id="p", table_name="t", table_type="source", data_format="csv", location="x"
+        )
         table.save()
         assert list(queries.all_tables()) == [table]
 

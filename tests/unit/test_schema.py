@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,10 +47,12 @@ def client() -> Any:
 
 
 def call(operation: str, **request: Any) -> Any:
+    """Send a request past PynamoDB."""
     return client()._make_api_call(operation, request)
 
 
 def statuses(prefix: str, state: str, **more: Any) -> list[TableStatus]:
+    """Return the statuses of all tables, if they are the same."""
     return [TableStatus(prefix + name, state, **more) for name in NAMES]
 
 
@@ -66,7 +69,9 @@ def test_create_status_drop(prefix: str) -> None:
 def test_creating_again_changes_nothing(prefix: str) -> None:
     """A second time finds all there and creates nothing; what the tables hold stays."""
     create_tables()
-    TableConfig(table_id="t", pipeline_id="p", table_name="t", table_type="source", data_format="csv", location="x").save()
+    TableConfig(
+        table_id="t", pipeline_id="p", table_name="t", table_type="source", data_format="csv", location="x"
+    ).save()
     sent: list[str] = []
     client().meta.events.register("before-call.dynamodb", lambda model, **_: sent.append(model.name))
     assert [one.state for one in create_tables()] == ["ACTIVE"] * 3
@@ -133,7 +138,9 @@ def test_another_refusal_of_a_creation_is_an_error(prefix: str, monkeypatch: pyt
     from pynamodb.exceptions import TableError
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise TableError("no", ClientError({"Error": {"Code": "LimitExceededException", "Message": "too many"}}, "CreateTable"))
+        raise TableError(
+            "no", ClientError({"Error": {"Code": "LimitExceededException", "Message": "too many"}}, "CreateTable")
+        )
 
     monkeypatch.setattr(PipelineConfig, "create_table", refuse)
     with pytest.raises(StorageError, match=f"table '{prefix}pipeline_config': LimitExceededException: too many"):
@@ -142,11 +149,16 @@ def test_another_refusal_of_a_creation_is_an_error(prefix: str, monkeypatch: pyt
 
 def table(name: str, **changes: Any) -> dict[str, Any]:
     """Return the request that makes the table of pipelines, with changes."""
+
     def key(*names: str) -> list[dict[str, str]]:
         return [{"AttributeName": one, "KeyType": kind} for one, kind in zip(names, ("HASH", "RANGE"), strict=False)]
 
     def index(index_name: str, *names: str, projection: Any = None) -> dict[str, Any]:
-        return {"IndexName": index_name, "KeySchema": key(*names), "Projection": projection or {"ProjectionType": "ALL"}}
+        return {
+            "IndexName": index_name,
+            "KeySchema": key(*names),
+            "Projection": projection or {"ProjectionType": "ALL"},
+        }
 
     indexes = {
         "ActivePipelinesIndex": index("ActivePipelinesIndex", "active_shard", "updated_at"),
@@ -159,9 +171,14 @@ def table(name: str, **changes: Any) -> dict[str, Any]:
     names = {one["AttributeName"] for one in [*keys, *(part for one in made for part in one["KeySchema"])]}
     types = changes.get("types", {})
     return {
-        "TableName": name, "KeySchema": keys, "GlobalSecondaryIndexes": made, "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": one, "AttributeType": types.get(one, "S")} for one in sorted(names)],
-    }  # fmt: skip
+        "TableName": name,
+        "KeySchema": keys,
+        "GlobalSecondaryIndexes": made,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": one, "AttributeType": types.get(one, "S")} for one in sorted(names)
+        ],
+    }
 
 
 DIFFERENCES: list[tuple[dict[str, Any], str]] = [
@@ -180,11 +197,18 @@ DIFFERENCES: list[tuple[dict[str, Any], str]] = [
         "wanted HASH active_shard (S), RANGE updated_at (S)",
     ),
     (
-        {"indexes": {"EnvironmentIndex": {"names": ["environment_shard", "created_at"], "projection": {"ProjectionType": "KEYS_ONLY"}}}},
+        {
+            "indexes": {
+                "EnvironmentIndex": {
+                    "names": ["environment_shard", "created_at"],
+                    "projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            }
+        },
         "index EnvironmentIndex does not project destination_type, environment, is_active, pipeline_name, revision, "
         "schedule_expression, source_type, updated_at, version",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("changes", "difference"), DIFFERENCES)
@@ -216,8 +240,10 @@ def test_more_than_is_wanted_is_no_difference(prefix: str) -> None:
 def described(monkeypatch: pytest.MonkeyPatch, descriptions: list[Any]) -> Iterator[None]:
     """Answer looks at tables from a list; the last answer stays."""
     waits: list[float] = []
-    monkeypatch.setattr(schema, "_description", lambda model: descriptions.pop(0) if len(descriptions) > 1 else descriptions[0])
-    monkeypatch.setattr(schema.time, "sleep", waits.append)
+    monkeypatch.setattr(
+        schema, "_description", lambda model: descriptions.pop(0) if len(descriptions) > 1 else descriptions[0]
+    )
+    monkeypatch.setattr(time, "sleep", waits.append)
     yield
     assert set(waits) == {schema._POLL_SECONDS}
 
@@ -227,12 +253,15 @@ def test_creating_waits_until_table_and_indexes_are_active(prefix: str, monkeypa
     create_tables([PipelineConfig])
     active = PipelineConfig.describe_table()
     creating = active | {"TableStatus": "CREATING"}
-    indexing = active | {"GlobalSecondaryIndexes": [one | {"IndexStatus": "CREATING"} for one in active["GlobalSecondaryIndexes"]]}
+    indexing = active | {
+        "GlobalSecondaryIndexes": [one | {"IndexStatus": "CREATING"} for one in active["GlobalSecondaryIndexes"]]
+    }
     with described(monkeypatch, [active, None, creating, indexing, active]):
         assert [one.state for one in create_tables([PipelineConfig])] == ["ACTIVE"]
     monkeypatch.setattr(schema, "_description", lambda model: creating)
     with pytest.raises(
-        StorageError, match=f"table '{prefix}pipeline_config' was not active in time; look at: pipemodels tables status"
+        StorageError,
+        match=f"table '{prefix}pipeline_config' was not active in time; look at: pipemodels tables status",
     ):
         create_tables([PipelineConfig], timeout_seconds=-1)
 

@@ -26,7 +26,7 @@ class NoOffset(tzinfo):
     def utcoffset(self, _: datetime | None) -> None:
         """Return nothing."""
 
-    tzname = dst = utcoffset  # type: ignore[assignment]  # they know nothing either
+    tzname = dst = utcoffset  # they know nothing either
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,10 @@ def test_an_assertion_that_holds_says_nothing(holds: Callable[[], None]) -> None
         (lambda: assert_utc_timezone(NOON.astimezone(NEW_YORK)), "not UTC: .* is -1 day, 19:00:00 from it"),
         (lambda: assert_utc_timezone(NOON.astimezone(ZoneInfo("Europe/London"))), "is in Europe/London"),
         (lambda: assert_timezone_equals(NOON, "Europe/London"), "in UTC, not in Europe/London"),
-        (lambda: assert_timezone_equals(FOLD, timezone(timedelta(hours=-4))), "in America/New_York, not in UTC-04:00"),
+        (
+            lambda: assert_timezone_equals(FOLD, timezone(timedelta(hours=-4))),
+            "in America/New_York, not in UTC-04:00",
+        ),
         (lambda: assert_timezones_equivalent(FOLD, FOLD.replace(fold=1)), "different instants"),
         (lambda: assert_timezones_equivalent(NOON, NOON + timedelta(microseconds=1)), "different instants"),
         (lambda: assert_timezones_equivalent(NOON, NOON.replace(tzinfo=None)), "has no UTC offset"),
