@@ -7,7 +7,11 @@ commands.create_pipeline(pipeline_id="orders_daily", pipeline_name="Orders", sou
 destination_type="iceberg")
 """
 
-from pipemodels import commands, queries
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from pipemodels.config import DynamoDBConfig, configure, current_config, using
 from pipemodels.errors import (
     AlreadyExistsError,
@@ -36,9 +40,36 @@ from pipemodels.models import (
     TableConfig,
     TableType,
 )
-from pipemodels.schema import create_tables, drop_tables, table_status
+
+if TYPE_CHECKING:
+    from pipemodels import commands, queries
+    from pipemodels.schema import create_tables, drop_tables, table_status
 
 __version__ = "0.1.0"
+
+# imported when they are first asked for: who only reads a model does not wait for them
+_LATER = {
+    "commands": "pipemodels.commands",
+    "queries": "pipemodels.queries",
+    "create_tables": "pipemodels.schema",
+    "drop_tables": "pipemodels.schema",
+    "table_status": "pipemodels.schema",
+}
+
+
+if not TYPE_CHECKING:  # a checker would take any name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(_LATER[name])
+        found = module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LATER})
+
 
 __all__ = [
     "AlreadyExistsError",

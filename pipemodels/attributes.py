@@ -129,7 +129,7 @@ class CheckedAttribute(Attribute[_T]):
 
     def set(self, value: Any) -> SetAction | RemoveAction:
         """Return the update that sets the value; None removes it."""
-        return super().set(self.operand(value))
+        return self.remove() if value is None else super().set(self.operand(value))
 
     # -- in an item -----------------------------------------------------------------------------------------------
 
@@ -455,7 +455,9 @@ class _ListAttribute(CheckedAttribute[list[_T]], Generic[_T]):
 
     def contains(self, item: Any) -> Contains:
         """Return the condition that the list holds this element."""
-        return super().contains(item if isinstance(item, _Operand | Attribute) else Value(self.tagged([item])["L"][0]))
+        return super().contains(
+            item if isinstance(item, _Operand | Attribute) else Value(self.tagged([item])["L"][0])
+        )
 
     def element(self, value: Any, path: str) -> _T:
         """Return one element, checked and normalised."""

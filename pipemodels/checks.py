@@ -97,11 +97,10 @@ def exact_number(value: int | Decimal) -> int | Decimal:
 
 
 # Source: the pattern that semver.org suggests, for SemVer 2.0.0.
-_SEMVER = re.compile(
+_SEMVER = (  # patterns are compiled, and kept by `re`, when they are first used
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
     r"(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?"
-    r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?",
-    re.ASCII,
+    r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
 
 
@@ -109,7 +108,8 @@ def version_problem(value: object) -> str | None:
     """Say why this is no semantic version."""
     if reason := text_problem(value):
         return reason
-    return None if _SEMVER.fullmatch(plain_text(cast(str, value))) else "is no semantic version, e.g. 1.4.0"
+    is_version = re.fullmatch(_SEMVER, plain_text(cast(str, value)), re.ASCII)
+    return None if is_version else "is no semantic version, e.g. 1.4.0"
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -119,7 +119,7 @@ _DAY, _MONTH, _WEEKDAY, _YEAR = (1, 31, ()), (1, 12, _MONTHS), (0, 7, _DAYS), (1
 _Limits = tuple[int, int, tuple[str, ...]]
 _Shape = tuple[_Limits, ...]
 _FIELDS: _Shape = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
-_RATE = re.compile(r"rate\((1 (minute|hour|day)|(?!1 )[1-9]\d{0,8} (minutes|hours|days))\)", re.ASCII)
+_RATE = r"rate\((1 (minute|hour|day)|(?!1 )[1-9]\d{0,8} (minutes|hours|days))\)"
 
 
 def schedule_problem(value: object) -> str | None:
@@ -130,7 +130,7 @@ def schedule_problem(value: object) -> str | None:
     if reason := text_problem(value):
         return reason
     text = plain_text(cast(str, value))
-    if _RATE.fullmatch(text):
+    if re.fullmatch(_RATE, text, re.ASCII):
         return None
     if text.startswith("cron(") and text.endswith(")"):
         text = text[len("cron(") : -1]
@@ -152,9 +152,11 @@ def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
         return False
     if base in {"*", "?"}:
         return True
-    if limits in (_DAY, _WEEKDAY) and (special := _SPECIAL_DAY[limits].fullmatch(base)):
-        number = special[1] and _cron_number(special[1], names, low)
-        return number is None if not special[1] else number is not None and low <= number <= high
+    if limits in (_DAY, _WEEKDAY) and (special := re.fullmatch(_SPECIAL_DAY[limits], base, re.ASCII)):
+        if not special[1]:
+            return True
+        number = _cron_number(special[1], names, low)
+        return number is not None and low <= number <= high
     first, dash, last = base.partition("-")
     ends = [_cron_number(end, names, low) for end in ([first, last] if dash else [first])]
     if any(end is None or not low <= end <= high for end in ends):
@@ -165,8 +167,8 @@ def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
 
 # the last day, the working day nearest to a day; the last, or the n-th, such weekday of the month
 _SPECIAL_DAY = {
-    _DAY: re.compile(r"L|LW|([0-9]{1,2})W", re.ASCII),
-    _WEEKDAY: re.compile(r"L|([0-9]|[A-Za-z]{3})(?:L|#[1-5])", re.ASCII),
+    _DAY: r"L|LW|([0-9]{1,2})W",
+    _WEEKDAY: r"L|([0-9]|[A-Za-z]{3})(?:L|#[1-5])",
 }
 
 

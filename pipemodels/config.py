@@ -20,15 +20,15 @@ from zoneinfo import ZoneInfo
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config as BotocoreConfig
-from botocore.utils import is_valid_uri
 from botocore.exceptions import NoRegionError, ProfileNotFound
+from botocore.utils import is_valid_uri
 from pynamodb.connection import Connection, TableConnection
 
 from pipemodels.checks import id_problem
 from pipemodels.errors import Problem, ValidationError, translated
 
-_PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,200}")
-_REGION = re.compile(r"(?![0-9]+$)(?!-)[a-z0-9-]{1,60}(?<!-)")
+_PREFIX = r"[A-Za-z0-9_.-]{0,200}"
+_REGION = r"(?![0-9]+$)(?!-)[a-z0-9-]{1,60}(?<!-)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,9 +184,9 @@ def _text_problems(name: str, value: str) -> Iterator[Problem]:
         yield Problem(name, value, "must not be empty")
     if name == "endpoint_url" and (reason := _url_problem(value)):
         yield Problem(name, re.sub(r".*@", "***@", value, flags=re.DOTALL), reason)  # never show a password
-    if name == "table_prefix" and not _PREFIX.fullmatch(value):
+    if name == "table_prefix" and not re.fullmatch(_PREFIX, value):
         yield Problem(name, value, "may hold up to 200 letters, digits and _ . - only")
-    if name == "region_name" and not _REGION.fullmatch(value):
+    if name == "region_name" and not re.fullmatch(_REGION, value):
         yield Problem(name, value, "is no region name, e.g. eu-central-1")
     if name == "environment" and (reason := id_problem(value)):
         yield Problem(name, value, reason)

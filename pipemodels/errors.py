@@ -24,6 +24,15 @@ from pynamodb.exceptions import DoesNotExist, PynamoDBException, TableDoesNotExi
 _SHOWN = 200  # characters of a value that an error message shows
 
 
+def shown(value: object) -> str:
+    """Return a value as an error message shows it: shortened, and never failing."""
+    try:
+        text = repr(value)
+    except Exception:  # a repr of somebody else, or an int of more digits than Python prints
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with one input: the field, the value that was given and what to do about it."""
@@ -33,13 +42,7 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        try:
-            shown = repr(self.value)
-        except Exception:  # a repr of somebody else, or an int of more digits than Python prints
-            shown = f"<{type(self.value).__name__}>"
-        if len(shown) > _SHOWN:
-            shown = f"{shown[: _SHOWN - 1]}…"
-        return f"{self.field}: {shown} {self.reason}"
+        return f"{self.field}: {shown(self.value)} {self.reason}"
 
 
 class PipemodelsError(Exception):

@@ -19,8 +19,8 @@ _STORED = re.compile(
     r"(?:Z|\+0000|\+00:00)",  # the last two: as PynamoDB's own attribute wrote it
     re.ASCII,
 )
-_RFC_3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII
+_RFC_3339 = (  # compiled, and kept by `re`, when it is first used
+    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))"
 )
 _LAST_MICROSECOND = "59.999999"
 
@@ -86,7 +86,7 @@ def parse_instant(text: object, field: str = "instant") -> pendulum.DateTime:
     Raises:
         ValidationError: the text is no such date and time, has no offset, or leaves the years 1 to 9999.
     """
-    match = _RFC_3339.fullmatch(text) if isinstance(text, str) else None
+    match = re.fullmatch(_RFC_3339, text, re.ASCII) if isinstance(text, str) else None
     if match is None:
         raise ValidationError.of(field, text, "is no RFC 3339 date and time, e.g. 2026-11-22T06:04:09Z")
     date, minute, second, fraction, sign, hours, minutes = match.groups()

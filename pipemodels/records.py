@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any, Self
 
 from pipemodels.errors import Problem, ValidationError, joined
@@ -84,6 +83,8 @@ def unknown_fields(names: Mapping[str, Any], known: list[str]) -> list[Problem]:
     problems = []
     for name, value in names.items():
         if name not in known:
+            from difflib import get_close_matches  # here: only who mistypes a name waits for it
+
             near = get_close_matches(str(name), known, n=1)
             problems.append(
                 Problem(str(name), value, f"is no field; did you mean {near[0]}?" if near else "is no field")

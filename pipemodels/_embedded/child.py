@@ -61,7 +61,7 @@ class _Server:
         """Serve ministack, which loads its state before the first request and saves it after the last."""
         from hypercorn.asyncio import serve
         from hypercorn.config import Config
-        from ministack.app import app  # type: ignore[import-untyped]  # it has no types
+        from ministack.app import app
 
         config = Config()
         config.bind = [f"fd://{self._listener}"]

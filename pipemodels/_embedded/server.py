@@ -50,9 +50,7 @@ def library() -> str:
 class Server:
     """The running server process."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], port: int, control: int, session: Path, log: Path
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, control: int, session: Path, log: Path) -> None:
         self.endpoint_url = f"http://127.0.0.1:{port}"
         self._process = process
         self._port = port
@@ -109,9 +107,7 @@ class Server:
                 if status == child.UNCHANGED:
                     return False
                 if not is_saved(self._session):
-                    raise self._failure(
-                        f"ended without saving (status {status}); the last saved state is kept"
-                    )
+                    raise self._failure(f"ended without saving (status {status}); the last saved state is kept")
             if time.monotonic() > deadline:
                 raise self._failure(f"did not save within {_SAVE_SECONDS:g} s; the last saved state is kept")
         return True

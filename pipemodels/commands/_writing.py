@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
+from pynamodb.expressions.operand import Path, Value
+from pynamodb.expressions.update import Action, SetAction
+from pynamodb.models import Model as PynamoModel
 
 from pipemodels.config import current_config
 from pipemodels.documents import refuse_too_large
@@ -69,6 +71,23 @@ class Target:
         return translated(self.name, table=table, decode=self.model.from_raw_data)
 
 
+def all_checked(*checks: Callable[[], Any]) -> list[Any]:
+    """Return what each check returns; the problems of all are reported together.
+
+    Raises:
+        ValidationError: with every problem, in the order of the checks.
+    """
+    results, errors = [], []
+    for check in checks:
+        try:
+            results.append(check())
+        except ValidationError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else joined((one for error in errors for one in error.problems), errors)
+    return results
+
+
 def check_values(model: type[StampedModel], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values normalised, each by its attribute; report all problems together."""
     return checked_values(model.get_attributes(), values)
@@ -95,6 +114,11 @@ def check_changes(model: type[StampedModel], changes: Mapping[str, Any], key: Ma
     if problems:
         raise ValidationError(problems)
     return checked
+
+
+def check_by(model: type[StampedModel], by: str | None) -> str | None:
+    """Return who writes, checked."""
+    return cast("str | None", check_values(model, {"updated_by": by})["updated_by"])
 
 
 def stamp(now: datetime | None) -> Any:
@@ -140,7 +164,8 @@ def insert(target: Target, item: _M) -> _M:
         AlreadyExistsError: the key is taken; `current` is who has it.
     """
     hash_key = item.get_attributes()[str(item._hash_keyname)]
-    request = item.get_save_kwargs_from_instance(hash_key.does_not_exist(), "ALL_OLD")
+    # PynamoDB's own: the model's would set `updated_at` by the clock
+    request = PynamoModel.get_save_kwargs_from_instance(item, hash_key.does_not_exist(), "ALL_OLD")
     try:
         target.send("PutItem", request)
     except ConflictError as error:
@@ -171,7 +196,7 @@ def write_actions(
     known = {name: changes[name] for name in touched} | dict(target.key)
     values = {**changes, **(model.derived(known) if touched else {}), "updated_at": now}
     if by is not None:
-        values["updated_by"] = check_values(model, {"updated_by": by})["updated_by"]
+        values["updated_by"] = check_by(model, by)
     actions = [model._set(name, value) for name, value in values.items()]
     attributes = model.get_attributes()
     actions += [attributes[name].set(attributes[name] | value) for name, value in (once or {}).items()]
@@ -200,7 +225,7 @@ def update(
         return_values="ALL_NEW",
         return_values_on_condition_failure="ALL_OLD",
     )
-    refuse_too_large({f"value {name}": value for name, value in request["ExpressionAttributeValues"].items()})
+    refuse_too_large(_sent(actions))
     return target.model.from_raw_data(target.send("UpdateItem", request)["Attributes"])
 
 
@@ -232,6 +257,12 @@ def create_or_update(
         if error.current is None or error.current.created_by is not None:
             raise
         return update(target, changes, condition=allowed, by=by, now=now, once=once)
+
+
+def _sent(actions: Sequence[Action]) -> dict[str, dict[str, Any]]:
+    """Return the values that an update sets, encoded, by stored name."""
+    sets = [action.values for action in actions if isinstance(action, SetAction)]
+    return {path.path[0]: value.value for path, value in sets if isinstance(path, Path) and isinstance(value, Value)}
 
 
 def exists(target: Target) -> Any:

@@ -68,8 +68,13 @@ def update_pipeline(
         ItemNotFoundError: there is no such pipeline.
         StaleRevisionError: somebody wrote it since; `current` is the newer one.
     """
-    target = pipeline_target(pipeline_id).checked()
-    checked = writing.check_changes(PipelineConfig, changes, target.key)
+    target = pipeline_target(pipeline_id)
+    _, checked, *_ = writing.all_checked(
+        target.checked,
+        lambda: writing.check_changes(PipelineConfig, changes, target.key),
+        lambda: writing.check_by(PipelineConfig, by),
+        lambda: writing.stamp(now),
+    )
     item: PipelineConfig = writing.update_existing(
         target, checked, expected_revision=expected_revision, by=by, now=now
     )

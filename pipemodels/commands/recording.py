@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipemodels.commands import runs, stages
-from pipemodels.errors import PipemodelsError
 from pipemodels.models.run import DataQualityResult, PipelineRunLog, RunStatus
 
 _MESSAGE_CHARACTERS = 4_000
@@ -92,9 +91,15 @@ def _record_end(recorded: RecordedRun, error: BaseException) -> PipelineRunLog:
 
 
 def _status_after(error: BaseException) -> RunStatus:
-    if isinstance(error, SystemExit) and not error.code:
-        return RunStatus.SUCCESS
-    return RunStatus.CANCELLED if isinstance(error, KeyboardInterrupt | GeneratorExit) else RunStatus.FAILED
+    if isinstance(error, SystemExit) and (error.code is None or (isinstance(error.code, int) and error.code == 0)):
+        return RunStatus.SUCCESS  # Python exits with 1 where the code is any text, also an empty one
+    return RunStatus.CANCELLED if isinstance(error, _stops()) else RunStatus.FAILED
+
+
+def _stops() -> tuple[type[BaseException], ...]:
+    from asyncio import CancelledError  # here, because nobody who imports the package should wait for it
+
+    return KeyboardInterrupt, GeneratorExit, CancelledError
 
 
 @contextmanager
@@ -102,13 +107,17 @@ def _noting(error: BaseException) -> Iterator[None]:
     """Keep a failure to record the end from hiding the error that ended the block."""
     try:
         yield
-    except PipemodelsError as unrecorded:
+    except Exception as unrecorded:
         error.add_note(f"pipemodels could not record this end of the run: {unrecorded}")
 
 
 def error_text(error: BaseException) -> str:
     """Return type and message of an error, as text that can be stored."""
-    return _storable(f"{type(error).__name__}: {error}".removesuffix(": "))[:_MESSAGE_CHARACTERS]
+    try:
+        message = f"{type(error).__name__}: {error}".removesuffix(": ")
+    except Exception:  # a broken __str__ must not keep the run from ending
+        message = type(error).__name__
+    return _storable(message)[:_MESSAGE_CHARACTERS]
 
 
 def _stack_text(error: BaseException) -> str:

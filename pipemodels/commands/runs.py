@@ -24,6 +24,8 @@ from pipemodels.errors import (
     PipemodelsError,
     Problem,
     ValidationError,
+    joined,
+    shown,
 )
 from pipemodels.models.run import TRANSITIONS, DataQualityResult, PipelineRunLog, RunStatus
 
@@ -63,7 +65,8 @@ def start_run(
     Args:
         pipeline_id: whose run.
         run_id: the scheduler's own id; a random one, if not given.
-        trigger_type: what started it, e.g. `schedule`, `event`; `manual`, if not given, or what it was queued with.
+        trigger_type: what started it, e.g. `schedule`, `manual`, `event`; if not given, what it was queued with, or
+            `manual`.
         start_time: when; `now`, if not given.
         by: who starts it.
         now: the clock, if not given.
@@ -117,11 +120,11 @@ def _begin(
     fields = {**defaults, **writing.with_environment(given), **target.key}
     item = writing.new_item(PipelineRunLog, fields, by=by, now=at)
     item.serialize()
-    kept = {*writing.STAMPS, *target.key, *PipelineRunLog.DERIVED}
-    values = {name: getattr(item, name) for name in item.get_attributes() if name not in kept}
+    other = {*writing.STAMPS, *target.key, *PipelineRunLog.DERIVED}
+    values = {name: getattr(item, name) for name in item.get_attributes() if name not in other}
     # a queued run keeps what it was queued with, unless the start says otherwise
-    kept_if_queued = ("trigger_type", "attempt", "environment")
-    once = {name: values.pop(name) for name in kept_if_queued if values[name] and name not in given}
+    kept = ("attempt", "environment", "trigger_type")
+    once = {name: values.pop(name) for name in kept if values[name] and name not in given}
     changes = {name: value for name, value in values.items() if value is not None} | {"end_time": None}
     once |= {"created_at": item.created_at}
     queued = PipelineRunLog.status == RunStatus.PENDING if status is RunStatus.RUNNING else None
@@ -158,7 +161,7 @@ def _comparable(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _differences(facts: Mapping[str, Any], current: PipelineRunLog) -> str:
     return "; ".join(
-        f"{name} is {there!r}, not {value!r}"
+        f"{name} is {shown(there)}, not {shown(value)}"
         for name, value in facts.items()
         if value is not None and (there := getattr(current, name)) != value
     )
@@ -249,27 +252,35 @@ def _end(
     by: str | None,
     now: datetime | None,
 ) -> PipelineRunLog:
-    at = writing.stamp(now)
-    target = run_target(pipeline_id, run_id).checked()
+    target = run_target(pipeline_id, run_id)
     told = {} if end_time is None else {"end_time": end_time}
-    given = {**_reported(report), **(said or {}), **told}
-    facts = writing.check_values(PipelineRunLog, given)
+    spoken = {**(said or {}), **told}
+    _, facts, _, at = writing.all_checked(
+        target.checked,
+        lambda: _checked_report(report, spoken),
+        lambda: writing.check_by(PipelineRunLog, by),
+        lambda: writing.stamp(now),
+    )
     if status is RunStatus.FAILED and not facts["error_message"]:
-        raise ValidationError.of("error_message", "", "is required of what failed: say what went wrong")
+        raise ValidationError.of(
+            "error_message", facts["error_message"], "is required of what failed: say what went wrong"
+        )
     changes = {"status": status, "end_time": at, **facts}
     try:
         return _end_at(target, changes, by=by, now=at)
-    except ConflictError as error:
-        conflict = error
+    except ConflictError as failed:
+        conflict = failed
     current: PipelineRunLog | None = conflict.current
     late = current is not None and status in TRANSITIONS[current.status] and "end_time" not in told
     if late and current is not None and current.start_time is not None and current.start_time > at:
         # this machine's clock runs behind the one that started the run: it ends at its start, not never
+        changes["end_time"] = current.start_time
         try:
-            return _end_at(target, changes | {"end_time": current.start_time}, by=by, now=at)
-        except ConflictError as error:
-            conflict = error
-    return _same_or_refused(target, status, {name: facts[name] for name in _comparable(given)}, conflict)
+            return _end_at(target, changes, by=by, now=at)
+        except ConflictError as failed:
+            conflict = failed
+    comparable = {name: facts[name] for name in _comparable({**report, **spoken})}
+    return _same_or_refused(target, changes, comparable, conflict)
 
 
 def _end_at(target: writing.Target, changes: dict[str, Any], *, by: str | None, now: Any) -> PipelineRunLog:
@@ -282,14 +293,16 @@ def _end_at(target: writing.Target, changes: dict[str, Any], *, by: str | None, 
 
 
 def _same_or_refused(
-    target: writing.Target, status: RunStatus, facts: Mapping[str, Any], error: ConflictError
+    target: writing.Target, changes: Mapping[str, Any], facts: Mapping[str, Any], error: ConflictError
 ) -> PipelineRunLog:
+    """Return the run, if it has ended so and all that was told of it is true."""
+    status: RunStatus = changes["status"]
     current: PipelineRunLog | None = error.current
     if current is not None and current.status is status and not TRANSITIONS[status]:
         if not (other := _differences(facts, current)):
             return current
         raise IllegalTransitionError(f"{target.name} is {status} already, and {other}", current) from error
-    raise _refusal(target, current, {"status": status, **facts}, error) from error
+    raise _refusal(target, current, changes, error) from error
 
 
 def _refusal(
@@ -320,15 +333,21 @@ def _refusal(
     return error
 
 
-def _reported(report: Mapping[str, Any]) -> Mapping[str, Any]:
-    problems = [
+def _checked_report(report: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what a run reports, and what more its command says, normalised; report all problems together."""
+    unknown = [
         Problem(name, value, "is not among what a run reports: " + ", ".join(sorted(REPORTED)))
         for name, value in report.items()
         if name not in REPORTED
     ]
-    if problems:
-        raise ValidationError(problems)
-    return report
+    known = {name: value for name, value in report.items() if name in REPORTED}
+    try:
+        checked = writing.check_values(PipelineRunLog, {**known, **(more or {})})
+    except ValidationError as error:
+        raise joined([*unknown, *error.problems], [error]) from None
+    if unknown:
+        raise ValidationError(unknown)
+    return checked
 
 
 def _records_rule(changes: Mapping[str, Any]) -> Any:
@@ -357,8 +376,14 @@ def record_metrics(
     """
     if not report:
         raise ValidationError.of("report", {}, "must name at least one metric and its value")
-    changes = writing.check_values(PipelineRunLog, _reported(report))
-    return _report(run_target(pipeline_id, run_id).checked(), changes, _records_rule(changes), by=by, now=now)
+    target = run_target(pipeline_id, run_id)
+    _, changes, *_ = writing.all_checked(
+        target.checked,
+        lambda: _checked_report(report),
+        lambda: writing.check_by(PipelineRunLog, by),
+        lambda: writing.stamp(now),
+    )
+    return _report(target, changes, _records_rule(changes), by=by, now=now)
 
 
 def record_quality(
@@ -378,10 +403,17 @@ def record_quality(
         ItemNotFoundError: there is no such run.
         IllegalTransitionError: it is not running.
     """
-    checked = writing.check_values(PipelineRunLog, {"data_quality_results": list(results)})["data_quality_results"]
+    target = run_target(pipeline_id, run_id)
+    _, values, *_ = writing.all_checked(
+        target.checked,
+        lambda: writing.check_values(PipelineRunLog, {"data_quality_results": list(results)}),
+        lambda: writing.check_by(PipelineRunLog, by),
+        lambda: writing.stamp(now),
+    )
+    checked = values["data_quality_results"]
     passed = all(result.passed for result in checked) if checked else None
     changes = {"data_quality_results": checked or None, "data_quality_passed": passed}
-    return _report(run_target(pipeline_id, run_id).checked(), changes, None, by=by, now=now)
+    return _report(target, changes, None, by=by, now=now)
 
 
 def _report(
@@ -412,9 +444,8 @@ def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: date
         ItemNotFoundError: there is no such run.
         IllegalTransitionError: it has not ended, or it succeeded.
     """
-    target = run_target(pipeline_id, run_id).checked()
-    at = writing.stamp(now)
-    writing.check_values(PipelineRunLog, {"updated_by": by})
+    target = run_target(pipeline_id, run_id)
+    writing.all_checked(target.checked, lambda: writing.check_by(PipelineRunLog, by), lambda: writing.stamp(now))
     with target.translated():
         old = PipelineRunLog.get(pipeline_id, run_id, consistent_read=True)
     if old.status not in RETRYABLE:
@@ -429,13 +460,13 @@ def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: date
             retry_of=run_id,
             attempt=attempt,
             by=by,
-            now=at,
+            now=now,
             **inherited,
         )
     except AlreadyExistsError as error:
         new: PipelineRunLog = error.current
         if (new.retry_of, new.attempt) == (run_id, attempt):
-            return new  # it has reported other facts since
+            return new  # it has gone on since, e.g. with other input_tables
         raise
 
 

@@ -15,7 +15,6 @@ from pynamodb.expressions.condition import Condition
 from pipemodels.commands import _writing as writing
 from pipemodels.commands.runs import run_target
 from pipemodels.errors import AlreadyExistsError, ConflictError, IllegalTransitionError, ItemNotFoundError
-from pipemodels.instants import utc_instant
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
 
 _TRIES = 10
@@ -41,9 +40,14 @@ def start_stage(
         IllegalTransitionError: the run is not running.
         AlreadyExistsError: a stage of this name has ended.
     """
-    at = _checked(now, by)
-    stage = StageInfo(stage_name=stage_name, status=RunStatus.RUNNING, start_time=start_time or at)
-    target = run_target(pipeline_id, run_id).checked()
+    target = run_target(pipeline_id, run_id)
+    _, at, stage, _ = writing.all_checked(
+        target.checked,
+        lambda: writing.stamp(now),
+        lambda: StageInfo(stage_name=stage_name, status=RunStatus.RUNNING, start_time=start_time),
+        lambda: writing.check_by(PipelineRunLog, by),
+    )
+    stage = replace(stage, start_time=stage.start_time or at)
 
     def decide(stages: list[StageInfo]) -> list[StageInfo] | None:
         there = next((one for one in stages if one.stage_name == stage.stage_name), None)
@@ -51,7 +55,7 @@ def start_stage(
             return [*stages, stage]
         if there.status is RunStatus.RUNNING:
             return None
-        raise AlreadyExistsError(f"stage {stage_name!r} of {target.name} is {there.status} already", there)
+        raise AlreadyExistsError(f"stage {stage_name!r} of {target.name} is {there.status} already")
 
     return _change_stages(target, decide, current_stage=stage.stage_name, by=by, now=at)
 
@@ -77,39 +81,37 @@ def finish_stage(
         ItemNotFoundError: there is no such run, or no such stage in it.
         IllegalTransitionError: the run is not running, or the stage ended otherwise.
     """
-    at = _checked(now, by)
-    target = run_target(pipeline_id, run_id).checked()
-    if end_time is not None:
-        end_time = utc_instant(end_time, "end_time")
-    ended = StageInfo(
-        stage_name=stage_name,
-        status=status,  # type: ignore[arg-type]  # text is taken too
-        records_processed=records_processed,
-        error_message=error_message,
+    target = run_target(pipeline_id, run_id)
+    _, at, ended, _ = writing.all_checked(
+        target.checked,
+        lambda: writing.stamp(now),
+        lambda: StageInfo(
+            stage_name=stage_name,
+            status=status,  # type: ignore[arg-type]  # its text is taken too
+            # only checked: the stage's own start is in the run
+            start_time=end_time,
+            end_time=end_time,
+            records_processed=records_processed,
+            error_message=error_message,
+        ),
+        lambda: writing.check_by(PipelineRunLog, by),
     )
     if ended.status in {RunStatus.PENDING, RunStatus.RUNNING}:
-        raise IllegalTransitionError(f"a stage cannot end as {ended.status}", ended)
+        raise IllegalTransitionError(f"a stage cannot end as {ended.status}")
 
     def decide(stages: list[StageInfo]) -> list[StageInfo] | None:
         there = next((one for one in stages if one.stage_name == ended.stage_name), None)
         if there is None:
             raise ItemNotFoundError(f"there is no stage {stage_name!r} in {target.name}")
-        end = end_time or max(at, there.start_time or at)
+        end = ended.end_time or max(at, there.start_time or at)
         wanted = replace(ended, start_time=there.start_time or end, end_time=end)
         if there.status is RunStatus.RUNNING:
             return [wanted if one is there else one for one in stages]
-        if there == (wanted if end_time else replace(wanted, end_time=there.end_time)):
+        if there == (wanted if ended.end_time else replace(wanted, end_time=there.end_time)):
             return None
-        raise IllegalTransitionError(f"stage {stage_name!r} of {target.name} is {there.status} already", there)
+        raise IllegalTransitionError(f"stage {stage_name!r} of {target.name} is {there.status} already")
 
     return _change_stages(target, decide, by=by, now=at)
-
-
-def _checked(now: datetime | None, by: str | None) -> datetime:
-    """Return the instant of the write; refuse a wrong `by` before the run is read."""
-    writing.check_values(PipelineRunLog, {"updated_by": by})
-    at: datetime = writing.stamp(now)
-    return at
 
 
 def _change_stages(
@@ -127,7 +129,11 @@ def _change_stages(
         if run.status is not RunStatus.RUNNING:
             raise IllegalTransitionError(f"{target.name} is {run.status} and cannot report a stage", run)
         before = run.stages or []
-        after = decide(before)
+        try:
+            after = decide(before)
+        except ConflictError as error:
+            error.current = run
+            raise
         if after is None:
             return run
         changes = {"stages": after} | ({"current_stage": current_stage} if current_stage else {})

@@ -62,8 +62,13 @@ def update_table(
         ItemNotFoundError: there is no such table.
         StaleRevisionError: somebody wrote it since; `current` is the newer one.
     """
-    target = table_target(table_id).checked()
-    checked = writing.check_changes(TableConfig, changes, target.key)
+    target = table_target(table_id)
+    _, checked, *_ = writing.all_checked(
+        target.checked,
+        lambda: writing.check_changes(TableConfig, changes, target.key),
+        lambda: writing.check_by(TableConfig, by),
+        lambda: writing.stamp(now),
+    )
     rules = _archive_rule(checked)
     try:
         item: TableConfig = writing.update_existing(

@@ -7,7 +7,7 @@ returned in part is read-only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self, TypeVar
 from zlib import crc32
@@ -136,7 +136,8 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     def problems(self) -> Iterator[Problem]:
         """Yield what keeps this item from being stored."""
-        missing = self.missing(self.attribute_values)
+        required = (name for name, attribute in self.get_attributes().items() if not attribute.null)
+        missing = [Problem(name, None, "is required") for name in required if self.attribute_values.get(name) is None]
         yield from missing
         if not missing:
             yield from self.rule_problems()
@@ -172,6 +173,16 @@ class Model(PynamoModel, metaclass=_MetaModel):
         """Take the values of a whole item."""
         self._held = None
         super().deserialize(attribute_values)
+
+    @classmethod
+    def _instantiate(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
+        """Make an item of stored values; PynamoDB's own way goes past `_container_deserialize` of a model."""
+        stored: type[Self] | None = cls._get_discriminator_class(attribute_values)
+        if stored is not None and not issubclass(stored, cls):
+            raise ValueError(f"what is stored is a {stored.__name__}, and no {cls.__name__}")
+        item = (stored or cls)(_user_instantiated=False)
+        item._container_deserialize(attribute_values)
+        return item
 
     def _container_deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
         """Take stored values as they are: a rule that came after them must not hide them."""
@@ -280,11 +291,11 @@ class Model(PynamoModel, metaclass=_MetaModel):
         return {name: getattr(self, name) for name in names if name}
 
     def update(
-        self, actions: list[Action], condition: Condition | None = None, *, add_version_condition: bool = True
+        self, actions: Sequence[Action], condition: Condition | None = None, *, add_version_condition: bool = True
     ) -> Any:
         """Update the item; where it has a revision, that is counted and a missing item is not created."""
-        actions, condition = self._guarded(actions, condition)
-        return super().update(actions, condition, add_version_condition=add_version_condition)
+        guarded, condition = self._guarded(actions, condition)
+        return super().update(guarded, condition, add_version_condition=add_version_condition)
 
     def get_update_kwargs_from_instance(
         self, actions: list[Action], condition: Condition | None = None, *args: Any, **settings: Any
@@ -293,11 +304,13 @@ class Model(PynamoModel, metaclass=_MetaModel):
         actions, condition = self._guarded(actions, condition)
         return super().get_update_kwargs_from_instance(actions, condition, *args, **settings)
 
-    def _guarded(self, actions: list[Action], condition: Condition | None) -> tuple[list[Action], Condition | None]:
+    def _guarded(
+        self, actions: Sequence[Action], condition: Condition | None
+    ) -> tuple[list[Action], Condition | None]:
         """Return a copy of the actions, because more are added to them, and the condition that the item is there."""
         if self._version_attribute_name is not None:
             condition &= self.get_attributes()[str(self._hash_keyname)].exists()
-        return (list(actions) if isinstance(actions, list) else actions), condition
+        return list(actions), condition
 
     def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> dict[str, Any]:
         """Write the item, unless somebody wrote it since it was read (PynamoDB's `PutError`).
@@ -312,6 +325,11 @@ class Model(PynamoModel, metaclass=_MetaModel):
             )
         self._touch()
         return super().save(condition=condition)
+
+    def get_save_kwargs_from_instance(self, *args: Any, **settings: Any) -> dict[str, Any]:
+        """Return the save as a part of a transaction; otherwise like `save`."""
+        self._touch()
+        return super().get_save_kwargs_from_instance(*args, **settings)
 
     def _touch(self) -> None:
         self._refuse_summary()

@@ -6,7 +6,6 @@ import json
 from typing import Any, TypeVar
 
 from pynamodb.models import BatchWrite, Model
-from pynamodb.transactions import TransactWrite
 
 _M = TypeVar("_M", bound=Model)
 _MAX_ITEMS = 100  # DynamoDB: items in one transaction
@@ -40,8 +39,9 @@ class TransactionalBatch(BatchWrite[_M]):
         if len(self.pending_operations) == self.max_operations and self.auto_commit:
             self.commit()
         key = json.dumps(item._get_keys())  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
+        full = len(self.pending_operations) == self.max_operations and self.auto_commit
         # a transaction may name an item only once
-        if key in self._pending_keys or self._bytes + size > _MAX_BYTES:
+        if full or key in self._pending_keys or self._bytes + size > _MAX_BYTES:
             self.commit()
         self._pending_keys.add(key)
         self._bytes += size
@@ -52,11 +52,12 @@ class TransactionalBatch(BatchWrite[_M]):
         self.pending_operations, self._pending_keys, self._bytes = [], set(), 0
         if not operations:
             return
+        from pynamodb.transactions import TransactWrite  # here: few write batches, and everybody imports the models
+
         with TransactWrite(connection=self.model._get_connection().connection) as transaction:
             for operation in operations:
                 item = operation["item"]
                 if operation["action"] == "PUT":
-                    item._touch()
                     transaction.save(item)
                 else:
                     known = getattr(item, str(item._version_attribute_name)) is not None

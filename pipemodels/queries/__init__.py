@@ -9,6 +9,7 @@ from pipemodels.queries.pipelines import (
 )
 from pipemodels.queries.results import Page, Results, in_timezone
 from pipemodels.queries.runs import (
+    all_runs,
     failed_runs,
     find_latest_run,
     find_run,
@@ -26,6 +27,7 @@ __all__ = [
     "RunStatistics",
     "active_pipelines",
     "all_pipelines",
+    "all_runs",
     "all_tables",
     "failed_runs",
     "find_latest_run",

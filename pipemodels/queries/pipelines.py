@@ -25,7 +25,7 @@ def find_pipeline(pipeline_id: str) -> PipelineConfig | None:
 
 def active_pipelines(environment: str | None = None) -> Results[PipelineConfig]:
     """List the active pipelines, of one environment or of all, the last changed first."""
-    checked_values(PipelineConfig.get_attributes(), {"environment": environment})
+    environment = checked_values(PipelineConfig.get_attributes(), {"environment": environment})["environment"]
     condition = None if environment is None else PipelineConfig.environment == environment
     return Results(
         Query(
@@ -50,7 +50,7 @@ def pipelines_by_environment(environment: str, is_active: bool | None = None) ->
         Query(
             model=PipelineConfig,
             name="pipelines_by_environment",
-            arguments={name: None if value is None else str(value) for name, value in given.items()},
+            arguments={"environment": environment, "is_active": None if is_active is None else str(is_active)},
             index_name="EnvironmentIndex",
             partitions=tuple(shards_of(environment)),
             order="created_at",

@@ -17,6 +17,7 @@ from pynamodb.expressions.condition import Condition
 
 from pipemodels.config import DynamoDBConfig, current_config, is_timezone, using
 from pipemodels.errors import Problem, ThrottledError, ValidationError, translated
+from pipemodels.instants import utc_instant
 from pipemodels.models.base import Model
 from pipemodels.queries.cursors import END, START, Position, decode_cursor, encode_cursor
 from pipemodels.records import Record
@@ -309,7 +310,7 @@ def in_timezone(item: Any, timezone: str | tzinfo) -> Any:
 
 def _shown(value: Any, zone: tzinfo) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(zone)
+        return utc_instant(value, "item").astimezone(zone)
     if isinstance(value, list):
         return [_shown(one, zone) for one in value]
     if isinstance(value, Model | Record):
@@ -325,6 +326,8 @@ class InTimezone:
         object.__setattr__(self, "_zone", zone)
 
     def __getattr__(self, name: str) -> Any:
+        if name in {"_item", "_zone"} or name.startswith("__"):  # asked by copy and pickle, before there is an item
+            raise AttributeError(name)
         return _shown(getattr(self._item, name), self._zone)
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -31,7 +31,7 @@ def find_run(pipeline_id: str | None = None, run_id: str | None = None) -> Pipel
     """
     if pipeline_id is not None and run_id is not None:
         return find_item(PipelineRunLog, _name(pipeline_id, run_id), pipeline_id=pipeline_id, run_id=run_id)
-    checked_values(PipelineRunLog.get_attributes(), {"run_id": run_id}, required={"run_id"})
+    run_id = checked_values(PipelineRunLog.get_attributes(), {"run_id": run_id}, required={"run_id"})["run_id"]
     by_id: Query[PipelineRunLog] = Query(
         model=PipelineRunLog,
         name="find_run",
@@ -67,7 +67,7 @@ def runs_of_pipeline(
     """
     given = {"pipeline_id": pipeline_id, "status": status}
     checked = checked_values(PipelineRunLog.get_attributes(), given, required={"pipeline_id"})
-    wanted = checked["status"]
+    pipeline_id, wanted = checked["pipeline_id"], checked["status"]
     return Results(
         Query(
             model=PipelineRunLog,
@@ -99,6 +99,25 @@ def runs_by_status(
             arguments={"status": checked["status"].value, **_period(since, until)},
             index_name="StatusRunsIndex",
             partitions=() if _is_empty(since, until) else tuple(shards_of(checked["status"].value)),
+            order="start_time",
+            newest_first=True,
+            range_condition=_started(since, until),
+        )
+    )
+
+
+def all_runs(since: datetime | None = None, until: datetime | None = None) -> Results[PipelineRunLog]:
+    """List the runs of all pipelines, the last started first; `since` included, `until` not."""
+    # statuses inside, so that a growing number of shards goes on at the end and cursors stay good
+    per_status = [shards_of(status.value) for status in RunStatus]
+    shards = tuple(shard for same_number in zip(*per_status, strict=True) for shard in same_number)
+    return Results(
+        Query(
+            model=PipelineRunLog,
+            name="all_runs",
+            arguments=_period(since, until),
+            index_name="StatusRunsIndex",
+            partitions=() if _is_empty(since, until) else shards,
             order="start_time",
             newest_first=True,
             range_condition=_started(since, until),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from zoneinfo import ZoneInfo
 
 from pipemodels.config import current_config
@@ -74,7 +74,8 @@ def _mean(durations: list[Decimal]) -> Decimal | None:
     """Return the mean to the microsecond."""
     if not durations:
         return None
-    return (sum(durations, Decimal(0)) / len(durations)).quantize(Decimal("0.000001"))
+    with localcontext(prec=60):  # that of the caller may be too small for a sum
+        return (sum(durations, Decimal(0)) / len(durations)).quantize(Decimal("0.000001"))
 
 
 def nearest_rank(ordered: list[Decimal], percent: int) -> Decimal | None:

@@ -27,7 +27,7 @@ def tables_of_pipeline(pipeline_id: str, table_type: TableType | str | None = No
     """List the tables of a pipeline, of one type or of all, by type."""
     given = {"pipeline_id": pipeline_id, "table_type": table_type}
     checked = checked_values(TableConfig.get_attributes(), given, required={"pipeline_id"})
-    kind = checked["table_type"]
+    pipeline_id, kind = checked["pipeline_id"], checked["table_type"]
     return Results(
         Query(
             model=TableConfig,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,19 +24,35 @@ CONFIG = DynamoDBConfig(
 _numbers = itertools.count(1)
 
 
+_regions = itertools.cycle(["us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3",
+                             "eu-central-1", "eu-north-1", "ap-south-1", "ap-northeast-1", "ap-northeast-2",
+                             "ap-southeast-1", "ap-southeast-2", "ca-central-1", "sa-east-1"])  # fmt: skip
+
+
 @pytest.fixture(scope="package", autouse=True)
 def moto() -> Iterator[None]:
-    """Run DynamoDB in this process, with the tables of `CONFIG`."""
-    with mock_aws(), using(CONFIG):
-        create_tables()
+    """Run DynamoDB in this process."""
+    with mock_aws():
         yield
 
 
+@pytest.fixture(scope="module")
+def module_config(moto: None) -> DynamoDBConfig:
+    """Return a configuration of tables of this module's own.
+
+    Each module has its own region: moto copies all tables of a region for every transaction.
+    """
+    config = replace(CONFIG, region_name=next(_regions))
+    with using(config):
+        create_tables()
+    return config
+
+
 @pytest.fixture(autouse=True)
-def config(moto: None) -> Iterator[DynamoDBConfig]:
-    """Speak to the tables of this folder."""
-    with using(CONFIG):
-        yield CONFIG
+def config(module_config: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
+    """Speak to the tables of this module."""
+    with using(module_config):
+        yield module_config
 
 
 @pytest.fixture

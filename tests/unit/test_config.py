@@ -42,6 +42,7 @@ SECRETS = ("AKIA-key-id", "very-secret-key", "very-secret-token")
 
 
 def problems_of(**settings: Any) -> list[tuple[str, str]]:
+    """Return field and reason of each problem of a configuration."""
     with pytest.raises(ValidationError) as caught:
         DynamoDBConfig(**settings)
     return [(problem.field, problem.reason) for problem in caught.value.problems]
@@ -248,15 +249,20 @@ def test_secrets_show_nowhere(caplog: pytest.LogCaptureFixture) -> None:
         {"aws_secret_access_key": SECRETS[1]},
     ):
         with pytest.raises(ValidationError) as caught:
-            DynamoDBConfig(**settings)  # type: ignore[arg-type]  # wrong on purpose
+            DynamoDBConfig(**settings)
         shown += [str(caught.value), repr(caught.value), repr(caught.value.problems)]
     assert not [(secret, text) for secret in SECRETS for text in shown if secret in text]
 
 
 @pytest.mark.parametrize(
     "url",
-    ["http://user:very-secret-key@127.0.0.1:1", "http://:very-secret-key@x", "http://u:very-secret-key@[::1", "//u:very-secret-key@x"],
-)  # fmt: skip
+    [
+        "http://user:very-secret-key@127.0.0.1:1",
+        "http://:very-secret-key@x",
+        "http://u:very-secret-key@[::1",
+        "//u:very-secret-key@x",
+    ],
+)
 def test_credentials_in_the_endpoint_are_refused_and_not_shown(url: str) -> None:
     """An endpoint with a password in it is refused without repeating the password."""
     with pytest.raises(ValidationError) as caught:

@@ -35,11 +35,13 @@ R = TypeVar("R")
 
 
 def named(prefix: str, **settings: Any) -> DynamoDBConfig:
+    """Return a configuration with this prefix."""
     keys = {"aws_access_key_id": "unit", "aws_secret_access_key": "unit-secret", "region_name": "us-east-1"}
     return DynamoDBConfig(**({"table_prefix": prefix} | keys | settings))
 
 
 def create(pipeline_id: str, name: str = "Orders") -> PipelineConfig:
+    """Create a pipeline."""
     return commands.create_pipeline(
         pipeline_id=pipeline_id, pipeline_name=name, source_type="s3", destination_type="iceberg"
     )
@@ -151,9 +153,9 @@ def test_two_configurations_side_by_side_never_mix(unique: Unique, other_config:
     assert [one.pipeline_name for one in listed if one.pipeline_id == pipeline_id] == ["theirs"]
     assert {one.pipeline_name for one in listed.page(1000) if one.pipeline_id == pipeline_id} == {"theirs"}
     with using(other_config):
-        assert [one.pipeline_name for one in queries.active_pipelines().in_full() if one.pipeline_id == pipeline_id] == [
-            "theirs"
-        ]
+        assert [
+            one.pipeline_name for one in queries.active_pipelines().in_full() if one.pipeline_id == pipeline_id
+        ] == ["theirs"]
 
 
 def test_a_lazy_read_stays_with_the_configuration_it_was_made_in(
@@ -282,6 +284,7 @@ def test_a_client_that_cannot_be_made_is_an_error_of_this_package(
 
 
 def free_port() -> int:
+    """Return a port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -358,12 +361,13 @@ def test_max_attempts_counts_the_first_request(monkeypatch: pytest.MonkeyPatch) 
 def test_missing_tables_are_named() -> None:
     """A prefix without tables: the error names the table and the command that creates it."""
     with using(named("nothing.")):
-        for work, table in [
+        works: list[tuple[Callable[[], Any], str]] = [
             (lambda: create("p"), "pipeline_config"),
             (lambda: queries.get_table("t"), "table_config"),
             (lambda: queries.running_runs().first(), "pipeline_run_logs"),
             (lambda: commands.activate_tables(["t"]), "table_config"),
-        ]:
+        ]
+        for work, table in works:
             with pytest.raises(TableMissingError) as caught:
                 work()
             assert caught.value.table_name == f"nothing.{table}"

@@ -12,6 +12,7 @@ from tests.unit.test_checks import Colour, Level
 
 
 def problems_of(value: Any) -> list[Problem]:
+    """Return the problems of a document."""
     with pytest.raises(ValidationError) as caught:
         checked_document(value, "config")
     return list(caught.value.problems)
@@ -24,7 +25,7 @@ def problems_of(value: Any) -> list[Problem]:
         (True, {"BOOL": True}),
         (False, {"BOOL": False}),
         ("", {"S": ""}),
-        ("Ü\n\\\"😀", {"S": "Ü\n\\\"😀"}),
+        ('Ü\n\\"😀', {"S": 'Ü\n\\"😀'}),
         (0, {"N": "0"}),
         (-5, {"N": "-5"}),
         (10**125, {"N": "1" + "0" * 125}),
@@ -32,9 +33,12 @@ def problems_of(value: Any) -> list[Problem]:
         (Decimal("1E-130"), {"N": "1E-130"}),
         ([], {"L": []}),
         ({}, {"M": {}}),
-        ({"a": [1, {"b": None}], "S": "x"}, {"M": {"a": {"L": [{"N": "1"}, {"M": {"b": {"NULL": True}}}]}, "S": {"S": "x"}}}),
+        (
+            {"a": [1, {"b": None}], "S": "x"},
+            {"M": {"a": {"L": [{"N": "1"}, {"M": {"b": {"NULL": True}}}]}, "S": {"S": "x"}}},
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_stored_form_and_back(value: Any, stored: dict[str, Any]) -> None:
     """Each kind of value has one tagged form, which reads back as an equal value of the same type."""
     assert encode(checked_document(value, "config")) == stored
@@ -130,6 +134,7 @@ def test_all_parts_that_cannot_be_stored_are_reported_together() -> None:
 
 
 def nested(levels: int) -> dict[str, Any]:
+    """Return a document of so many levels."""
     document: dict[str, Any] = {}
     for _ in range(levels - 1):
         document = {"k": document}
@@ -179,7 +184,12 @@ def test_the_largest_item() -> None:
 
 def test_the_largest_fields_are_named() -> None:
     """The message names three fields with their sizes, the largest first, and no others."""
-    item = {"a": {"S": "x" * 100}, "b": {"S": "ü" * 150_000}, "c": {"S": "x" * 120_000}, "d": {"L": [{"N": "1"}]}}
+    item: dict[str, Any] = {
+        "a": {"S": "x" * 100},
+        "b": {"S": "ü" * 150_000},
+        "c": {"S": "x" * 120_000},
+        "d": {"L": [{"N": "1"}]},
+    }
     with pytest.raises(ItemTooLargeError) as caught:
         refuse_too_large(item)
     assert str(caught.value).endswith("its largest fields: b 300,001 bytes, c 120,001 bytes, a 101 bytes")

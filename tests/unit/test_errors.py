@@ -44,6 +44,7 @@ from pipemodels.errors import (
 
 
 def client_error(code: str, message: str = "said DynamoDB", **more: Any) -> ClientError:
+    """Return an error as botocore raises it."""
     return ClientError({"Error": {"Code": code, "Message": message}, **more}, "PutItem")
 
 
@@ -57,6 +58,7 @@ def wrapped(code: str, kind: type = PutError, **more: Any) -> Exception:
 
 
 def translate(error: BaseException, **settings: Any) -> PipemodelsError:
+    """Return what an error is translated into; its cause is the error."""
     with pytest.raises(PipemodelsError) as caught, translated("pipeline 'p'", **settings):
         raise error
     assert caught.value.__cause__ is error
@@ -103,7 +105,9 @@ def test_load_is_a_throttled_error(code: str) -> None:
     assert str(error) == f"pipeline 'p': DynamoDB is busy ({code}); safe to try again"
 
 
-@pytest.mark.parametrize("code", ["UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"])
+@pytest.mark.parametrize(
+    "code", ["UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"]
+)
 def test_wrong_credentials_are_named(code: str) -> None:
     """Credentials that DynamoDB refuses are told from other failures."""
     error = translate(wrapped(code))

@@ -1,0 +1,44 @@
+"""Print how long `import pipemodels` takes against `import pynamodb, pendulum`: medians of many fresh processes.
+
+The two take turns, so that a noisy machine is noisy for both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+
+ROUNDS = 15
+OURS = "pipemodels"
+# pynamodb's own package is empty: what anybody imports of it is its models
+THEIRS = "pynamodb, pynamodb.models, pendulum"
+CODE = """
+import resource
+before = resource.getrusage(resource.RUSAGE_SELF)
+import {modules}
+after = resource.getrusage(resource.RUSAGE_SELF)
+print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+"""
+
+
+def seconds(modules: str) -> float:
+    """Return the processor seconds that a fresh process needs to import the modules."""
+    command = [sys.executable, "-c", CODE.format(modules=modules)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def main(rounds: int = ROUNDS) -> None:
+    """Measure and print."""
+    times: dict[str, list[float]] = {OURS: [], THEIRS: []}
+    for modules in times:
+        seconds(modules)  # compiles what is not compiled yet
+    for _ in range(rounds):
+        for modules, found in times.items():
+            found.append(seconds(modules))
+    ours, theirs = (statistics.median(found) for found in times.values())
+    print(f"import {OURS}: {ours * 1000:.0f} ms; import {THEIRS}: {theirs * 1000:.0f} ms; ratio {ours / theirs:.2f}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""`pipemodels apply`: make the store hold what definition files say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from pipemodels.cli.app import app, store_command
+from pipemodels.cli.options import ByOption, who
+from pipemodels.cli.output import Report, Screen, json_text
+from pipemodels.cli.progress import shown_progress
+from pipemodels.cli.shown import plural
+from pipemodels.cli.stores import Store
+from pipemodels.errors import Problem
+
+if TYPE_CHECKING:
+    from pipemodels.interop.definitions import ApplyReport, FieldChange, Refusal
+
+_LISTED = 50  # ids of one kind that a terminal shows
+
+FilesArgument = Annotated[
+    list[str], typer.Argument(metavar="FILE…", help="YAML or JSON files, globs, or directories of them.")
+]
+
+
+@store_command(app, "apply")
+def apply(
+    store: Store,
+    files: FilesArgument,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
+    by: ByOption = None,
+) -> Report:
+    """Create and update pipelines and tables as definition files say. What is not good is refused, the rest done."""
+    from pipemodels.interop.definitions import apply_definitions  # loads PyYAML
+
+    with shown_progress("applying") as progress:
+        report = apply_definitions(files, dry_run=dry_run, by=who(by), progress=progress)
+    return Report(
+        document=apply_document(report),
+        show=lambda screen: show_applied(screen, report, dry_run=dry_run),
+        exit_code=1 if report.refused else 0,
+        notes=_refusals(report),
+    )
+
+
+def apply_document(report: ApplyReport) -> dict[str, Any]:
+    """Return the report as JSON shows it."""
+    return {
+        "created": report.created,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "refused": [_refusal_document(one) for one in report.refused],
+    }
+
+
+def _refusal_document(one: Refusal) -> dict[str, Any]:
+    return {"file": one.file, "entry": one.entry, "problems": [_problem_document(each) for each in one.problems]}
+
+
+def _problem_document(problem: Problem) -> dict[str, Any]:
+    return {"field": problem.field, "value": problem.value, "reason": problem.reason}
+
+
+def _refusals(report: ApplyReport) -> list[str]:
+    lines = [f"{one.file}: {one.entry}: {'; '.join(map(str, one.problems))}" for one in report.refused]
+    return (
+        [*lines, f"{plural(len(lines), 'entry', 'entries')} refused: correct them and apply again"] if lines else []
+    )
+
+
+def show_applied(screen: Screen, report: ApplyReport, *, dry_run: bool) -> None:
+    """Print what was applied: each item that changed and, where it was updated, each field."""
+    _show_ids(screen, report.created, "+", "green", report.changes)
+    _show_ids(screen, report.updated, "~", "yellow", report.changes)
+    screen.line(f"{applied_text(report)}{' (dry run: nothing was written)' if dry_run else ''}", "bold")
+
+
+def applied_text(report: ApplyReport) -> str:
+    """Return how many items there were of each kind."""
+    counts = {name: len(getattr(report, name)) for name in ("created", "updated", "unchanged", "refused")}
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name != "refused")
+
+
+def _show_ids(screen: Screen, ids: list[str], sign: str, style: str, changes: dict[str, list[FieldChange]]) -> None:
+    shown = ids[:_LISTED] if screen.is_terminal else ids
+    for one in shown:
+        screen.line(f"{sign} {one}", style)
+        for change in changes.get(one, ()):
+            screen.line(_change_text(change))
+    if len(shown) < len(ids):
+        screen.line(f"{sign} … and {len(ids) - len(shown):,} more", style)
+
+
+def _change_text(change: FieldChange) -> Text:
+    before, after = (json_text(value) for value in (change.before, change.after))
+    if change.before is None:
+        return Text.assemble(f"    {change.field}: ", (after, "green"))
+    return Text.assemble(f"    {change.field}: ", (before, "red"), " → ", (after, "green"))

@@ -1,0 +1,54 @@
+"""`pipemodels ingest`: run events of OpenLineage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipemodels.cli.app import app, store_command
+from pipemodels.cli.options import ByOption, who
+from pipemodels.cli.output import Report
+from pipemodels.cli.progress import shown_progress
+from pipemodels.cli.shown import plural
+from pipemodels.cli.stores import Store
+
+if TYPE_CHECKING:
+    from pipemodels.interop.openlineage import IngestReport
+
+FilesArgument = Annotated[
+    list[str], typer.Argument(metavar="FILE…", help="JSON, JSON arrays or NDJSON; - is standard input.")
+]
+
+
+@store_command(app, "ingest")
+def ingest(store: Store, files: FilesArgument, by: ByOption = None) -> Report:
+    """Record runs from OpenLineage events, in any order and any number of times. What is not good is refused."""
+    from pipemodels.interop.openlineage import ingest_events
+
+    with shown_progress("ingesting") as progress:
+        report = ingest_events(files, by=who(by), progress=progress)
+    return Report(
+        document=ingest_document(report),
+        show=lambda screen: screen.line(ingested_text(report), "bold"),
+        exit_code=1 if report.refused else 0,
+        notes=_refusals(report),
+    )
+
+
+def ingest_document(report: IngestReport) -> dict[str, Any]:
+    """Return the report as JSON shows it."""
+    refused = [{"file": one.file, "line": one.line, "reason": one.reason} for one in report.refused]
+    return {"events": report.events, "runs": report.runs, "pipelines": report.pipelines, "refused": refused}
+
+
+def ingested_text(report: IngestReport) -> str:
+    """Return how much was taken."""
+    runs, pipelines = plural(report.runs, "run"), plural(report.pipelines, "pipeline")
+    refused = f", {len(report.refused):,} refused" if report.refused else ""
+    return f"{plural(report.events, 'event')} of {runs} of {pipelines}{refused}"
+
+
+def _refusals(report: IngestReport) -> list[str]:
+    lines = [f"{one.file}:{one.line}: {one.reason}" for one in report.refused]
+    return [*lines, f"{plural(len(lines), 'event')} refused: correct them and ingest again"] if lines else []

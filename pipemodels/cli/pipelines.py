@@ -1,0 +1,166 @@
+"""`pipemodels pipelines`: list, show, activate, deactivate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.text import Text
+
+from pipemodels import commands, queries
+from pipemodels.cli.app import pipelines, store_command
+from pipemodels.cli.listing import FullOption, LimitOption, document, item_facts, no_pipeline, read
+from pipemodels.cli.options import ByOption, CursorOption, who
+from pipemodels.cli.output import Cell, Column, Report, Screen
+from pipemodels.cli.runs import show_runs
+from pipemodels.cli.shown import moment_text, plural
+from pipemodels.cli.stores import Store
+from pipemodels.errors import ItemNotFoundError
+from pipemodels.models import PipelineConfig, TableConfig
+from pipemodels.queries import Results
+
+_COLUMNS = (
+    Column(name="pipeline", gives_way=True),
+    Column(name="active"),
+    Column(name="env"),
+    Column(name="from → to", gives_way=True),
+    Column(name="schedule", gives_way=True),
+    Column(name="version"),
+    Column(name="changed"),
+)
+_TABLE_COLUMNS = (Column(name="table"), Column(name="type"), Column(name="format"), Column(name="location"))
+_LATEST_RUNS = 5
+_WIDE = 100  # columns of a terminal that has room for all of them
+_SUMMARY = (PipelineConfig.held_by("ActivePipelinesIndex") or frozenset()) | {"is_active"}
+
+PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="Its id.")]
+PipelinesArgument = Annotated[list[str], typer.Argument(metavar="PIPELINE…", help="Their ids.")]
+
+
+@store_command(pipelines, "list")
+def list_pipelines(
+    store: Store,
+    active: Annotated[
+        bool | None, typer.Option("--active/--inactive", help="Only these; without it: all.", show_default=False)
+    ] = None,
+    environment: Annotated[
+        str | None, typer.Option("--environment", "-e", metavar="NAME", help="Only of this environment.")
+    ] = None,
+    limit: LimitOption = None,
+    cursor: CursorOption = None,
+    full: FullOption = False,
+) -> Report:
+    """List the pipelines by id; with --limit page by page, in the order in which the store has them."""
+    results = _results(active, environment)
+    listed = read(
+        results.in_full() if full else results,
+        limit,
+        cursor,
+        keep=lambda one: active is None or one.is_active is active,
+    )
+    found = listed.items
+    if limit is None and cursor is None:
+        found.sort(key=lambda one: one.pipeline_id)
+    return Report(
+        document=[document(one) if full else _summary(one) for one in found],
+        show=lambda screen: _show_list(screen, store, found),
+        notes=listed.notes,
+    )
+
+
+def _results(active: bool | None, environment: str | None) -> Results[PipelineConfig]:
+    if environment is not None:
+        return queries.pipelines_by_environment(environment, active)
+    return queries.active_pipelines() if active else queries.all_pipelines()
+
+
+def _summary(one: PipelineConfig) -> dict[str, Any]:
+    return {name: value for name, value in document(one).items() if name in _SUMMARY}
+
+
+def _show_list(screen: Screen, store: Store, found: Sequence[PipelineConfig]) -> None:
+    if not found:
+        screen.line("There are no such pipelines. Register some: pipemodels apply FILE…")
+        return
+    show_pipelines(screen, store.zone, found)
+    if screen.is_terminal:
+        active = sum(one.is_active for one in found)
+        counts = f"{plural(len(found), 'pipeline')}, {active} active"
+        screen.line(f"{counts} · times in {store.zone.key} · {store.name}", "bright_black")
+
+
+def show_pipelines(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineConfig]) -> None:
+    """Print pipelines as a table."""
+    left_out = {"from → to", "version"} if screen.is_terminal and screen.width < _WIDE else set()
+    kept = [number for number, column in enumerate(_COLUMNS) if column.name not in left_out]
+    rows = [_row(one, zone, screen) for one in found]
+    screen.table([_COLUMNS[number] for number in kept], [[row[number] for number in kept] for row in rows])
+
+
+def _row(one: PipelineConfig, zone: ZoneInfo, screen: Screen) -> list[Cell]:
+    mark = Text("● yes" if screen.is_terminal else "yes", "green")
+    return [
+        one.pipeline_id,
+        mark if one.is_active else Text("○ no" if screen.is_terminal else "no", "bright_black"),
+        one.environment or "",
+        f"{one.source_type} → {one.destination_type}",
+        one.schedule_expression or "",
+        one.version,
+        moment_text(one.updated_at, zone, screen),
+    ]
+
+
+@store_command(pipelines, "show")
+def show_pipeline(store: Store, pipeline_id: PipelineArgument) -> Report:
+    """Show one pipeline: its configuration, its tables and its latest runs."""
+    pipeline = queries.find_pipeline(pipeline_id)
+    if pipeline is None:
+        raise no_pipeline(pipeline_id)
+    if store.options.json:
+        return Report(document=document(pipeline), show=lambda screen: None)
+    tables = list(queries.tables_of_pipeline(pipeline_id))
+    latest = queries.runs_of_pipeline(pipeline_id).page(_LATEST_RUNS).items
+
+    def show(screen: Screen) -> None:
+        screen.facts(item_facts(pipeline, store.zone, screen))
+        _show_tables(screen, tables)
+        if latest:
+            screen.heading("latest runs")
+            show_runs(screen, store.zone, latest)
+
+    return Report(document=None, show=show)
+
+
+def _show_tables(screen: Screen, tables: Sequence[TableConfig]) -> None:
+    if tables:
+        screen.heading("tables")
+        rows = [(one.table_id, one.table_type.value, one.data_format.value, one.location) for one in tables]
+        screen.table(_TABLE_COLUMNS, rows)
+
+
+@store_command(pipelines, "activate")
+def activate(store: Store, pipeline_ids: PipelinesArgument, by: ByOption = None) -> Report:
+    """Make pipelines active: all of them or, if one is missing, none."""
+    return _switched("activated", commands.activate_pipelines, pipeline_ids, by)
+
+
+@store_command(pipelines, "deactivate")
+def deactivate(store: Store, pipeline_ids: PipelinesArgument, by: ByOption = None) -> Report:
+    """Make pipelines inactive: all of them or, if one is missing, none."""
+    return _switched("deactivated", commands.deactivate_pipelines, pipeline_ids, by)
+
+
+def _switched(done: str, switch: Callable[..., list[str]], pipeline_ids: Sequence[str], by: str | None) -> Report:
+    try:
+        ids = switch(pipeline_ids, by=who(by))
+    except ItemNotFoundError as error:
+        missing = next((one for one in pipeline_ids if queries.find_pipeline(one) is None), None)
+        raise (no_pipeline(missing) if missing else error) from error
+
+    def show(screen: Screen) -> None:
+        for one in ids:
+            screen.line(f"{done} {one}")
+
+    return Report(document={done: ids}, show=show)

@@ -1,0 +1,271 @@
+"""`pipemodels runs`: list, show, stats, timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.text import Text
+
+from pipemodels import queries
+from pipemodels.cli.app import runs, store_command
+from pipemodels.cli.listing import FullOption, LimitOption, document, item_facts, read, require_pipeline
+from pipemodels.cli.options import CursorOption, SinceOption, UntilOption, moment_at
+from pipemodels.cli.output import Cell, Column, Report, Screen, as_text
+from pipemodels.cli.shown import (
+    STYLES,
+    age_text,
+    bar,
+    count_text,
+    duration_text,
+    first_line,
+    moment_text,
+    plural,
+    status_text,
+)
+from pipemodels.cli.stores import Store
+from pipemodels.cli.timeline import draw_stages, draw_timeline
+from pipemodels.errors import ItemNotFoundError
+from pipemodels.instants import instant_text, utc_instant, utc_now
+from pipemodels.models import DataQualityResult, PipelineRunLog, RunStatus, StageInfo
+from pipemodels.queries import Results, RunStatistics
+
+_ON_A_TERMINAL = 40  # runs that a listing shows there, if nobody says how many
+_DRAWN = 200
+_WIDE = 110  # columns of a terminal that has room for the number of records
+_BAR = 40
+_DAYS = 14
+_GOOD = 0.9
+
+PipelineOption = Annotated[
+    str | None, typer.Option("--pipeline", "-p", metavar="PIPELINE", help="Only of this pipeline.")
+]
+StatusOption = Annotated[RunStatus | None, typer.Option("--status", help="Only of this status.", show_choices=True)]
+
+
+def _selected(
+    pipeline_id: str | None, status: RunStatus | None, since: datetime | None, until: datetime | None
+) -> Results[PipelineRunLog]:
+    if pipeline_id is not None:
+        return queries.runs_of_pipeline(pipeline_id, since, until, status)
+    return queries.all_runs(since, until) if status is None else queries.runs_by_status(status, since, until)
+
+
+@store_command(runs, "list")
+def list_runs(
+    store: Store,
+    pipeline: PipelineOption = None,
+    status: StatusOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = None,
+    cursor: CursorOption = None,
+    full: FullOption = False,
+) -> Report:
+    """List runs, the last started first: on a terminal the newest, in a pipe all, unless --limit says how many."""
+    screen = Screen.of_stdout()
+    results = _selected(pipeline, status, moment_at(since, store.zone), moment_at(until, store.zone))
+    if limit is None and screen.is_terminal and not store.options.json:
+        limit = _ON_A_TERMINAL
+    listed = read(results.in_full() if full else results, limit, cursor)
+    if pipeline is not None and not listed.items:
+        require_pipeline(pipeline)
+    return Report(
+        document=[document(run) for run in listed.items],
+        show=lambda screen: _show_list(screen, store, listed.items),
+        notes=listed.notes,
+    )
+
+
+def _show_list(screen: Screen, store: Store, found: Sequence[PipelineRunLog]) -> None:
+    if not found:
+        screen.line("There are no such runs. Record some with recorded_run(), or: pipemodels ingest FILE…")
+        return
+    show_runs(screen, store.zone, found)
+    if screen.is_terminal:
+        screen.line(f"{plural(len(found), 'run')} · times in {store.zone.key} · {store.name}", "bright_black")
+
+
+def show_runs(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineRunLog]) -> None:
+    """Print runs as a table; a narrow terminal has a run's id and its error below its pipeline."""
+    names: tuple[str, ...]
+    if not screen.is_terminal:
+        names = ("pipeline", "run", "status", "started", "took", "records", "error")
+    elif screen.width < _WIDE:
+        names = ("status", "pipeline, run", "started", "took")
+    else:
+        names = ("status", "pipeline", "started", "took", "records", "run, error")
+    rows = [_cells(run, zone, screen) for run in found]
+    screen.table([_COLUMNS[name] for name in names], [[row[name] for name in names] for row in rows])
+
+
+_COLUMNS = {
+    name: Column(
+        name=name, right=name in {"took", "records"}, gives_way=name.startswith(("pipeline", "run", "error"))
+    )
+    for name in ("status", "pipeline", "run", "pipeline, run", "started", "took", "records", "run, error", "error")
+}
+
+
+def _cells(run: PipelineRunLog, zone: ZoneInfo, screen: Screen) -> dict[str, Cell]:
+    error = Text(first_line(run.error_message), "red" if run.status is RunStatus.FAILED else "yellow")
+    return {
+        "status": status_text(run.status, screen),
+        "pipeline": run.pipeline_id,
+        "run": run.run_id,
+        "pipeline, run": _lines(as_text(run.pipeline_id), as_text(run.run_id, "bright_black"), error),
+        "started": moment_text(run.start_time, zone, screen),
+        "took": _took(run),
+        "records": count_text(run.total_records_processed),
+        "run, error": _lines(as_text(run.run_id), error),
+        "error": error,
+    }
+
+
+def _lines(*parts: Text) -> Text:
+    return Text("\n").join(part for part in parts if part)
+
+
+def _took(run: PipelineRunLog) -> Cell:
+    if run.status is RunStatus.RUNNING and run.start_time is not None:
+        return Text(f"{age_text(run.start_time, utc_now())} …", STYLES[run.status])
+    return duration_text(run.duration_seconds)
+
+
+@store_command(runs, "show")
+def show_run(
+    store: Store,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")],
+    pipeline: PipelineOption = None,
+) -> Report:
+    """Show one run: its facts, its stages, its data-quality results and what went wrong."""
+    run = queries.find_run(pipeline, run_id)
+    if run is None:
+        of_it = "" if pipeline is None else f" of pipeline {pipeline!r}"
+        raise ItemNotFoundError(f"there is no run {run_id!r}{of_it}; look at: pipemodels runs list")
+    return Report(document=document(run), show=lambda screen: _show_run(screen, store, run))
+
+
+_APART = frozenset({"status", "stages", "data_quality_results", "error_message", "error_stack_trace"})
+_STAGE_COLUMNS = (
+    Column(name="stage"),
+    Column(name="status"),
+    Column(name="took", right=True),
+    Column(name="records", right=True),
+    Column(name="error"),
+)
+_CHECK_COLUMNS = (Column(name="check"), Column(name="passed"), Column(name="expected"), Column(name="actual"))
+
+
+def _show_run(screen: Screen, store: Store, run: PipelineRunLog) -> None:
+    facts: dict[str, Cell] = {"status": status_text(run.status, screen)}
+    facts |= item_facts(run, store.zone, screen, without=_APART)
+    if run.duration_seconds is not None:
+        facts["duration_seconds"] = f"{run.duration_seconds} ({duration_text(run.duration_seconds)})"
+    screen.facts(facts)
+    if run.stages:
+        draw_stages(screen, run, store.zone, utc_now())
+        screen.table(_STAGE_COLUMNS, [_stage_row(one, screen) for one in run.stages])
+    if run.data_quality_results:
+        screen.heading("data quality")
+        screen.table(_CHECK_COLUMNS, [_check_row(one) for one in run.data_quality_results])
+    if run.error_message:
+        screen.heading("error")
+        screen.line(as_text(run.error_message, "red", keep_lines=True))
+    if run.error_stack_trace:
+        screen.line(as_text(run.error_stack_trace, "bright_black", keep_lines=True))
+
+
+def _stage_row(stage: StageInfo, screen: Screen) -> list[Cell]:
+    took, records = duration_text(stage.duration_seconds), count_text(stage.records_processed)
+    return [stage.stage_name, status_text(stage.status, screen), took, records, first_line(stage.error_message)]
+
+
+def _check_row(one: DataQualityResult) -> list[Cell]:
+    passed = Text("yes", "green") if one.passed else Text("no", "bold red")
+    values = ["" if value is None else str(value) for value in (one.expected_value, one.actual_value)]
+    return [one.check_name, passed, *values]
+
+
+@store_command(runs, "stats")
+def run_stats(
+    store: Store,
+    pipeline_id: Annotated[str, typer.Argument(metavar="PIPELINE", help="Whose runs.")],
+    since: SinceOption = None,
+) -> Report:
+    """Count and time the runs of a pipeline: how many, how many succeeded, how long they take, day by day."""
+    statistics = queries.run_statistics(pipeline_id, moment_at(since, store.zone))
+    if not statistics.runs:
+        require_pipeline(pipeline_id)
+    return Report(document=stats_document(statistics), show=lambda screen: show_stats(screen, statistics, store.zone))
+
+
+def stats_document(statistics: RunStatistics) -> dict[str, Any]:
+    """Return statistics as JSON shows them."""
+    since = statistics.since
+    stored = None if since is None else instant_text(utc_instant(since, "since"))
+    return {**asdict(statistics), "since": stored, "by_day": {f"{d}": n for d, n in statistics.by_day.items()}}
+
+
+def show_stats(screen: Screen, statistics: RunStatistics, zone: ZoneInfo) -> None:
+    """Print statistics: numbers, and bars to look at."""
+    rate, since = statistics.success_rate, statistics.since
+    counts = [(RunStatus(status), count) for status, count in statistics.by_status.items()]
+    facts: dict[str, Cell] = {
+        "pipeline": statistics.pipeline_id,
+        "since": "the beginning" if since is None else moment_text(since, zone, screen),
+        "runs": Text(", ").join([Text(f"{count} {status}", STYLES[status]) for status, count in counts]) or "none",
+    }
+    if rate is not None:
+        facts["succeeded"] = Text(f"{rate:.1%}", "green" if rate == 1 else "yellow" if rate >= _GOOD else "bold red")
+        facts["duration"] = _durations(statistics)
+    screen.facts(facts)
+    if screen.is_terminal and counts:
+        screen.drawn(bar([(count, STYLES[status]) for status, count in counts], _BAR))
+    _show_days(screen, statistics)
+
+
+def _durations(statistics: RunStatistics) -> str:
+    named = {"p50": statistics.p50_seconds, "p95": statistics.p95_seconds, "mean": statistics.mean_seconds}
+    return ", ".join(f"{name} {duration_text(value)}" for name, value in named.items() if value is not None)
+
+
+def _show_days(screen: Screen, statistics: RunStatistics) -> None:
+    days = sorted(statistics.by_day.items())[-_DAYS:]
+    if not days:
+        return
+    screen.heading(f"runs by day ({statistics.timezone})")
+    most, width = max(count for _, count in days), len(str(max(count for _, count in days)))
+    for day, count in days:
+        block = "▇" if screen.is_terminal else "#"
+        drawn = Text(block * max(1, count * _BAR // most), "blue")
+        screen.drawn(Text(f"{day:%a %Y-%m-%d}  {count:>{width}}  ") + drawn)
+
+
+@store_command(runs, "timeline")
+def timeline(
+    store: Store,
+    pipeline_id: Annotated[str | None, typer.Argument(metavar="[PIPELINE]", help="Only of this pipeline.")] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = _DRAWN,
+) -> Report:
+    """Draw runs as bars over time, coloured by status, their stages inside."""
+    period = (moment_at(since, store.zone), moment_at(until, store.zone))
+    listed = read(_selected(pipeline_id, None, *period).in_full(), limit)
+    if pipeline_id is not None and not listed.items:
+        require_pipeline(pipeline_id)
+    now = utc_now()
+
+    def show(screen: Screen) -> None:
+        if listed.items:
+            draw_timeline(screen, listed.items, store.zone, now, *period)
+        else:
+            screen.line("There are no runs to draw. Record some, or choose an earlier --since.")
+
+    older = [f"only the newest {len(listed.items)} runs are drawn: --limit draws more"] if listed.cursor else []
+    return Report(document=[document(run) for run in listed.items], show=show, notes=older)

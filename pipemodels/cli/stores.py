@@ -1,0 +1,136 @@
+"""Opening the store that `--store`, `PIPEMODELS_STORE` or the default names."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import typer
+
+from pipemodels.cli.options import Options
+from pipemodels.config import DynamoDBConfig, using
+from pipemodels.errors import ValidationError
+from pipemodels.schema import create_tables
+
+DEFAULT_DIRECTORY = ".pipemodels"
+_LOCALSTACK_HOST = "localhost.localstack.cloud"  # LocalStack's own name for the loopback address
+_CONNECT_SECONDS = 2.0
+_READ_SECONDS = 5.0
+_ATTEMPTS = 2  # at an endpoint that somebody runs nearby; AWS keeps the configuration's own
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store that is open."""
+
+    name: str
+    config: DynamoDBConfig
+    options: Options
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which times are shown."""
+        return ZoneInfo(self.config.user_timezone)
+
+
+@contextmanager
+def opened(options: Options, *, with_tables: bool = True) -> Iterator[Store]:
+    """Open the store and use it in the block; an embedded one is saved when the block ends.
+
+    Args:
+        options: what the command line says.
+        with_tables: an embedded store, which nobody else cares for, gets its tables if it has none.
+
+    Raises:
+        typer.BadParameter: there is no such store.
+        PipemodelsError: it cannot be opened, or not be saved.
+    """
+    name = store_name(options)
+    if name == "local" or name.startswith("local:"):
+        with embedded(name, options) as store:
+            if with_tables:
+                create_tables()
+            yield store
+    else:
+        with using(_remote_config(name, options)) as config:
+            yield Store(name, config, options)
+
+
+def store_name(options: Options) -> str:
+    """Return which store is meant: `local` if nothing says otherwise."""
+    environ = options.environ
+    endpoint = environ.get("AWS_ENDPOINT_URL_DYNAMODB") or environ.get("AWS_ENDPOINT_URL")
+    return options.store or environ.get("PIPEMODELS_STORE") or endpoint or "local"
+
+
+@contextmanager
+def embedded(name: str, options: Options) -> Iterator[Store]:
+    """Open the embedded store `local` or `local:DIR`, as it is."""
+    from pipemodels.local import embedded_store  # the one store that needs an extra
+
+    directory = name.partition(":")[2] or DEFAULT_DIRECTORY
+    if name == "local:":
+        raise typer.BadParameter(
+            "'local:' names no directory: write local:DIR, or local", param_hint=_source(options)
+        )
+    with embedded_store(directory, **_embedded_settings(options.environ)) as config, using(config):
+        yield Store(f"local:{directory}", config, options)
+
+
+def _embedded_settings(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the environment says of anything but the connection, which is the embedded store's own."""
+    ours = {name: text for name, text in environ.items() if name.startswith("PIPEMODELS_")}
+    ours.pop("PIPEMODELS_STORE", None)
+    config = DynamoDBConfig.from_env(ours)
+    settings = {"table_prefix": config.table_prefix, "user_timezone": config.user_timezone}
+    settings |= {"environment": config.environment} if config.environment else {}
+    return {**settings, "index_shards": config.index_shards}
+
+
+def _remote_config(name: str, options: Options) -> DynamoDBConfig:
+    environ = options.environ
+    if name != "aws":
+        _refuse_no_url(name, options)
+        environ = {**environ, **_test_credentials(name, environ)}
+    try:
+        config = DynamoDBConfig.from_env(environ, store=name)
+    except ValidationError as error:
+        if any(problem.field == "endpoint_url" for problem in error.problems):
+            raise typer.BadParameter(str(error), param_hint=_source(options)) from error
+        raise
+    config = replace(config, connect_timeout_seconds=_CONNECT_SECONDS)
+    return config if name == "aws" else replace(config, max_attempts=_ATTEMPTS, read_timeout_seconds=_READ_SECONDS)
+
+
+def _refuse_no_url(name: str, options: Options) -> None:
+    if "://" not in name:
+        stores = "local, local:DIR, aws, or an endpoint URL, e.g. http://127.0.0.1:4566"
+        raise typer.BadParameter(f"{name!r} is no store: use {stores}", param_hint=_source(options))
+
+
+def _source(options: Options) -> str:
+    """Return where the store's name came from."""
+    if options.store:
+        return "--store"
+    return "PIPEMODELS_STORE" if options.environ.get("PIPEMODELS_STORE") else "AWS_ENDPOINT_URL"
+
+
+def _test_credentials(endpoint_url: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a stand-in on this machine wants to be told, where the environment says nothing."""
+    if not _is_loopback(endpoint_url) or environ.keys() & {"AWS_ACCESS_KEY_ID", "AWS_PROFILE"}:
+        return {}
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": region}
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host in {"localhost", _LOCALSTACK_HOST} or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

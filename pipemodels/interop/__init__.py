@@ -1,0 +1,14 @@
+"""What comes from outside: definitions in YAML or JSON, run events of OpenLineage."""
+
+from pipemodels.interop.definitions import ApplyReport, FieldChange, Refusal, apply_definitions
+from pipemodels.interop.openlineage import IngestReport, LineRefusal, ingest_events
+
+__all__ = [
+    "ApplyReport",
+    "FieldChange",
+    "IngestReport",
+    "LineRefusal",
+    "Refusal",
+    "apply_definitions",
+    "ingest_events",
+]

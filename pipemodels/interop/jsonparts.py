@@ -1,0 +1,81 @@
+"""The parts of a definition file in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, BinaryIO
+
+from pipemodels.errors import Problem
+from pipemodels.interop.jsontext import JSONSource, Piece, decoded
+from pipemodels.interop.parts import BrokenTextError, Part, key_twice
+
+_MAX_BYTES = 4 << 20  # JSON may write one character as six: well over what an item holds
+
+
+def json_parts(stream: BinaryIO, sections: Collection[str]) -> Iterator[Part]:
+    """Yield the parts of all documents; the lists of the named sections element by element.
+
+    Raises:
+        BrokenTextError: the text is no JSON, or a document has a key twice.
+    """
+    source = JSONSource(stream)
+    while first := source.next_byte():
+        if first == b"{":
+            yield from _sections(source, sections)
+        else:
+            yield _part(source.take_value(_MAX_BYTES), "document", "", -1)
+
+
+def _sections(source: JSONSource, sections: Collection[str]) -> Iterator[Part]:
+    lines: dict[str, int] = {}
+    source.take()
+    if source.next_byte() == b"}":
+        source.take()
+        return
+    while True:
+        name, line = _key(source)
+        if name in lines:
+            raise key_twice(name, line, lines[name])
+        lines[name] = line
+        if name in sections and source.next_byte() == b"[":
+            for position, piece in enumerate(source.elements(_MAX_BYTES)):
+                yield _part(piece, "entry", name, position)
+        else:
+            yield _part(source.take_value(_MAX_BYTES), "section", name, -1)
+        if _punctuation(source, b",}") == b"}":
+            return
+
+
+def _key(source: JSONSource) -> tuple[str, int]:
+    piece = source.take_value(_MAX_BYTES)
+    name = _decoded(piece)
+    if not isinstance(name, str):
+        raise BrokenTextError(piece.line, "is no JSON: a key must be text")
+    _punctuation(source, b":")
+    return name, piece.line
+
+
+def _punctuation(source: JSONSource, wanted: bytes) -> bytes:
+    byte = source.next_byte()
+    if not byte or byte not in wanted:
+        choices = " or ".join(wanted.decode())
+        raise BrokenTextError(source.line, f"is no JSON: {byte.decode(errors='replace')!r} where {choices} is due")
+    source.take()
+    return byte
+
+
+def _decoded(piece: Piece) -> Any:
+    if piece.text is None:
+        raise BrokenTextError(piece.line, f"has a value of more than {_MAX_BYTES:,} bytes")
+    try:
+        return decoded(piece.text, exact=True)
+    except ValueError as error:
+        raise BrokenTextError(piece.line, str(error)) from None
+
+
+def _part(piece: Piece, kind: Any, section: str, position: int) -> Part:
+    try:
+        return Part(kind, section, position, piece.line, _decoded(piece))
+    except BrokenTextError as error:
+        problem = Problem("value", "this value", f"{error.reason} (line {error.line})")
+        return Part(kind, section, position, piece.line, None, problem)

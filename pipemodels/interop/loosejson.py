@@ -1,0 +1,134 @@
+"""JSON values as people store them: a value a line, values over many lines, arrays, files put end to end.
+
+A value that is broken does not hide those behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipemodels.interop.jsontext import JSONSource, Nesting, Piece, decoded
+from pipemodels.interop.parts import BrokenTextError
+
+_NOT_BLANK = re.compile(rb"[^ \t\r]")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value and the line on which it begins; `reason` says why there is none."""
+
+    line: int
+    value: Any
+    reason: str | None = None
+
+
+class LooseValues:
+    """Takes values one after another; after a broken one reading goes on at the next line that begins one.
+
+    Args:
+        source: where they are.
+        limit: the most bytes of one value; one that is longer is reported without being held.
+        is_whole: says whether a value is what this source holds, and no part of another.
+    """
+
+    def __init__(self, source: JSONSource, limit: int, is_whole: Callable[[Any], bool]) -> None:
+        self._source, self._limit, self._is_whole = source, limit, is_whole
+        self._open: list[tuple[int, bytes]] = []  # lines of a value that goes on
+        self._size = 0
+        self._nesting = Nesting()
+        self._lost = False  # inside the rest of a broken value of many lines
+
+    def __iter__(self) -> Iterator[Value]:
+        """Yield each value, or what is wrong with it."""
+        while first := self._first_byte():
+            if not self._open and first == b"[":
+                yield from self._array()
+            elif self._lost and first != b"{":
+                self._source.take_line(self._limit)
+            else:
+                yield from self._line()
+        yield from self._give_up("ends inside a value")
+
+    def _first_byte(self) -> bytes:
+        """Return the next byte: where a value may begin that is the next which is no white space."""
+        return self._source.peek() if self._open or self._lost else self._source.next_byte()
+
+    def _array(self) -> Iterator[Value]:
+        self._lost = False
+        try:
+            for piece in self._source.elements(self._limit):
+                yield self._value(piece)
+        except BrokenTextError as error:
+            yield Value(error.line, None, error.reason)
+            self._source.take_line(0)
+            self._lost = True
+
+    def _value(self, piece: Piece) -> Value:
+        if piece.text is None:
+            return Value(piece.line, None, f"is longer than {self._limit:,} bytes")
+        try:
+            return Value(piece.line, decoded(piece.text))
+        except ValueError as error:
+            return Value(piece.line, None, str(error))
+
+    def _line(self) -> Iterator[Value]:
+        self._lost = False
+        piece = Piece(self._source.line, self._source.take_line(self._limit))
+        if piece.text is None:
+            yield from self._give_up("is cut off by a line that is too long")
+            yield self._value(piece)
+        elif not self._open or piece.text[:1] == b"{":
+            alone = self._value(piece)
+            if alone.reason is None and (not self._open or self._is_whole(alone.value)):
+                yield from self._give_up("is cut off: another value begins before its end")
+                self._lost = False
+                yield alone
+            else:
+                yield from self._go_on(piece.line, piece.text)
+        else:
+            yield from self._go_on(piece.line, piece.text)
+
+    def _go_on(self, number: int, text: bytes) -> Iterator[Value]:
+        """Read on in a value of many lines, or several values in one line."""
+        start = 0
+        while (found := _NOT_BLANK.search(text, start)) is not None:
+            if not self._open:
+                if found[0] == b"[" and start:  # an array right behind a value
+                    self._source.put_back(text[found.start() :], number)
+                    return
+                if found[0] != b"{":
+                    yield self._value(Piece(number, text[start:]))
+                    return
+                self._nesting = Nesting()
+            end = self._nesting.end_in(text, start)
+            self._keep(number, text[start : None if end < 0 else end])
+            if end < 0:
+                if self._nesting.in_string:
+                    yield from self._give_up("is no JSON: a text in it has no end")
+                return
+            yield self._take_open()
+            start = end + text.startswith(b",", end)  # a comma: the rest of a broken array
+
+    def _keep(self, number: int, text: bytes) -> None:
+        self._open.append((number, text))
+        self._size += len(text) + 1
+        if self._size > self._limit:  # keep only what says on which lines a value may have begun
+            self._open = [self._open[0], *(line for line in self._open[1:] if line[1][:1] == b"{")]
+            self._open = [(line, part[:1]) for line, part in self._open]
+
+    def _take_open(self) -> Value:
+        text = b"\n".join(part for _, part in self._open) if self._size <= self._limit else None
+        piece = Piece(self._open[0][0], text)
+        self._open, self._size = [], 0
+        return self._value(piece)
+
+    def _give_up(self, reason: str) -> Iterator[Value]:
+        """Report each line of the unfinished value on which one may have begun."""
+        for position, (number, text) in enumerate(self._open):
+            if position == 0 or text[:1] == b"{":
+                yield Value(number, None, reason)
+        self._lost = len(self._open) > 1
+        self._open, self._size = [], 0

@@ -1,0 +1,227 @@
+"""YAML read event by event, in bounded memory, into plain values.
+
+Only plain data is ever made, and numbers exactly: an untagged scalar means what YAML 1.2's core schema says, but for
+numbers that begin with 0 (`007`), which stay text. So `no`, `12:30` and `2026-01-01` are text, `1.10` is
+Decimal("1.10"), `true` is True. `<<` merges a mapping, as in YAML 1.1.
+
+Sources: YAML 1.2.2, section 10.3 (core schema); yaml.org/type/merge.html.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import yaml
+
+from pipemodels.errors import Problem
+from pipemodels.interop.parts import BrokenTextError, UnusableError
+
+MAX_WEIGHT = 1_000_000  # characters and parts of one value, aliases written out: twice what an item holds
+_MAX_ANCHORED = 10_000_000
+_MAX_DEPTH = 64
+_MERGE = object()
+
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_BASED = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
+_FRACTION = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_NAMED: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_NAMED |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_MAY_BE_NUMBER = frozenset("-+.0123456789")
+_TAG = "tag:yaml.org,2002:"
+_SCALAR_TYPES: dict[str, type | tuple[type, ...]] = {
+    "int": int,
+    "float": (int, Decimal),
+    "bool": bool,
+    "null": type(None),
+}
+
+
+def plain_value(text: str) -> Any:
+    """Return what an untagged, unquoted scalar means."""
+    if not text or text[0] not in _MAY_BE_NUMBER:
+        return _NAMED.get(text, text)
+    if _INTEGER.fullmatch(text):
+        return int(text) if len(text) < 400 else Decimal(text)  # Python refuses to read very long ints
+    if _BASED.fullmatch(text):
+        return int(text, 0) if len(text) < 400 else text
+    if _FRACTION.fullmatch(text):
+        return _decimal(text)
+    if infinite := _INFINITE.fullmatch(text):
+        return Decimal("NaN") if infinite[1] is None else Decimal(f"{infinite[1]}Infinity")
+    return text
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # its exponent has more digits than Decimal counts
+        return Decimal("Infinity")
+
+
+class YAMLReader:
+    """Reads a stream of YAML event by event; values are built one at a time.
+
+    Raises:
+        BrokenTextError: the bytes are no text.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        try:
+            self._events = loader(stream)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise _broken(error) from None
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchored = 0
+        self._weight = 0
+        self.level = 0
+        self.line = 1
+
+    def next(self) -> Any:
+        """Return the next event.
+
+        Raises:
+            BrokenTextError: the text is no YAML.
+        """
+        try:
+            event = self._events.get_event()
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise _broken(error) from None
+        self.line = event.start_mark.line + 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            self.level += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self.level -= 1
+        return event
+
+    def forget_anchors(self) -> None:
+        """Begin a new document: anchors do not reach over its start."""
+        self._anchors, self._anchored = {}, 0
+
+    def skip(self, event: Any) -> None:
+        """Pass over the rest of the value that begins with this event."""
+        if isinstance(event, yaml.CollectionStartEvent):
+            outside = self.level - 1
+            while self.level > outside:
+                self.next()
+
+    def value(self, event: Any) -> Any:
+        """Return the value that begins with this event; the reader then stands behind it in any case.
+
+        Raises:
+            UnusableError: it is no plain value, holds a key twice, or grows too large by its aliases.
+        """
+        outside = self.level - isinstance(event, yaml.CollectionStartEvent)
+        self._weight = 0
+        try:
+            return self._build(event, 0)
+        except UnusableError:
+            while self.level > outside:
+                self.next()
+            raise
+
+    def _build(self, event: Any, depth: int) -> Any:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        before = self._weight
+        if isinstance(event, yaml.ScalarEvent):
+            self._weigh(len(event.value) + 1)
+            value = _scalar(event, self.line)
+        elif depth >= _MAX_DEPTH:
+            raise _unusable(self.line, "nesting", depth, f"goes deeper than {_MAX_DEPTH} levels")
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._sequence(event, depth)
+        else:
+            value = self._mapping(event, depth)
+        if event.anchor is not None:
+            self._anchor(event.anchor, value, self._weight - before)
+        return value
+
+    def _sequence(self, event: Any, depth: int) -> list[Any]:
+        _check_tag(event, "seq", self.line)
+        self._weigh(2)
+        elements = []
+        while not isinstance(part := self.next(), yaml.SequenceEndEvent):
+            elements.append(self._build(part, depth + 1))
+        return elements
+
+    def _mapping(self, event: Any, depth: int) -> dict[Any, Any]:
+        _check_tag(event, "map", self.line)
+        self._weigh(2)
+        found: dict[Any, Any] = {}
+        while not isinstance(part := self.next(), yaml.MappingEndEvent):
+            line = self.line
+            key = _MERGE if _is_merge(part) else self._build(part, depth + 1)
+            if isinstance(key, dict | list):
+                raise _unusable(line, "key", type(key).__name__, "is no text: a key must be text")
+            if key in found:
+                raise _unusable(line, "<<" if key is _MERGE else str(key), "a key", "appears twice in one mapping")
+            found[key] = self._build(self.next(), depth + 1)
+        return self._merged(found) if _MERGE in found else found
+
+    def _merged(self, found: dict[Any, Any]) -> dict[Any, Any]:
+        below = found.pop(_MERGE)
+        result: dict[Any, Any] = {}
+        for mapping in reversed(below if isinstance(below, list) else [below]):
+            if not isinstance(mapping, dict):
+                raise _unusable(self.line, "<<", mapping, "must name a mapping, or a list of mappings")
+            result |= mapping
+        return result | found
+
+    def _alias(self, event: Any) -> Any:
+        if event.anchor not in self._anchors:
+            raise _unusable(self.line, f"*{event.anchor}", "an alias", "names no anchor that is complete before it")
+        value, weight = self._anchors[event.anchor]
+        self._weigh(weight)
+        return value
+
+    def _anchor(self, name: str, value: Any, weight: int) -> None:
+        self._anchored += weight
+        if self._anchored > _MAX_ANCHORED:
+            raise _unusable(self.line, f"&{name}", "an anchor", "is one too many: too much text has anchors")
+        self._anchors[name] = value, weight
+
+    def _weigh(self, weight: int) -> None:
+        self._weight += weight
+        if self._weight > MAX_WEIGHT:
+            reason = f"is too large, aliases written out: more than {MAX_WEIGHT:,} characters"
+            raise _unusable(self.line, "value", "this value", reason)
+
+
+def _scalar(event: Any, line: int) -> Any:
+    text: str = event.value
+    if event.tag is None:
+        return plain_value(text) if event.implicit[0] else text
+    kind = event.tag.removeprefix(_TAG)
+    if event.tag == "!" or kind == "str":
+        return text
+    value = plain_value(text)
+    if (
+        kind not in _SCALAR_TYPES
+        or not isinstance(value, _SCALAR_TYPES[kind])
+        or isinstance(value, bool) != (kind == "bool")
+    ):
+        raise _unusable(line, "tag", event.tag, f"is not taken for {text!r}: only plain values are")
+    return value
+
+
+def _check_tag(event: Any, kind: str, line: int) -> None:
+    if event.tag not in (None, "!", _TAG + kind):
+        raise _unusable(line, "tag", event.tag, "is not taken: only plain values are")
+
+
+def _is_merge(event: Any) -> bool:
+    return isinstance(event, yaml.ScalarEvent) and event.value == "<<" and bool(event.implicit[0])
+
+
+def _unusable(line: int, field: str, value: object, reason: str) -> UnusableError:
+    return UnusableError(Problem(field, value, f"{reason} (line {line})"))
+
+
+def _broken(error: Any) -> BrokenTextError:
+    mark = getattr(error, "problem_mark", None)
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    return BrokenTextError(mark.line + 1 if mark else 1, f"is no YAML: {said}")

@@ -1,0 +1,149 @@
+"""What is printed: exact JSON, lines for a pipe, tables that fit a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.text import Text
+
+from pipemodels.cli.output import Column, Screen, json_text
+from pipemodels.cli.shown import bar, duration_text, first_line, plural
+
+NAMES = (Column(name="name", gives_way=True), Column(name="count", right=True), Column(name="note", gives_way=True))
+
+
+def terminal(width: int) -> tuple[Screen, io.StringIO]:
+    """Return a terminal of this width, and what is written on it."""
+    written = io.StringIO()
+    return Screen(Console(file=written, force_terminal=True, width=width, color_system="truecolor")), written
+
+
+def pipe() -> tuple[Screen, io.StringIO]:
+    """Return a pipe, and what is written into it."""
+    written = io.StringIO()
+    return Screen(Console(file=written, width=20)), written
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(values)
+def test_json_reads_back_as_the_same_value(value: Any) -> None:
+    """Whatever its nesting, and numbers to the last digit."""
+
+    def exact(one: Any) -> Any:
+        if isinstance(one, dict):
+            return {name: exact(part) for name, part in one.items()}
+        if isinstance(one, list):
+            return [exact(part) for part in one]
+        is_number = isinstance(one, int | float | Decimal) and not isinstance(one, bool)
+        return Decimal(repr(one) if isinstance(one, float) else one) if is_number else one
+
+    assert exact(json.loads(json_text(value), parse_float=Decimal)) == exact(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("0.1000000000000000000000000000000000001"), "0.1000000000000000000000000000000000001"),
+        (Decimal("1E+100"), "1E+100"),
+        (2**70, "1180591620717411303424"),
+        (math.nan, '"nan"'),
+        (Decimal("Infinity"), '"Infinity"'),
+        (datetime(2026, 3, 1, tzinfo=UTC), '"2026-03-01T00:00:00.000000Z"'),
+        (datetime(2026, 3, 1), '"2026-03-01T00:00:00"'),
+        (date(2026, 3, 1), '"2026-03-01"'),
+        ({1: {2}}, '{"1": "{2}"}'),
+        ({}, "{}"),
+        ([], "[]"),
+        ("ä\x1b", '"ä\\u001b"'),
+    ],
+)
+def test_json_of_what_json_does_not_know(value: Any, text: str) -> None:
+    """Instants as stored, dates as ISO 8601; what was refused because it is no number, as text."""
+    assert json_text(value) == text
+
+
+def test_a_pipe_gets_lines_that_are_never_cut() -> None:
+    """Columns stand below each other, whatever the width, and wide characters count as two."""
+    screen, written = pipe()
+    screen.table(NAMES, [("x" * 40, "1", "a\nb"), ("表", "20,000", Text("red", "red"))])
+    assert written.getvalue().splitlines() == [
+        f"NAME{' ' * 36}   COUNT  NOTE",
+        f"{'x' * 40}       1  a b",
+        f"表{' ' * 38}  20,000  red",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_a_table_fits_its_terminal(width: int) -> None:
+    """Only columns that give way are cut, the widest first."""
+    screen, written = terminal(width)
+    screen.table(NAMES, [("n" * 30, "1,234,567", "o" * 90)])
+    lines = [Text.from_ansi(line).plain for line in written.getvalue().splitlines()]
+    assert all(len(line) <= width for line in lines)
+    assert "1,234,567" in lines[-1]
+    assert ("n" * 30 in lines[-1]) == (width >= 80)
+
+
+@pytest.mark.parametrize("make", [pipe, lambda: terminal(80)])
+def test_what_is_stored_cannot_command_the_terminal(make: Any) -> None:
+    """Escapes and newlines out of the store are shown, not done."""
+    screen, written = make()
+    screen.table(NAMES[:1], [("\x1b[31mred\r\n\x07[bold]x[/bold]",)])
+    screen.line("\x1b]0;title\x07\u202e")
+    shown = Text.from_ansi(written.getvalue()).plain
+    assert "\\x1b[31mred  \\x07[bold]x[/bold]" in shown
+    assert "\\x1b]0;title\\x07\\u202e" in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        ("0", "0 ms"),
+        ("0.0119", "11 ms"),
+        ("0.9999", "999 ms"),
+        ("1", "1.0 s"),
+        ("59.94", "59.9 s"),
+        ("59.99", "60 s"),
+        ("60", "1m 00s"),
+        ("3599.9", "59m 59s"),
+        ("3600", "1h 00m"),
+        ("86399", "23h 59m"),
+        ("90000", "1d 01h"),
+    ],
+)
+def test_durations_have_their_two_largest_units(seconds: str | None, text: str) -> None:
+    """Cut, not rounded: nothing shows as 60 minutes."""
+    assert duration_text(None if seconds is None else Decimal(seconds)) == text
+
+
+def test_small_words() -> None:
+    """Counts agree with their nouns, and a message shows its first line with something on it."""
+    assert [plural(1, "entry", "entries"), plural(2_000, "entry", "entries")] == ["1 entry", "2,000 entries"]
+    assert first_line("\n  \n a\tb \nc") == "a b"
+    assert first_line(None) == ""
+
+
+def test_a_bar_shows_every_part() -> None:
+    """One of a thousand still has its cell."""
+    assert bar([(999, "green"), (1, "red"), (0, "blue")], 10).plain == "█" * 10

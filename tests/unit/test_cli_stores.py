@@ -1,0 +1,180 @@
+"""Which store a command line means, and what it is told there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from pipemodels.cli import main
+from pipemodels.cli.options import Options
+from pipemodels.cli.stores import opened, store_name
+from pipemodels.errors import PipemodelsError
+
+ENDPOINT = "http://127.0.0.1:4566"
+AWS_VARIABLES = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION",
+    "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nothing_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Begin with an environment that says nothing, in an empty directory."""
+    for name in (*AWS_VARIABLES, "PIPEMODELS_STORE", "PIPEMODELS_TABLE_PREFIX", "PIPEMODELS_TIMEZONE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("option", "variables", "name"),
+    [
+        (None, {}, "local"),
+        (None, {"PIPEMODELS_STORE": ""}, "local"),
+        (None, {"AWS_REGION": "eu-central-1", "AWS_PROFILE": "work"}, "local"),
+        (None, {"AWS_ENDPOINT_URL": ENDPOINT}, ENDPOINT),
+        (None, {"AWS_ENDPOINT_URL": "http://other", "AWS_ENDPOINT_URL_DYNAMODB": ENDPOINT}, ENDPOINT),
+        (None, {"AWS_ENDPOINT_URL": ENDPOINT, "PIPEMODELS_STORE": "aws"}, "aws"),
+        ("local:here", {"AWS_ENDPOINT_URL": ENDPOINT, "PIPEMODELS_STORE": "aws"}, "local:here"),
+    ],
+)
+def test_the_store_is_what_is_said_first(
+    monkeypatch: pytest.MonkeyPatch, option: str | None, variables: dict[str, str], name: str
+) -> None:
+    """`--store` wins over PIPEMODELS_STORE, that over botocore's endpoint; a profile alone does not mean AWS."""
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    assert store_name(Options(store=option)) == name
+
+
+@pytest.mark.parametrize(
+    "url", [ENDPOINT, "http://localhost:8000", "http://[::1]:1", "https://localhost.localstack.cloud"]
+)
+def test_a_stand_in_on_this_machine_needs_no_credentials(url: str) -> None:
+    """A loopback endpoint gets test credentials and a region where the environment has none."""
+    with opened(Options(store=url, prefix="p_", tz="Asia/Tokyo")) as store:
+        config = store.config
+    assert (config.aws_access_key_id, config.aws_secret_access_key, config.region_name) == (
+        "test",
+        "test",
+        "us-east-1",
+    )
+    assert (config.endpoint_url, config.table_prefix, config.user_timezone) == (url, "p_", "Asia/Tokyo")
+
+
+@pytest.mark.parametrize(
+    ("url", "variables", "expected"),
+    [
+        (ENDPOINT, {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "secret"}, "mine"),
+        (ENDPOINT, {"AWS_PROFILE": "work"}, None),
+        ("http://dynamodb.example.com", {}, None),
+    ],
+)
+def test_credentials_that_are_there_are_used(
+    monkeypatch: pytest.MonkeyPatch, url: str, variables: dict[str, str], expected: str | None
+) -> None:
+    """Test credentials never replace the user's, and never leave this machine."""
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    with opened(Options(store=url)) as store:
+        assert store.config.aws_access_key_id == expected
+
+
+def test_waiting_for_an_endpoint_is_bounded() -> None:
+    """Two attempts at a nearby endpoint, two seconds each to connect; AWS keeps its retries."""
+    with opened(Options(store=ENDPOINT)) as nearby, opened(Options(store="aws")) as aws:
+        assert (nearby.config.max_attempts, nearby.config.connect_timeout_seconds) == (2, 2.0)
+        assert (aws.config.max_attempts, aws.config.connect_timeout_seconds) == (4, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("store", "says"),
+    [
+        ("lokal", "'lokal' is no store: use local, local:DIR, aws, or an endpoint URL"),
+        ("127.0.0.1:4566", "is no store"),
+        ("http://", "is no endpoint URL"),
+        ("ftp://here", "is no endpoint URL"),
+        ("http://user:secret@here", "must not hold credentials"),
+        ("local:", "'local:' names no directory"),
+    ],
+)
+@pytest.mark.parametrize("variable", [False, True])
+def test_what_is_no_store_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], store: str, says: str, variable: bool
+) -> None:
+    """The line names the option or the variable that it came from; nothing is opened."""
+    if variable:
+        monkeypatch.setenv("PIPEMODELS_STORE", store)
+    assert main(["runs", "list"] if variable else ["runs", "list", "--store", store]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert says in shown.err
+    assert ("PIPEMODELS_STORE" if variable else "--store") in shown.err
+    assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"PIPEMODELS_TIMEZONE": "Mars/Olympus"}, "PIPEMODELS_TIMEZONE: 'Mars/Olympus' is no IANA time zone name"),
+        ({"PIPEMODELS_INDEX_SHARDS": "many"}, "index_shards: 'many' must be a whole number"),
+        ({"PIPEMODELS_TABLE_PREFIX": "a b"}, "table_prefix: 'a b' may hold"),
+    ],
+)
+@pytest.mark.parametrize("store", ["local", ENDPOINT])
+def test_wrong_variables_are_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variables: dict[str, str],
+    says: str,
+    store: str,
+) -> None:
+    """What the environment says is checked before any store is opened."""
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    assert main(["runs", "list", "--store", store]) == 2
+    assert says in capsys.readouterr().err
+    assert not list(Path.cwd().iterdir())
+
+
+def test_an_endpoint_where_nobody_listens_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A refused connection is one line with the endpoint, and exit code 1."""
+    assert main(["runs", "list", "--store", "http://127.0.0.1:9"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert '"http://127.0.0.1:9/"' in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_a_store_elsewhere_needs_a_region(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one the line says which variable to set."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", "none")
+    assert main(["runs", "list", "--store", "http://dynamodb.example.com"]) == 2
+    assert "set AWS_REGION" in capsys.readouterr().err
+
+
+def test_a_failed_save_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is printed as done before the store is closed: if that fails, so has the command."""
+    from pipemodels.cli import stores
+
+    class Broken:
+        def __enter__(self) -> Any:
+            return stores.Store("local:x", None, Options())  # type: ignore[arg-type]  # never asked
+
+        def __exit__(self, *_: object) -> None:
+            raise PipemodelsError("disk full")
+
+    monkeypatch.setattr(stores, "embedded", lambda name, options: Broken())
+    monkeypatch.setattr("pipemodels.cli.tables.table_status", list)
+    assert main(["tables", "status", "--json"]) == 1
+    assert capsys.readouterr() == ("", "pipemodels: disk full\n")
+
+
+def test_a_directory_of_no_name_is_refused_in_code_too() -> None:
+    """The error is Typer's, for its exit code."""
+    with pytest.raises(typer.BadParameter, match="names no directory"), opened(Options(store="local:")):
+        pass

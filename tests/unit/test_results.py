@@ -1,0 +1,376 @@
+"""Listings: full pages in order across shards, ties, cursors, counts, whole items, and the requests they make."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipemodels import (
+    DynamoDBConfig,
+    PipelineConfig,
+    PipelineRunLog,
+    SummaryError,
+    TableConfig,
+    ThrottledError,
+    ValidationError,
+    create_tables,
+    current_config,
+    queries,
+    using,
+)
+from pipemodels.config import connection_of
+from pipemodels.queries import Results
+from pipemodels.queries.cursors import decode_cursor, encode_cursor
+
+Unique = Callable[[str], str]
+AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
+
+
+def write(items: list[Any]) -> list[Any]:
+    """Store new items by plain batches: moto copies all its tables for each transaction."""
+    connection = type(items[0])._get_connection()
+    for item in items:
+        item.revision = 1
+    stored = [item.serialize() for item in items]
+    for start in range(0, len(stored), 25):
+        connection.batch_write_item(put_items=stored[start : start + 25])
+    return items
+
+
+def pipelines(unique: Unique, count: int, environment: str, **more: Any) -> list[PipelineConfig]:
+    """Store pipelines of one environment, each created a second after the one before."""
+    return write(
+        [
+            PipelineConfig(
+                **{
+                    "pipeline_id": unique("listed"),
+                    "pipeline_name": f"n{n}",
+                    "source_type": "s",
+                    "destination_type": "d",
+                    "environment": environment,
+                    "created_at": AT + timedelta(seconds=n),
+                    **more,
+                }
+            )
+            for n in range(count)
+        ]
+    )
+
+
+def ids(items: Any) -> list[str]:
+    """Return the ids of items, in order."""
+    return [getattr(item, "run_id", None) or getattr(item, "table_id", None) or item.pipeline_id for item in items]
+
+
+def by_pages(results: Results[Any], limit: int) -> list[str]:
+    """Read all pages; each but the last is full, and the last says that it is."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = results.page(limit, cursor)
+        found += ids(page)
+        cursor = page.cursor
+        if cursor is None:
+            assert len(page) <= limit
+            return found
+        assert len(page) == limit
+
+
+@pytest.fixture
+def environment(unique: Unique) -> str:
+    """Return an environment without pipelines."""
+    return unique("environment")
+
+
+def test_items_come_in_order_across_shards(unique: Unique, environment: str) -> None:
+    """The last created first, although each lies in one of four partitions."""
+    items = pipelines(unique, 23, environment)
+    assert len({item.environment_shard for item in items}) == 4
+    results = queries.pipelines_by_environment(environment)
+    expected = ids(reversed(items))
+    assert ids(results) == expected
+    assert ids(results) == expected, "reading again asks anew"
+    assert results.count() == 23
+    assert ids([results.first()]) == expected[:1]
+    for limit in (1, 2, 3, 7, 11, 22, 23, 24, 1000):
+        assert by_pages(results, limit) == expected, limit
+
+
+@pytest.mark.parametrize("limit", [1, 7, 49, 50, 51])
+def test_ties_are_neither_missed_nor_repeated(limit: int, unique: Unique) -> None:
+    """Fifty items share one sort key: pages of any size give each once, in one order."""
+    environment = f"ties-{limit}"
+    items = pipelines(unique, 50, environment, created_at=AT)
+    results = queries.pipelines_by_environment(environment)
+    found = by_pages(results, limit)
+    assert sorted(found) == sorted(ids(items))
+    assert found == ids(results)
+
+
+def test_runs_of_one_status_at_one_instant(unique: Unique) -> None:
+    """Ties in the runs' index too, across shards, and with the period's ends."""
+    pipeline_id, at = unique("ties"), AT + timedelta(days=400)
+    items = write(
+        [
+            PipelineRunLog(
+                pipeline_id=pipeline_id,
+                run_id=f"{pipeline_id}-{n}",
+                status="skipped",
+                trigger_type="x",
+                start_time=at,
+            )
+            for n in range(50)
+        ]
+    )
+    results = queries.runs_by_status("skipped", since=at, until=at + timedelta(microseconds=1))
+    assert sorted(by_pages(results, 7)) == sorted(ids(items))
+    assert queries.runs_by_status("skipped", since=at + timedelta(microseconds=1)).count() == 0
+    assert queries.runs_by_status("skipped", since=AT + timedelta(days=399), until=at).count() == 0
+
+
+def test_pages_are_full_behind_a_filter(unique: Unique, environment: str) -> None:
+    """One in ten passes the filter: pages are full all the same, and the last one ends."""
+    items = pipelines(unique, 10, environment, is_active=True)
+    for n in range(9):
+        pipelines(unique, 10, environment, is_active=False, created_at=AT + timedelta(minutes=n))
+    results = queries.pipelines_by_environment(environment, is_active=True)
+    expected = ids(reversed(items))
+    assert ids(results) == expected
+    for limit in (1, 3, 5, 9, 10, 11):
+        assert by_pages(results, limit) == expected
+    assert results.count() == 10
+    assert queries.pipelines_by_environment(environment, is_active=False).count() == 90
+
+
+def test_the_requests_of_a_page_are_bounded(unique: Unique, environment: str, requests: list[str]) -> None:
+    """One request a shard for a first page, and none before anything is read."""
+    pipelines(unique, 40, environment)
+    requests.clear()
+    results = queries.pipelines_by_environment(environment)
+    repr(results)
+    assert requests == []
+    page = results.page(5)
+    assert requests == ["Query"] * 4
+    requests.clear()
+    results.page(5, page.cursor)
+    assert requests == ["Query"] * 4
+    requests.clear()
+    assert len(list(results)) == 40
+    assert requests == ["Query"] * 4
+    requests.clear()
+    assert results.count() == 40
+    assert requests == ["Query"] * 4
+
+
+def test_a_page_asks_for_little_more_than_it_gives(unique: Unique, environment: str) -> None:
+    """A page of five reads six items of each shard at the most, and not the whole index."""
+    pipelines(unique, 60, environment)
+    limits: list[Any] = []
+
+    def note(params: Any, **_: Any) -> None:
+        limits.append(json.loads(params["body"])["Limit"])
+
+    events = connection_of(current_config()).client.meta.events
+    events.register("before-call.dynamodb.Query", note)
+    queries.pipelines_by_environment(environment).page(5)
+    queries.pipelines_by_environment(environment, is_active=True).page(5)
+    queries.pipelines_by_environment(environment, is_active=True).page(200)
+    events.unregister("before-call.dynamodb.Query", note)
+    assert limits == [6] * 4 + [100] * 4 + [201] * 4
+
+
+def test_summaries_and_whole_items(unique: Unique, environment: str, requests: list[str]) -> None:
+    """A listing gives summaries; in full, whole items in the same order, a hundred to a request."""
+    items = pipelines(unique, 120, environment, config={"a": 1})
+    results = queries.pipelines_by_environment(environment)
+    summary = results.first()
+    assert summary is not None
+    with pytest.raises(SummaryError):
+        _ = summary.config
+    requests.clear()
+    whole = list(results.in_full())
+    assert requests.count("BatchGetItem") == 2
+    assert whole == items[::-1]
+    assert by_pages(results.in_full(), 50) == ids(whole)
+    assert results.in_full().count() == 120
+    whole[0].save()
+
+
+def test_a_deleted_item_is_left_out_and_the_page_still_full(
+    unique: Unique, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index may still list what the table no longer has: in full it is left out, and the next takes its place."""
+    from pipemodels.queries import results as module
+
+    items = pipelines(unique, 6, environment)
+    original = module._batch_get
+
+    def without_newest(connection: Any, wanted: Any, names: Any) -> Any:
+        return (
+            one for one in original(connection, wanted, names) if one["pipeline_id"]["S"] != items[-1].pipeline_id
+        )
+
+    monkeypatch.setattr(module, "_batch_get", without_newest)
+    page = queries.pipelines_by_environment(environment).in_full().page(3)
+    assert ids(page) == ids(items[4:1:-1])
+
+
+def test_unprocessed_keys_are_asked_for_again(
+    unique: Unique, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What DynamoDB leaves out of a reply is asked for until it comes, or reported as throttled."""
+    from pynamodb.connection import TableConnection
+
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    items = pipelines(unique, 5, environment)
+    original = TableConnection.batch_get_item
+    table = PipelineConfig.Meta.table_name
+
+    def one_at_a_time(self: Any, keys: Any, **settings: Any) -> Any:
+        answer = dict(original(self, keys[:1], **settings))
+        left = [{"pipeline_id": {"S": one["pipeline_id"]}} for one in keys[1:]]
+        return answer | {"UnprocessedKeys": {table: {"Keys": left}} if left else {}}
+
+    monkeypatch.setattr(TableConnection, "batch_get_item", one_at_a_time)
+    results = queries.pipelines_by_environment(environment).in_full()
+    assert list(results) == items[::-1]
+    assert len(waits) == 4
+    assert all(0 <= wait <= 0.05 * 2**attempt for attempt, wait in enumerate(waits))
+
+    def none_at_all(self: Any, keys: Any, **_: Any) -> Any:
+        return {
+            "Responses": {},
+            "UnprocessedKeys": {table: {"Keys": [{"pipeline_id": {"S": k["pipeline_id"]}} for k in keys]}},
+        }
+
+    monkeypatch.setattr(TableConnection, "batch_get_item", none_at_all)
+    with pytest.raises(ThrottledError, match="DynamoDB is busy and left items out; try again"):
+        list(results)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001, 1.0, "5", None, True])
+def test_limits_that_are_refused(limit: Any, requests: list[str]) -> None:
+    """A page holds 1 to 1,000 items."""
+    with pytest.raises(ValidationError, match=r"limit: .* must be a whole number from 1 to 1000"):
+        queries.all_pipelines().page(limit)
+    assert requests == []
+
+
+def test_a_cursor_is_bound_to_its_query(unique: Unique, environment: str, other_config: DynamoDBConfig) -> None:
+    """Another query, other arguments, another table: refused before any request."""
+    pipelines(unique, 8, environment)
+    cursor = queries.pipelines_by_environment(environment).page(3).cursor
+    assert cursor is not None
+    with using(other_config):
+        elsewhere = queries.pipelines_by_environment(environment)
+    others: list[Results[Any]] = [
+        queries.pipelines_by_environment(environment + "x"),
+        queries.pipelines_by_environment(environment, is_active=True),
+        queries.active_pipelines(),
+        queries.all_pipelines(),
+        queries.tables_of_pipeline(environment),
+        queries.runs_of_pipeline("p"),
+        elsewhere,
+    ]
+    for other in others:
+        with pytest.raises(
+            ValidationError, match=r"cursor: .* is no cursor of this query: take the one that its page returned"
+        ):
+            other.page(3, cursor)
+    assert len(queries.pipelines_by_environment(environment).page(3, cursor)) == 3
+    assert len(queries.pipelines_by_environment(environment).in_full().page(3, cursor)) == 3
+
+
+def test_an_altered_cursor_is_refused(unique: Unique, environment: str, requests: list[str]) -> None:
+    """Cut, extended, one character changed anywhere, or nothing like a cursor: refused before any request."""
+    pipelines(unique, 8, environment)
+    results = queries.pipelines_by_environment(environment)
+    cursor = results.page(3).cursor
+    assert cursor is not None
+    requests.clear()
+    altered = [cursor[:n] for n in range(len(cursor))] + [cursor + "A", cursor + "=", " " + cursor, cursor.lower()]
+    altered += [cursor[:n] + ("A" if cursor[n] != "A" else "B") + cursor[n + 1 :] for n in range(len(cursor))]
+    for wrong in [*altered, "", "end", "ü", "A" * 2_000_000, 5, b"x", True, [cursor]]:
+        with pytest.raises(ValidationError, match="is no cursor of this query"):
+            results.page(3, wrong)  # type: ignore[arg-type]  # what is tested
+    assert requests == []
+
+
+def test_a_cursor_of_more_shards_is_refused() -> None:
+    """Shards never shrink: where fewer are configured than the cursor knows, a page would miss items."""
+    eight = encode_cursor("q", [None] * 8)
+    with pytest.raises(ValidationError):
+        decode_cursor("q", eight, 4)
+    assert decode_cursor("q", eight, 8) == [None] * 8
+
+
+def test_a_cursor_is_plain_text_for_an_address() -> None:
+    """It holds what a URL takes as it is, and no padding."""
+    cursor = encode_cursor("q", [{"k": {"S": "ü" * 50}}, None, "end"])
+    assert base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    assert set(cursor) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+    assert decode_cursor("q", cursor, 3) == [{"k": {"S": "ü" * 50}}, None, "end"]
+
+
+def test_growing_the_shards(unique: Unique, environment: str) -> None:
+    """With eight shards everything that four held is still found, and a cursor made with four goes on."""
+    old = pipelines(unique, 20, environment)
+    page = queries.pipelines_by_environment(environment).page(7)
+    with using(replace(current_config(), index_shards=8)):
+        new = pipelines(unique, 20, environment, created_at=AT - timedelta(days=1))
+        assert len({item.environment_shard for item in new}) > 4
+        results = queries.pipelines_by_environment(environment)
+        assert sorted(ids(results)) == sorted(ids(old + new))
+        rest = results.page(1000, page.cursor)
+    assert sorted(ids(page) + ids(rest)) == sorted(ids(old + new))
+    assert ids(page) == ids(old[:-8:-1])
+
+
+def test_a_listing_that_is_empty(unique: Unique) -> None:
+    """No item, no cursor, no first, a count of nought."""
+    results = queries.pipelines_by_environment(unique("nobody"))
+    page = results.page(5)
+    assert (page.items, page.cursor, list(page), len(page)) == ([], None, [], 0)
+    assert (results.first(), results.count(), list(results), list(results.in_full())) == (None, 0, [], [])
+
+
+def test_scans(unique: Unique, other_config: DynamoDBConfig) -> None:
+    """All pipelines and all tables, whole, each once whatever the pages; counted without being sent."""
+    with using(replace(current_config(), table_prefix="scan.")):
+        create_tables()
+        items = pipelines(unique, 12, "e", config={"a": 1})
+        results = queries.all_pipelines()
+        assert sorted(ids(results)) == sorted(ids(items))
+        assert {item.pipeline_id: item for item in results} == {item.pipeline_id: item for item in items}
+        for limit in (1, 5, 11, 12, 13):
+            assert sorted(by_pages(results, limit)) == sorted(ids(items))
+        assert (results.count(), queries.all_tables().count()) == (12, 0)
+        assert sorted(by_pages(results.in_full(), 5)) == sorted(ids(items))
+        table = TableConfig(
+            table_id="t", pipeline_id="p", table_name="t", table_type="source", data_format="csv", location="x"
+        )
+        table.save()
+        assert list(queries.all_tables()) == [table]
+
+
+def test_counting_goes_on_behind_a_megabyte(unique: Unique, environment: str, requests: list[str]) -> None:
+    """DynamoDB answers a megabyte at a time: scans, queries and counts ask on."""
+    with using(replace(current_config(), table_prefix="large.")):
+        create_tables()
+        pipelines(unique, 8, environment, config={"x": "y" * 350_000})
+        requests.clear()
+        assert queries.all_pipelines().count() == 8
+        assert len(list(queries.all_pipelines())) == 8
+
+
+def test_a_repr_names_the_query() -> None:
+    """A listing shows what it asks, and asks nothing."""
+    assert repr(queries.active_pipelines("prod")) == "<Results active_pipelines {'environment': 'prod'}>"

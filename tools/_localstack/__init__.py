@@ -1,0 +1,1 @@
+"""What `tools/localstack.py` is made of."""

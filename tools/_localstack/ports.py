@@ -1,0 +1,62 @@
+"""Who holds a port, as far as this machine lets it be seen."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from docker import DockerClient
+from docker.errors import DockerException
+
+_LISTEN = "0A"  # TCP_LISTEN of the kernel's include/net/tcp_states.h, in hexadecimal
+
+
+def holder(client: DockerClient, port: int) -> str:
+    """A container's name or a process's number and name; empty where neither can be seen."""
+    return _container(client, port) or _process(port)
+
+
+def _container(client: DockerClient, port: int) -> str:
+    try:
+        running = client.containers.list(ignore_removed=True)
+    except DockerException:  # the caller has an error to tell already
+        return ""
+    for container in running:
+        published = (binding for bindings in container.ports.values() for binding in bindings or [])
+        if any(binding["HostPort"] == str(port) for binding in published):
+            return f"the container {container.name}"
+    return ""
+
+
+def _process(port: int, proc: Path = Path("/proc")) -> str:
+    tables = [proc / "net" / name for name in ("tcp", "tcp6")]
+    sockets = {inode for table in tables if table.exists() for inode in listening(table.read_text(), port)}
+    for pid in _owners(proc, sockets):
+        with suppress(OSError):
+            return f"process {pid} ({(proc / pid / 'comm').read_text().strip()})"
+    return ""
+
+
+def listening(table: str, port: int) -> set[str]:
+    """The socket inodes that listen on the port, from the text of `/proc/net/tcp` (its format: proc(5))."""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    return {row[9] for row in rows if row[3] == _LISTEN and int(row[1].rpartition(":")[2], 16) == port}
+
+
+def _owners(proc: Path, sockets: set[str]) -> Iterator[str]:
+    """The processes that hold one of the sockets; of other users' processes only root can see it."""
+    wanted = {f"socket:[{inode}]" for inode in sockets}
+    for directory in proc.iterdir() if wanted else ():
+        if re.fullmatch(r"\d+", directory.name) and wanted & _links(directory / "fd"):
+            yield directory.name
+
+
+def _links(directory: Path) -> set[str]:
+    links = set()
+    # the process may end meanwhile, close a file, or be another user's
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                links.add(os.readlink(entry.path))
+    return links
