@@ -21,9 +21,6 @@ from pipemodels.local import embedded_store
 ENDPOINT_VARIABLE = "PIPEMODELS_LOCALSTACK_ENDPOINT"
 LOCALSTACK_ENDPOINT = "http://127.0.0.1:4566"
 DEFAULT = ("moto", "embedded")
-CONCURRENT = ("embedded", "localstack")
-"""Where one request is carried out at a time; moto interleaves them and loses updates."""
-
 _SHARE = {"moto": 1.0, "embedded": 1.0}
 _SHARE_ELSEWHERE = 0.2  # of the examples: a server in a container is five times slower
 

@@ -30,7 +30,7 @@ from pipemodels import (
     using,
 )
 from tests.helpers.backends import Backend, fresh, requests_of
-from tests.helpers.differences import differs
+from tests.helpers.differences import concurrent, differs
 from tests.helpers.items import NOON, pipeline_fields, plain, raw_item, run_key, table_fields
 from tests.helpers.loopback import closed_port, silent_server
 
@@ -301,7 +301,7 @@ class TestLocalStackCQRSOperations:
 class TestLocalStackDataConsistency:
     """Writers at the same time: nothing is lost, nothing is half done."""
 
-    @pytest.mark.backends("embedded", "localstack")
+    @concurrent
     def test_concurrent_updates(self, store: Backend) -> None:
         """Eight threads that read, change and save until it works: every one of 24 changes is there in the end."""
         key = commands.create_pipeline(**pipeline_fields(tags={})).pipeline_id

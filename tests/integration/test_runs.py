@@ -22,6 +22,7 @@ from pipemodels import (
     queries,
 )
 from tests.helpers.backends import Backend, fresh, requests_of
+from tests.helpers.differences import concurrent
 from tests.helpers.items import NOON, plain, run_key
 
 SECOND = timedelta(seconds=1)
@@ -202,7 +203,7 @@ def test_who_created_a_run_is_not_who_starts_it(store: Backend) -> None:
     assert (started.created_by, started.updated_by) == ("scheduler", "worker")
 
 
-@pytest.mark.backends("embedded", "localstack")
+@concurrent
 def test_sixteen_threads_start_one_run_once(store: Backend) -> None:
     """All sixteen get the run; it was created once and never written again."""
     key = run_key()
