@@ -470,7 +470,7 @@ def test_lists_of_records_decode_in_threads() -> None:
 
 @pytest.mark.parametrize(("depth", "fits"), [(29, True), (30, False)])
 def test_depth_counts_from_the_item(depth: int, fits: bool, unique: Unique) -> None:
-    """A value in a record in a list lies two levels deep already: the 31 lists and maps that DynamoDB stores are the item's."""
+    """A value in a record in a list lies two levels deep already: of the 31 levels that DynamoDB stores."""
     value: Any = 1
     for _ in range(depth):
         value = [value]

@@ -145,7 +145,8 @@ def test_a_number_in_the_form_in_which_it_reads_back(value: int | Decimal, exact
 @pytest.mark.parametrize("value", NUMBERS_TAKEN)
 def test_exactness_does_not_depend_on_the_decimal_context(value: int | Decimal, precision: int) -> None:
     """A caller's context, however small and strict, rounds nothing and raises nothing."""
-    with decimal.localcontext(prec=precision, traps={decimal.Inexact: True, decimal.Rounded: True}, Emax=9, Emin=-9):
+    strict = decimal.Context(prec=precision, traps=[decimal.Inexact, decimal.Rounded], Emax=9, Emin=-9)
+    with decimal.localcontext(strict):
         assert checks.number_problem(value) is None
         found = checks.exact_number(value)
     assert found == value
