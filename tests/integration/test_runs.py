@@ -247,7 +247,7 @@ def test_a_taken_run_id_shows_the_difference(store: Backend) -> None:
     """The same id with other facts is AlreadyExistsError with the run that has it."""
     key = run_key()
     started = commands.start_run(**key, tags={"a": "b"}, now=NOON)
-    with pytest.raises(AlreadyExistsError, match="tags is {'a': 'b'}, not {'a': 'c'}") as taken:
+    with pytest.raises(AlreadyExistsError, match=r"tags is \{'a': 'b'\}, not \{'a': 'c'\}") as taken:
         commands.start_run(**key, tags={"a": "c"}, now=NOON)
     assert taken.value.current == started
 

@@ -28,7 +28,7 @@ def test_a_table_may_be_archived_at_once(store: Backend) -> None:
 def test_archiving_stays_before_deletion_whoever_changes(store: Backend, changes: dict[str, Any]) -> None:
     """The rule between two fields holds where one of them is stored; the table stays as it was."""
     before = commands.create_table(**table_fields(retention_days=30, archive_after_days=10))
-    with pytest.raises(ValidationError, match="archive_after_days: .* must be less than retention_days"):
+    with pytest.raises(ValidationError, match=r"archive_after_days: .* must be less than retention_days"):
         commands.update_table(table_id=before.table_id, changes=changes)
     assert queries.get_table(before.table_id) == before
     free = commands.update_table(table_id=before.table_id, changes={"retention_days": None, "archive_after_days": 99})

@@ -16,12 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pipemodels import ConflictError, DynamoDBConfig, ValidationError, commands, queries, using
 from pipemodels.config import connection_of
-from pipemodels.models import MODELS, PipelineConfig, PipelineRunLog, TableConfig
+from pipemodels.models import MODELS, PipelineRunLog
 from pipemodels.models.base import Model
 from pipemodels.queries import Results
 from tests.helpers.backends import requests_of
 from tests.helpers.items import plain
-from tests.helpers.oracle import Item, Oracle, Refused, RunKey, without_none
+from tests.helpers.oracle import Item, Oracle, Refused, RunKey
 
 START = datetime(2026, 3, 29, 0, 59, 59, 999_999, tzinfo=UTC)  # a microsecond before Berlin's summer time
 EDGES = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
@@ -61,7 +61,8 @@ def joined(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[
 
 
 pipeline_options = optional(
-    description=texts, config=documents, environment=environments, cpu_cores=st.integers(1, 9), memory_gb=amounts, tags=tags,
+    description=texts, config=documents, environment=environments, cpu_cores=st.integers(1, 9), memory_gb=amounts,
+    tags=tags,
     schedule_expression=st.just("rate(5 minutes)"),
 )  # fmt: skip
 pipeline_set = st.fixed_dictionaries(
@@ -177,17 +178,24 @@ class PipemodelsMachine(RuleBasedStateMachine):
     def agree(self, expected: Callable[[], Any], command: Callable[[], Any]) -> None:
         """Carry out a command: it returns, or refuses with the class and the current item, what the oracle says."""
         self.step, self.sound = self.step + 1, False
+        outcome: Refused | None = None
         try:
             wanted = expected()
         except Refused as refused:
-            with pytest.raises(refused.kind) as caught:
-                command()
-            assert caught.type is refused.kind
-            if isinstance(caught.value, ConflictError):
-                equal(plain(caught.value.current), refused.current)
-        else:
+            outcome = refused
+        if outcome is None:
             equal(plain(command()), wanted)
+        else:
+            self.refuses(outcome, command)
         self.sound = True
+
+    def refuses(self, outcome: Refused, command: Callable[[], Any]) -> None:
+        """Carry out a command that should raise exactly this class, with this current item."""
+        with pytest.raises(outcome.kind) as caught:
+            command()
+        assert caught.type is outcome.kind
+        if isinstance(caught.value, ConflictError):
+            equal(plain(caught.value.current), outcome.current)
 
     def listed(self, results: Results[Any], expected: list[Item], order: str, *, newest_first: bool) -> None:
         """Compare a listing and its count; read at once, in pages, or in full, by turns."""
@@ -288,7 +296,8 @@ class PipemodelsMachine(RuleBasedStateMachine):
         self.check_pipeline(fields["pipeline_id"], before.get("environment"))
 
     @rule(
-        key=pipeline_ids, changes=joined(pipeline_options, pipeline_set).filter(bool), ahead=st.sampled_from((None, 0, 0, 1)),
+        key=pipeline_ids, changes=joined(pipeline_options, pipeline_set).filter(bool),
+        ahead=st.sampled_from((None, 0, 0, 1)),
         by=people, now=times,
     )  # fmt: skip
     def update_pipeline(self, key: str, changes: Item, ahead: int | None, by: str | None, now: datetime) -> None:
@@ -428,7 +437,8 @@ class PipemodelsMachine(RuleBasedStateMachine):
         end_time=maybe_time, message=messages, facts=reports, by=people, now=times,
     )  # fmt: skip
     def end_run(
-        self, pick: int, key: RunKey, status: str, end_time: datetime | None, message: str, facts: Item, by: str | None,
+        self, pick: int, key: RunKey, status: str, end_time: datetime | None, message: str, facts: Item,
+        by: str | None,
         now: datetime,
     ) -> None:  # fmt: skip
         """End a run in any way, also one that has ended."""
@@ -487,7 +497,8 @@ class PipemodelsMachine(RuleBasedStateMachine):
         self.check_run(key)
 
     @rule(
-        pick=picks, key=keys, stage_name=stage_names, status=st.sampled_from(("success", "failed", "cancelled", "skipped")),
+        pick=picks, key=keys, stage_name=stage_names,
+        status=st.sampled_from(("success", "failed", "cancelled", "skipped")),
         end_time=maybe_time, facts=optional(records_processed=counts, error_message=messages), now=times,
     )  # fmt: skip
     def finish_stage(

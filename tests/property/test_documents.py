@@ -42,7 +42,7 @@ def typed(value: Any) -> Any:
 
 
 def test_any_document_comes_back(store: Backend) -> None:
-    """By put, by update, in a list, in a record: equal, of equal types, in the object returned and in the one read."""
+    """By put, by update, in a list, in a record: equal, of equal types, as returned and as read."""
     fields, table, run = pipeline_fields(), table_fields(), run_key()
     commands.put_pipeline(**fields)
     commands.put_table(**table)

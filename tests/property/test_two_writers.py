@@ -217,7 +217,7 @@ class TwoWriters(RuleBasedStateMachine):
     @precondition(lambda self: all(self.copies))
     @rule(first=writers)
     def both_in_one_batch(self, first: int) -> None:
-        """Both copies in one batch: the second is stale once the first is stored, and is not tried if that is stale."""
+        """Both copies in one batch: the second is stale once the first is stored, and not tried if that is."""
         one, two = self.copies[first], self.copies[1 - first]
         if one is None or two is None or one is two:
             return
