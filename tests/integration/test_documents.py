@@ -13,7 +13,7 @@ from tests.helpers.backends import Backend, fresh, requests_of
 from tests.helpers.items import pipeline_fields, plain, raw_item, run_key, table_fields
 
 
-class Kind(str, Enum):
+class Kind(str, Enum):  # noqa: UP042  # StrEnum, whose str() is the value, is another thing
     """An enum as many code bases have them; its `str()` is `Kind.STREAM`."""
 
     STREAM = "stream"
@@ -103,7 +103,5 @@ def test_an_update_that_makes_an_item_too_large_says_so(store: Backend) -> None:
     """Two documents of 300 KB fit one by one, not together: ItemTooLargeError, and the item stays as it was."""
     before = commands.create_pipeline(**pipeline_fields(config={"text": "x" * 300_000}))
     with pytest.raises(ItemTooLargeError, match=before.pipeline_id):
-        commands.update_pipeline(
-            pipeline_id=before.pipeline_id, changes={"source_config": {"text": "x" * 300_000}}
-        )
+        commands.update_pipeline(pipeline_id=before.pipeline_id, changes={"source_config": {"text": "x" * 300_000}})
     assert queries.get_pipeline(before.pipeline_id) == before

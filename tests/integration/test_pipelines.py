@@ -44,7 +44,7 @@ def test_pynamodbs_own_names_are_no_fields(store: Backend, name: str) -> None:
     """`hash_key=` is refused like any unknown field, before any request."""
     fields = pipeline_fields()
     with requests_of(store.config) as requests, pytest.raises(ValidationError, match=f"{name}: 'x' is no field"):
-        commands.create_pipeline(**fields, **{name: "x"})
+        commands.create_pipeline(**(fields | {name: "x"}))
     assert requests == []
 
 
@@ -99,7 +99,7 @@ def test_more_than_a_hundred_say_what_was_done(store: Backend) -> None:
 
 @concurrent
 def test_twenty_threads_lose_no_update(store: Backend) -> None:
-    """Twenty threads × five updates of one pipeline: the revision has counted all hundred."""
+    """Twenty threads update one pipeline five times each: the revision has counted all hundred."""
     pipeline_id = commands.create_pipeline(**pipeline_fields()).pipeline_id
 
     def work(worker: int) -> None:

@@ -63,7 +63,9 @@ def test_each_fixture_gives_empty_tables_in_force(tmp_path: Path) -> None:
     assert "5 passed" in result.stdout, result.stdout + result.stderr
 
 
-def test_no_localstack_is_a_failure_that_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_localstack_is_a_failure_that_says_where_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Asked for and absent fails with the endpoint; it is no skip."""
     write_conftest(tmp_path)
     (tmp_path / "test_absent.py").write_text(
@@ -98,7 +100,9 @@ def test_the_guides_table_is_the_list_of_differences() -> None:
 def test_every_difference_has_a_test() -> None:
     """Each name in the list marks a test, so that the list cannot outlive what it says."""
     sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    marked = set(re.findall(r'@differs\("([\w-]+)"\)', sources)) | ({"concurrency"} if "@concurrent" in sources else set())
+    marked = set(re.findall(r'@differs\("([\w-]+)"\)', sources)) | (
+        {"concurrency"} if "@concurrent" in sources else set()
+    )
     assert marked == set(differences.DIFFERENCES)
 
 
