@@ -7,9 +7,9 @@ success, FAIL failed, ABORT cancelled, OTHER leaves its status. Inputs and outpu
 `namespace/name`. A pipeline that is not known is registered; one that is known stays as it is.
 
 The result depends neither on the order of the events nor on repeats, within a file or over many: see
-`pipemodels.interop.run_events.facts`. A run that was recorded otherwise (`start_run`, `recorded_run`) is joined by the same
-rules. Names that make no id of ours, for their length or their characters, get one that ends in a hash of the name;
-the pipeline's name is the whole one.
+`pipemodels.interop.run_events.facts`. A run that was recorded otherwise (`start_run`, `recorded_run`) is joined by
+the same rules. Names that make no id of ours, for their length or their characters, get one that ends in a hash of
+the name; the pipeline's name is the whole one.
 """
 
 from __future__ import annotations
