@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from pipemodels.checks import MAX_ITEM_BYTES, exact_number, number_problem, plain_text, text_problem
+from pipemodels.checks import MAX_DIGITS, MAX_ITEM_BYTES, exact_number, number_problem, plain_text, text_problem
 from pipemodels.errors import ItemTooLargeError, Problem, ValidationError
 
 MAX_DEPTH = 31  # DynamoDB: 32 levels in an attribute, of which the innermost value is one
@@ -127,8 +127,12 @@ def decode(tagged: dict[str, Any]) -> Any:
 
 
 def number_text(value: int | Decimal) -> str:
-    """Return a number as DynamoDB takes it, all digits kept."""
-    return str(value)
+    """Return a number as DynamoDB takes it, all digits kept; `1E+125` is not sent as 126 digits."""
+    text = str(value)
+    if not isinstance(value, int) or len(text) <= MAX_DIGITS:
+        return text
+    significant = text.rstrip("0")
+    return f"{significant}E+{len(text) - len(significant)}"
 
 
 def read_number(text: str) -> int | Decimal:

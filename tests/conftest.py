@@ -54,7 +54,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for mark in metafunc.definition.iter_markers("backends"):
         names = [name for name in names if name in mark.args or name not in ("moto", "embedded", "localstack")]
     if not names:
-        metafunc.parametrize("backend", [pytest.param(None, marks=pytest.mark.nowhere)], indirect=True, scope="session")
+        metafunc.parametrize(
+            "backend", [pytest.param(None, marks=pytest.mark.nowhere)], indirect=True, scope="session"
+        )
         return
     parameters = [
         pytest.param(name, marks=[mark for one in differences for mark in expected_failures(one, name)], id=name)

@@ -30,11 +30,11 @@ from typing import Any
 
 from pipemodels.commands import _writing as writing
 from pipemodels.errors import AlreadyExistsError, ItemNotFoundError, Problem, StaleRevisionError, ValidationError
-from pipemodels.interop.collecting import Collection, Wanted, collect
-from pipemodels.interop.kinds import KINDS
+from pipemodels.interop.definition_files.collecting import Collection, Wanted, collect
+from pipemodels.interop.definition_files.kinds import KINDS
+from pipemodels.interop.definition_files.spool import Spool
 from pipemodels.interop.reading import stored_items
 from pipemodels.interop.reports import ApplyReport, FieldChange, Progress, Refusal, silent
-from pipemodels.interop.spool import Spool
 from pipemodels.models.pipeline import PipelineConfig
 
 __all__ = ["ApplyReport", "FieldChange", "Refusal", "apply_definitions"]

@@ -7,9 +7,9 @@ success, FAIL failed, ABORT cancelled, OTHER leaves its status. Inputs and outpu
 `namespace/name`. A pipeline that is not known is registered; one that is known stays as it is.
 
 The result depends neither on the order of the events nor on repeats, within a file or over many: see
-`pipemodels.interop.facts`. A run that was recorded otherwise (`start_run`, `recorded_run`) is joined by the same
-rules. Names that make no id of ours, for their length or their characters, get one that ends in a hash of the name;
-the pipeline's name is the whole one.
+`pipemodels.interop.run_events.facts`. A run that was recorded otherwise (`start_run`, `recorded_run`) is joined by
+the same rules. Names that make no id of ours, for their length or their characters, get one that ends in a hash of
+the name; the pipeline's name is the whole one.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any, BinaryIO, TextIO
 
 from pipemodels.commands import _writing as writing
 from pipemodels.errors import ValidationError
-from pipemodels.interop.events import is_event, read_event
-from pipemodels.interop.files import matching_files, one_or_more
-from pipemodels.interop.jsontext import JSONSource
-from pipemodels.interop.loosejson import LooseValues
-from pipemodels.interop.parts import BrokenTextError
-from pipemodels.interop.recorder import Recorder
 from pipemodels.interop.reports import IngestReport, LineRefusal, Progress, silent
+from pipemodels.interop.run_events.events import is_event, read_event
+from pipemodels.interop.run_events.recorder import Recorder
+from pipemodels.interop.text.files import matching_files, one_or_more
+from pipemodels.interop.text.jsontext import JSONSource
+from pipemodels.interop.text.loosejson import LooseValues
+from pipemodels.interop.text.parts import BrokenTextError
 from pipemodels.models.run import PipelineRunLog
 
 __all__ = ["IngestReport", "LineRefusal", "ingest_events"]

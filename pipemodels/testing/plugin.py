@@ -48,9 +48,12 @@ def pipemodels_moto() -> Iterator[DynamoDBConfig]:
     except ImportError as error:
         raise ImportError('pipemodels_moto needs moto: pip install "pipemodels[test]"') from error
     with mock_aws():
-        # credentials of nothing: they keep the real ones out of the test
+        # credentials of its own keep the real ones out of the test
         fake = DynamoDBConfig(
-            region_name="us-east-1", environment="dev", aws_access_key_id="test", aws_secret_access_key="test"
+            region_name="us-east-1",
+            environment="dev",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106  # of nothing
         )
         with _tables(fake) as config:
             yield config
@@ -74,7 +77,7 @@ def pipemodels_embedded(pipemodels_embedded_server: DynamoDBConfig) -> Iterator[
 
 @pytest.fixture
 def pipemodels_localstack() -> Iterator[DynamoDBConfig]:
-    """Yield a store on LocalStack, at `PIPEMODELS_LOCALSTACK_ENDPOINT` or http://127.0.0.1:4566; fails without one."""
+    """Yield a store on LocalStack, at `PIPEMODELS_LOCALSTACK_ENDPOINT` or 127.0.0.1:4566; fails without one."""
     endpoint = os.environ.get(ENDPOINT_VARIABLE, "http://127.0.0.1:4566")
     try:
         with _tables(DynamoDBConfig.for_local_development(endpoint)) as config:

@@ -46,7 +46,7 @@ def _has_instant(value: datetime) -> bool:
 
 
 def instants() -> SearchStrategy[datetime]:
-    """Draw aware datetimes: any zone or fixed offset, both folds, imaginary local times, pendulum's too, year 1 on."""
+    """Draw aware datetimes: any zone or offset, both folds, imaginary local times, pendulum's too, year 1 on."""
     minutes = st.integers(-24 * 60 + 1, 24 * 60 - 1)
     offsets = st.builds(lambda m: timezone(timedelta(minutes=m)), minutes)
     zoned = st.datetimes(timezones=st.timezones() | offsets | st.just(UTC), allow_imaginary=True)
@@ -64,7 +64,7 @@ def nearby_instants(size: int = 8) -> SearchStrategy[list[datetime]]:
     def around(start: datetime, microseconds: list[int], zone: zoneinfo.ZoneInfo) -> list[datetime]:
         utc = datetime.astimezone(start, UTC)
         # pendulum's arithmetic would lose the standard library's UTC
-        utc = datetime(*utc.timetuple()[:6], utc.microsecond, UTC)
+        utc = datetime(*utc.timetuple()[:6], utc.microsecond, tzinfo=UTC)
         moved = [utc + timedelta(microseconds=step) for step in microseconds]
         return [one.astimezone(zone) if n % 2 else one for n, one in enumerate(moved)]
 
@@ -153,7 +153,8 @@ def pipeline_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
         "pipeline_id": ids(), "pipeline_name": texts(), "source_type": texts(10), "destination_type": texts(10),
     }  # fmt: skip
     optional = {
-        "description": texts(), "config": documents(), "source_config": documents(), "destination_config": documents(),
+        "description": texts(), "config": documents(), "source_config": documents(),
+        "destination_config": documents(),
         "schedule_expression": schedules(), "is_active": st.booleans(), "environment": ids(), "version": versions(),
         "spark_config": documents(), "cpu_cores": st.integers(1, 10**6),
         "memory_gb": st.decimals(0, 10**6, allow_nan=False, allow_infinity=False, places=3), "tags": tags(),

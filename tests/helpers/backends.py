@@ -21,9 +21,6 @@ from pipemodels.local import embedded_store
 ENDPOINT_VARIABLE = "PIPEMODELS_LOCALSTACK_ENDPOINT"
 LOCALSTACK_ENDPOINT = "http://127.0.0.1:4566"
 DEFAULT = ("moto", "embedded")
-CONCURRENT = ("embedded", "localstack")
-"""Where one request is carried out at a time; moto interleaves them and loses updates."""
-
 _SHARE = {"moto": 1.0, "embedded": 1.0}
 _SHARE_ELSEWHERE = 0.2  # of the examples: a server in a container is five times slower
 
@@ -57,8 +54,10 @@ class Backend:
         return _mocked() if self.name == "moto" else nullcontext()
 
     def examples(self, count: int, **more: Any) -> settings:
-        """Return settings for this many examples of a property, times the profile's factor, by the back end's speed."""
-        factor = settings.default.max_examples / 100
+        """Return settings for this many examples of a property, times the profile's factor, by speed."""
+        default = settings.default
+        assert default is not None, "conftest.py has loaded a profile"
+        factor = default.max_examples / 100
         return settings(max_examples=max(1, round(count * factor * _SHARE.get(self.name, _SHARE_ELSEWHERE))), **more)
 
 
@@ -89,9 +88,7 @@ def started(name: str, directory: Path) -> Iterator[Backend]:
 @contextmanager
 def _reached(name: str, directory: Path) -> Iterator[DynamoDBConfig]:
     if name == "moto":
-        yield DynamoDBConfig(
-            region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
-        )
+        yield DynamoDBConfig(region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
     elif name == "embedded":
         # nothing here is timed: a busy machine may take long to start it
         with embedded_store(directory, ready_timeout_seconds=30.0) as config:

@@ -13,7 +13,13 @@ from decimal import Decimal
 from typing import Any
 from zlib import crc32
 
-from pipemodels import AlreadyExistsError, IllegalTransitionError, ItemNotFoundError, StaleRevisionError, ValidationError
+from pipemodels import (
+    AlreadyExistsError,
+    IllegalTransitionError,
+    ItemNotFoundError,
+    StaleRevisionError,
+    ValidationError,
+)
 
 Item = dict[str, Any]
 RunKey = tuple[str, str]
@@ -26,7 +32,7 @@ INHERITED = ("pipeline_version", "config_snapshot", "environment", "input_tables
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Refused(Exception):  # noqa: N818  # the expected outcome, no error of a program
+class Refused(Exception):  # the expected outcome, no error of a program
     """The command should raise this class of error, with this item as `current` where it has one."""
 
     def __init__(self, kind: type[Exception], current: Item | None = None) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
 import pytest
 
 from pipemodels import ItemTooLargeError, ValidationError, commands, queries
-from tests.helpers.backends import Backend, requests_of
-from tests.helpers.items import pipeline_fields, plain, run_key, table_fields
+from tests.helpers.backends import Backend, fresh, requests_of
+from tests.helpers.items import pipeline_fields, plain, raw_item, run_key, table_fields
 
 
-class Kind(str, Enum):
+class Kind(str, Enum):  # noqa: UP042  # StrEnum, whose str() is the value, is another thing
     """An enum as many code bases have them; its `str()` is `Kind.STREAM`."""
 
     STREAM = "stream"
@@ -87,11 +88,20 @@ def test_a_text_enum_is_stored_by_its_value(store: Backend) -> None:
     assert created.pipeline_id in listed
 
 
+@pytest.mark.parametrize("number", [10**125, -(10**38), 10**38 - 1])
+def test_a_large_whole_number_does_not_spoil_a_listing(store: Backend, number: int) -> None:
+    """It is sent in 38 digits and an exponent, reads back whole, and the listing of its pipeline works."""
+    environment = fresh("env")
+    created = commands.create_pipeline(**pipeline_fields(config={"n": number}, environment=environment))
+    stored = raw_item(store.config, "pipeline_config", pipeline_id=created.pipeline_id)["config"]["M"]["n"]["N"]
+    assert int(Decimal(stored)) == number
+    assert queries.get_pipeline(created.pipeline_id).config == {"n": number}
+    assert [one.pipeline_id for one in queries.pipelines_by_environment(environment)] == [created.pipeline_id]
+
+
 def test_an_update_that_makes_an_item_too_large_says_so(store: Backend) -> None:
     """Two documents of 300 KB fit one by one, not together: ItemTooLargeError, and the item stays as it was."""
     before = commands.create_pipeline(**pipeline_fields(config={"text": "x" * 300_000}))
     with pytest.raises(ItemTooLargeError, match=before.pipeline_id):
-        commands.update_pipeline(
-            pipeline_id=before.pipeline_id, changes={"source_config": {"text": "x" * 300_000}}
-        )
+        commands.update_pipeline(pipeline_id=before.pipeline_id, changes={"source_config": {"text": "x" * 300_000}})
     assert queries.get_pipeline(before.pipeline_id) == before

@@ -82,9 +82,7 @@ def test_tables_of_several_regions_are_kept_apart(tmp_path: Path) -> None:
 
 def test_the_configuration_has_the_asked_fields(tmp_path: Path) -> None:
     """Fields of the configuration are given by name; the endpoint is the store's own."""
-    with embedded.opened(
-        tmp_path, table_prefix="x_", user_timezone="Europe/Berlin", environment="prod"
-    ) as one:
+    with embedded.opened(tmp_path, table_prefix="x_", user_timezone="Europe/Berlin", environment="prod") as one:
         assert (one.table_prefix, one.user_timezone, one.environment) == ("x_", "Europe/Berlin", "prod")
         assert str(one.endpoint_url).startswith("http://127.0.0.1:")
 
@@ -147,9 +145,7 @@ def test_one_store_may_be_open_inside_another(tmp_path: Path) -> None:
     assert (embedded.kept(tmp_path / "a"), embedded.kept(tmp_path / "b")) == ({"outer"}, {"inner"})
 
 
-def test_the_users_environment_does_not_reach_the_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_users_environment_does_not_reach_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables that mean something to ministack or to AWS tools change nothing."""
     theirs = {"USE_SSL": "1", "AUTH": "true", "SERVICES": "s3", "PERSIST_STATE": "0", "EDGE_PORT": "1"}
     for name, value in (theirs | {"MINISTACK_ACCOUNT_ID": "111111111111", "PYTHONWARNINGS": "error"}).items():
@@ -186,9 +182,7 @@ def test_a_second_process_is_told_who_has_the_store(tmp_path: Path) -> None:
     with embedded.writer(tmp_path, "first", "wait") as first:
         first.wait_for("written")
         with (
-            pytest.raises(
-                StorageError, match=rf"in use by pid {first.process.pid} \(.*embedded_writer.*0\.2 s"
-            ),
+            pytest.raises(StorageError, match=rf"in use by pid {first.process.pid} \(.*embedded_writer.*0\.2 s"),
             embedded_store(tmp_path, lock_timeout_seconds=0.2),
         ):
             pass
@@ -214,7 +208,5 @@ def test_what_an_old_lock_file_says_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_importing_loads_no_ministack() -> None:
     """The import of `pipemodels.local` costs nothing of ministack's."""
-    code = (
-        "import sys, pipemodels.local; sys.exit(any(m.partition('.')[0] == 'ministack' for m in sys.modules))"
-    )
+    code = "import sys, pipemodels.local; sys.exit(any(m.partition('.')[0] == 'ministack' for m in sys.modules))"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -130,9 +130,7 @@ def test_a_full_disk_fails_the_block_and_keeps_the_last_state(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_disk_that_fails_fails_the_block(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
+def test_a_disk_that_fails_fails_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """Neither an error of the sync nor one of the rename passes for a save."""
     embedded.keep(tmp_path, "a")
 

@@ -30,7 +30,7 @@ from pipemodels import (
     using,
 )
 from tests.helpers.backends import Backend, fresh, requests_of
-from tests.helpers.differences import differs
+from tests.helpers.differences import concurrent, differs
 from tests.helpers.items import NOON, pipeline_fields, plain, raw_item, run_key, table_fields
 from tests.helpers.loopback import closed_port, silent_server
 
@@ -57,7 +57,7 @@ class TestLocalStackCQRSOperations:
     """Commands change one item, queries show it, on real storage."""
 
     def test_pipeline_config_full_lifecycle(self, store: Backend) -> None:
-        """Created, read, updated, listed, deactivated, replaced, deleted: each time the stored item is the whole truth."""
+        """Created, read, updated, listed, deactivated, replaced, deleted: the stored item is the whole truth."""
         fields = pipeline_fields(
             description="größer\u2028😀",
             config={"sources": [{"bucket": "shop", "weight": Decimal("0.125"), "deep": {"on": True, "none": None}}]},
@@ -81,7 +81,7 @@ class TestLocalStackCQRSOperations:
         key = created.pipeline_id
         assert queries.get_pipeline(key) == created == PipelineConfig.get(key)
 
-        changes = {"description": None, "version": "2.0.0", "config": {}}
+        changes: dict[str, Any] = {"description": None, "version": "2.0.0", "config": {}}
         updated = commands.update_pipeline(
             pipeline_id=key, changes=changes, expected_revision=1, by="bob", now=NOON + HOUR
         )
@@ -131,7 +131,7 @@ class TestLocalStackCQRSOperations:
         assert all(whole[one.pipeline_id] == one for one in listing.in_full())
         summary = listing.first()
         assert summary is not None
-        index = PipelineConfig.environment_index.Meta  # type: ignore[attr-defined]  # PynamoDB leaves it untyped
+        index: Any = PipelineConfig.environment_index.Meta
         held = {"pipeline_id", *index.attributes, *index.projection.non_key_attributes}
         expected = plain(whole[summary.pipeline_id])
         assert plain(summary) == {name: value for name, value in expected.items() if name in held}
@@ -149,8 +149,9 @@ class TestLocalStackCQRSOperations:
 
         runs = [commands.start_run(pipeline_id=owner, run_id=fresh("r"), now=NOON + n * HOUR) for n in range(6)]
         for run in runs[::2]:
-            key = {"pipeline_id": run.pipeline_id, "run_id": run.run_id}
-            commands.fail_run(**key, error_message="disk full", now=NOON + 9 * HOUR)
+            commands.fail_run(
+                pipeline_id=run.pipeline_id, run_id=run.run_id, error_message="disk full", now=NOON + 9 * HOUR
+            )
         names = [run.run_id for run in runs]
         found = [run.run_id for run in queries.runs_of_pipeline(owner, since=NOON + HOUR, until=NOON + 5 * HOUR)]
         assert found == names[4:0:-1]
@@ -223,7 +224,7 @@ class TestLocalStackCQRSOperations:
         assert queries.runs_of_pipeline(key["pipeline_id"], since=second).count() == 0
 
     def test_error_handling_with_real_dynamodb(self, store: Backend) -> None:
-        """ConditionalCheckFailed, ResourceNotFound, a silent server and a closed port: each its own error, cause kept."""
+        """ConditionalCheckFailed, ResourceNotFound, a silent server, a closed port: each its own error."""
         created = commands.create_pipeline(**pipeline_fields())
         with pytest.raises(AlreadyExistsError) as taken:
             commands.create_pipeline(**pipeline_fields(pipeline_id=created.pipeline_id))
@@ -245,9 +246,12 @@ class TestLocalStackCQRSOperations:
             with pytest.raises(StorageError, match=f"no answer from DynamoDB: Read timeout .*{url}"):
                 queries.get_pipeline("p")
             assert len(accepted) == 2  # as many as max_attempts says
-        with closed_port() as url, using(DynamoDBConfig.for_local_development(url, **impatient)):
-            with pytest.raises(StorageError, match=f"Could not connect to the endpoint URL: .*{url}"):
-                commands.create_pipeline(**pipeline_fields())
+        with (
+            closed_port() as url,
+            using(DynamoDBConfig.for_local_development(url, **impatient)),
+            pytest.raises(StorageError, match=f"Could not connect to the endpoint URL: .*{url}"),
+        ):
+            commands.create_pipeline(**pipeline_fields())
 
     def test_performance_characteristics_with_real_network(self, store: Backend) -> None:
         """A command is one request; a listing asks each shard once a page; a batch of whole items is one request."""
@@ -260,7 +264,12 @@ class TestLocalStackCQRSOperations:
             commands.put_pipeline(**pipeline_fields(pipeline_id=created[0].pipeline_id, environment=environment))
             commands.activate_pipelines([one.pipeline_id for one in created])
             queries.get_pipeline(created[0].pipeline_id)
-            assert [one.operation for one in requests] == ["UpdateItem", "UpdateItem", "TransactWriteItems", "GetItem"]
+            assert [one.operation for one in requests] == [
+                "UpdateItem",
+                "UpdateItem",
+                "TransactWriteItems",
+                "GetItem",
+            ]
             del requests[:]
             listing = queries.pipelines_by_environment(environment)
             assert [one.operation for one in requests] == []  # lazy
@@ -301,7 +310,7 @@ class TestLocalStackCQRSOperations:
 class TestLocalStackDataConsistency:
     """Writers at the same time: nothing is lost, nothing is half done."""
 
-    @pytest.mark.backends("embedded", "localstack")
+    @concurrent
     def test_concurrent_updates(self, store: Backend) -> None:
         """Eight threads that read, change and save until it works: every one of 24 changes is there in the end."""
         key = commands.create_pipeline(**pipeline_fields(tags={})).pipeline_id
@@ -313,7 +322,8 @@ class TestLocalStackDataConsistency:
                 try:
                     item.save()
                 except PutError as error:
-                    assert error.cause_response_code == "ConditionalCheckFailedException"
+                    if error.cause_response_code != "ConditionalCheckFailedException":
+                        raise
                 else:
                     return
 
@@ -342,14 +352,20 @@ class TestLocalStackDataConsistency:
         items = [PipelineConfig.get(one) for one in ids]
         newer = commands.update_pipeline(pipeline_id=ids[4], changes={"description": "newer"}, now=NOON + 2 * HOUR)
         before = {one.pipeline_id: plain(one) for one in PipelineConfig.batch_get(ids)}
-        with pytest.raises(TransactWriteError) as refused, PipelineConfig.batch_write() as batch:
-            for item in items:
-                item.description = "batch"
-                batch.save(item)
+        with pytest.raises(TransactWriteError) as refused:
+            batch_save(items, description="batch")
         reasons = [one.code if one else None for one in refused.value.cancellation_reasons]
         assert reasons == [None] * 4 + ["ConditionalCheckFailed"]
         assert {one.pipeline_id: plain(one) for one in PipelineConfig.batch_get(ids)} == before
         assert queries.get_pipeline(ids[4]) == newer
+
+
+def batch_save(items: list[PipelineConfig], *, description: str) -> None:
+    """Change all items and write them as one batch."""
+    with PipelineConfig.batch_write() as batch:
+        for item in items:
+            item.description = description
+            batch.save(item)
 
 
 def _code(error: BaseException) -> str:
@@ -360,4 +376,3 @@ def _code(error: BaseException) -> str:
             return str(cause.response["Error"]["Code"])
         cause = cause.__cause__ or cause.__context__
     return "none"
-

@@ -11,6 +11,7 @@ import pytest
 
 from pipemodels import ItemNotFoundError, PipelineConfig, StaleRevisionError, ValidationError, commands, queries
 from tests.helpers.backends import Backend, fresh, requests_of
+from tests.helpers.differences import concurrent
 from tests.helpers.items import NOON, pipeline_fields, plain
 
 LATER = NOON + timedelta(hours=1)
@@ -43,7 +44,7 @@ def test_pynamodbs_own_names_are_no_fields(store: Backend, name: str) -> None:
     """`hash_key=` is refused like any unknown field, before any request."""
     fields = pipeline_fields()
     with requests_of(store.config) as requests, pytest.raises(ValidationError, match=f"{name}: 'x' is no field"):
-        commands.create_pipeline(**fields, **{name: "x"})
+        commands.create_pipeline(**(fields | {name: "x"}))
     assert requests == []
 
 
@@ -96,9 +97,9 @@ def test_more_than_a_hundred_say_what_was_done(store: Backend) -> None:
     assert {(item.is_active, item.revision) for item in PipelineConfig.batch_get(ids)} == {(False, 2)}
 
 
-@pytest.mark.backends("embedded", "localstack")
+@concurrent
 def test_twenty_threads_lose_no_update(store: Backend) -> None:
-    """Twenty threads × five updates of one pipeline: the revision has counted all hundred."""
+    """Twenty threads update one pipeline five times each: the revision has counted all hundred."""
     pipeline_id = commands.create_pipeline(**pipeline_fields()).pipeline_id
 
     def work(worker: int) -> None:
@@ -111,7 +112,7 @@ def test_twenty_threads_lose_no_update(store: Backend) -> None:
     assert queries.get_pipeline(pipeline_id).revision == 101
 
 
-@pytest.mark.backends("embedded", "localstack")
+@concurrent
 def test_of_twenty_threads_at_one_revision_one_wins(store: Backend) -> None:
     """All expect revision 1: one update is made, nineteen are StaleRevisionError with the winner's item."""
     pipeline_id = commands.create_pipeline(**pipeline_fields()).pipeline_id

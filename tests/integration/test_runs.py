@@ -22,6 +22,7 @@ from pipemodels import (
     queries,
 )
 from tests.helpers.backends import Backend, fresh, requests_of
+from tests.helpers.differences import concurrent
 from tests.helpers.items import NOON, plain, run_key
 
 SECOND = timedelta(seconds=1)
@@ -121,7 +122,8 @@ def test_clearing_a_number_frees_the_other(store: Backend) -> None:
     key = run_key()
     commands.start_run(**key, total_records_processed=3, now=NOON)
     run = commands.record_metrics(**key, total_records_processed=None, total_records_failed=5, now=NOON)
-    assert (run.total_records_processed, run.total_records_failed) == (None, 5)
+    assert "total_records_processed" not in plain(run)
+    assert run.total_records_failed == 5
 
 
 def test_a_late_clock_does_not_hide_why_an_end_is_refused(store: Backend) -> None:
@@ -132,7 +134,8 @@ def test_a_late_clock_does_not_hide_why_an_end_is_refused(store: Backend) -> Non
         commands.finish_run(**key, total_records_failed=2, now=NOON - SECOND)
     assert queries.get_run(**key) == started
     ended = commands.finish_run(**key, now=NOON - SECOND)
-    assert (ended.end_time, ended.duration_seconds) == (NOON, 0)
+    assert ended.end_time == NOON
+    assert ended.duration_seconds == 0
 
 
 def test_a_start_said_again_with_a_relative_expiry_is_the_same(store: Backend) -> None:
@@ -195,14 +198,15 @@ def test_who_created_a_run_is_not_who_starts_it(store: Backend) -> None:
     key = run_key()
     commands.queue_run(**key, now=NOON)
     started = commands.start_run(**key, by="worker", now=NOON)
-    assert (started.created_by, started.updated_by) == (None, "worker")
+    assert "created_by" not in plain(started)
+    assert started.updated_by == "worker"
     other = run_key()
     commands.queue_run(**other, by="scheduler", now=NOON)
     started = commands.start_run(**other, by="worker", now=NOON)
     assert (started.created_by, started.updated_by) == ("scheduler", "worker")
 
 
-@pytest.mark.backends("embedded", "localstack")
+@concurrent
 def test_sixteen_threads_start_one_run_once(store: Backend) -> None:
     """All sixteen get the run; it was created once and never written again."""
     key = run_key()
@@ -222,9 +226,15 @@ def test_sixteen_threads_start_one_run_once(store: Backend) -> None:
 def test_what_is_not_there_is_not_found(store: Backend) -> None:
     """Every command on a run that does not exist says ItemNotFoundError and creates nothing."""
     key = run_key()
-    for command in (commands.finish_run, commands.cancel_run, commands.skip_run, commands.retry_run, commands.delete_run):
+    for command in (
+        commands.finish_run,
+        commands.cancel_run,
+        commands.skip_run,
+        commands.retry_run,
+        commands.delete_run,
+    ):
         with pytest.raises(ItemNotFoundError):
-            command(**key)  # type: ignore[operator]  # functions of one shape
+            command(**key)
     with pytest.raises(ItemNotFoundError):
         commands.start_stage(**key, stage_name="load")
     with pytest.raises(ItemNotFoundError):
@@ -237,7 +247,7 @@ def test_a_taken_run_id_shows_the_difference(store: Backend) -> None:
     """The same id with other facts is AlreadyExistsError with the run that has it."""
     key = run_key()
     started = commands.start_run(**key, tags={"a": "b"}, now=NOON)
-    with pytest.raises(AlreadyExistsError, match="tags is {'a': 'b'}, not {'a': 'c'}") as taken:
+    with pytest.raises(AlreadyExistsError, match=r"tags is \{'a': 'b'\}, not \{'a': 'c'\}") as taken:
         commands.start_run(**key, tags={"a": "c"}, now=NOON)
     assert taken.value.current == started
 

@@ -10,6 +10,7 @@ import pytest
 from pipemodels import TableMissingError, ValidationError, commands, create_tables, drop_tables, queries, table_status
 from pipemodels.config import connection_of
 from tests.helpers.backends import Backend, fresh, requests_of
+from tests.helpers.differences import concurrent
 from tests.helpers.items import pipeline_fields
 
 TABLES = ("pipeline_config", "table_config", "pipeline_run_logs")
@@ -73,7 +74,7 @@ def test_a_foreign_table_is_refused_before_any_is_made(store: Backend) -> None:
         connection_of(config).client._make_api_call("DeleteTable", {"TableName": name})
 
 
-@pytest.mark.backends("embedded", "localstack")
+@concurrent
 def test_tables_may_be_made_by_four_at_once(store: Backend) -> None:
     """Four threads create the same tables at the same time, and all find them active, TTL on."""
     with store.fresh_tables():

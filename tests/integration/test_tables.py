@@ -28,17 +28,20 @@ def test_a_table_may_be_archived_at_once(store: Backend) -> None:
 def test_archiving_stays_before_deletion_whoever_changes(store: Backend, changes: dict[str, Any]) -> None:
     """The rule between two fields holds where one of them is stored; the table stays as it was."""
     before = commands.create_table(**table_fields(retention_days=30, archive_after_days=10))
-    with pytest.raises(ValidationError, match="archive_after_days: .* must be less than retention_days"):
+    with pytest.raises(ValidationError, match=r"archive_after_days: .* must be less than retention_days"):
         commands.update_table(table_id=before.table_id, changes=changes)
     assert queries.get_table(before.table_id) == before
     free = commands.update_table(table_id=before.table_id, changes={"retention_days": None, "archive_after_days": 99})
-    assert (free.retention_days, free.archive_after_days, free.revision) == (None, 99, 2)
+    assert plain(free).get("retention_days") is None
+    assert (free.archive_after_days, free.revision) == (99, 2)
 
 
 def test_statistics_leave_the_rest_alone(store: Backend) -> None:
     """What is told is set, what is not told stays, and the revision counts."""
     before = commands.create_table(**table_fields(size_bytes=5, tags={"a": "b"}), by="ann", now=NOON)
-    after = commands.record_table_statistics(table_id=before.table_id, record_count=7, last_updated_data=NOON, now=LATER)
+    after = commands.record_table_statistics(
+        table_id=before.table_id, record_count=7, last_updated_data=NOON, now=LATER
+    )
     expected = {"record_count": 7, "last_updated_data": NOON, "updated_at": LATER, "revision": 2}
     assert plain(after) == plain(before) | expected
     assert queries.get_table(before.table_id) == after

@@ -16,12 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pipemodels import ConflictError, DynamoDBConfig, ValidationError, commands, queries, using
 from pipemodels.config import connection_of
-from pipemodels.models import MODELS, PipelineConfig, PipelineRunLog, TableConfig
+from pipemodels.models import MODELS, PipelineRunLog
 from pipemodels.models.base import Model
 from pipemodels.queries import Results
 from tests.helpers.backends import requests_of
 from tests.helpers.items import plain
-from tests.helpers.oracle import Item, Oracle, Refused, RunKey, without_none
+from tests.helpers.oracle import Item, Oracle, Refused, RunKey
 
 START = datetime(2026, 3, 29, 0, 59, 59, 999_999, tzinfo=UTC)  # a microsecond before Berlin's summer time
 EDGES = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
@@ -29,7 +29,9 @@ ZONES = (UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kathmandu"))
 STATUSES = ("pending", "running", "success", "failed", "cancelled", "skipped")
 
 offsets = st.integers(-3, 3) | st.integers(-9, 9).map(lambda n: n * 1_000_001)
-moments = st.builds(lambda n, zone: (START + timedelta(microseconds=n)).astimezone(zone), offsets, st.sampled_from(ZONES))
+moments = st.builds(
+    lambda n, zone: (START + timedelta(microseconds=n)).astimezone(zone), offsets, st.sampled_from(ZONES)
+)
 times = moments | moments | moments | st.sampled_from(EDGES)
 maybe_time = st.none() | times
 people = st.sampled_from((None, "ann", "bob"))
@@ -59,7 +61,8 @@ def joined(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[
 
 
 pipeline_options = optional(
-    description=texts, config=documents, environment=environments, cpu_cores=st.integers(1, 9), memory_gb=amounts, tags=tags,
+    description=texts, config=documents, environment=environments, cpu_cores=st.integers(1, 9), memory_gb=amounts,
+    tags=tags,
     schedule_expression=st.just("rate(5 minutes)"),
 )  # fmt: skip
 pipeline_set = st.fixed_dictionaries(
@@ -102,7 +105,9 @@ messages = st.sampled_from(("", "disk full", "other"))
 
 WRONG: list[Callable[[], Any]] = [
     lambda: commands.create_pipeline(pipeline_id=""),
-    lambda: commands.create_pipeline(pipeline_id="p0", pipeline_name="a", source_type="a", destination_type="a", cpu=1),
+    lambda: commands.create_pipeline(
+        pipeline_id="p0", pipeline_name="a", source_type="a", destination_type="a", cpu=1
+    ),
     lambda: commands.put_pipeline(pipeline_id="p0", pipeline_name="a", source_type="a", destination_type=1),
     lambda: commands.update_pipeline(pipeline_id="p0", changes={}),
     lambda: commands.update_pipeline(pipeline_id="p0", changes={"revision": 9}),
@@ -138,8 +143,13 @@ class PipemodelsMachine(RuleBasedStateMachine):
         self.use(shards)
         for n in range(3 if filled else 0):
             common: Item = {"by": by, "now": START}
-            names = {"pipeline_name": "a", "source_type": "s3", "destination_type": "s3", "pipeline_id": f"p{n}"}
-            facts = {"table_name": "a", "data_format": "csv", "location": "b", "table_type": "lookup"}
+            names: Item = {
+                "pipeline_name": "a",
+                "source_type": "s3",
+                "destination_type": "s3",
+                "pipeline_id": f"p{n}",
+            }
+            facts: Item = {"table_name": "a", "data_format": "csv", "location": "b", "table_type": "lookup"}
             facts |= {"table_id": f"t{n}", "pipeline_id": "p0"}
             self.oracle.create_pipeline(**names, **common)
             commands.create_pipeline(**names, **common)
@@ -168,17 +178,24 @@ class PipemodelsMachine(RuleBasedStateMachine):
     def agree(self, expected: Callable[[], Any], command: Callable[[], Any]) -> None:
         """Carry out a command: it returns, or refuses with the class and the current item, what the oracle says."""
         self.step, self.sound = self.step + 1, False
+        outcome: Refused | None = None
         try:
             wanted = expected()
         except Refused as refused:
-            with pytest.raises(refused.kind) as caught:
-                command()
-            assert caught.type is refused.kind
-            if isinstance(caught.value, ConflictError):
-                equal(plain(caught.value.current), refused.current)
-        else:
+            outcome = refused
+        if outcome is None:
             equal(plain(command()), wanted)
+        else:
+            self.refuses(outcome, command)
         self.sound = True
+
+    def refuses(self, outcome: Refused, command: Callable[[], Any]) -> None:
+        """Carry out a command that should raise exactly this class, with this current item."""
+        with pytest.raises(outcome.kind) as caught:
+            command()
+        assert caught.type is outcome.kind
+        if isinstance(caught.value, ConflictError):
+            equal(plain(caught.value.current), outcome.current)
 
     def listed(self, results: Results[Any], expected: list[Item], order: str, *, newest_first: bool) -> None:
         """Compare a listing and its count; read at once, in pages, or in full, by turns."""
@@ -279,17 +296,22 @@ class PipemodelsMachine(RuleBasedStateMachine):
         self.check_pipeline(fields["pipeline_id"], before.get("environment"))
 
     @rule(
-        key=pipeline_ids, changes=joined(pipeline_options, pipeline_set).filter(bool), ahead=st.sampled_from((None, 0, 0, 1)),
+        key=pipeline_ids, changes=joined(pipeline_options, pipeline_set).filter(bool),
+        ahead=st.sampled_from((None, 0, 0, 1)),
         by=people, now=times,
     )  # fmt: skip
     def update_pipeline(self, key: str, changes: Item, ahead: int | None, by: str | None, now: datetime) -> None:
         """Change a pipeline, at any revision, the right one, or one that is not there."""
         before = self.oracle.pipelines.get(key, {})
         revision = None if ahead is None else before.get("revision", 1) + ahead
-        arguments: Item = {"pipeline_id": key, "changes": changes, "expected_revision": revision, "by": by, "now": now}
-        self.agree(
-            lambda: self.oracle.update_pipeline(**arguments), lambda: commands.update_pipeline(**arguments)
-        )
+        arguments: Item = {
+            "pipeline_id": key,
+            "changes": changes,
+            "expected_revision": revision,
+            "by": by,
+            "now": now,
+        }
+        self.agree(lambda: self.oracle.update_pipeline(**arguments), lambda: commands.update_pipeline(**arguments))
         self.check_pipeline(key, before.get("environment"))
 
     @rule(ids=st.lists(pipeline_ids, max_size=3), is_active=st.booleans(), by=people, now=times)
@@ -308,9 +330,7 @@ class PipemodelsMachine(RuleBasedStateMachine):
         before = self.oracle.pipelines.get(key, {})
         revision = None if ahead is None else before.get("revision", 1) + ahead
         arguments: Item = {"pipeline_id": key, "expected_revision": revision}
-        self.agree(
-            lambda: self.oracle.delete_pipeline(**arguments), lambda: commands.delete_pipeline(**arguments)
-        )
+        self.agree(lambda: self.oracle.delete_pipeline(**arguments), lambda: commands.delete_pipeline(**arguments))
         self.check_pipeline(key, before.get("environment"))
 
     # -- tables ---------------------------------------------------------------------------------------------------
@@ -338,7 +358,9 @@ class PipemodelsMachine(RuleBasedStateMachine):
         self.agree(lambda: self.oracle.update_table(**arguments), lambda: commands.update_table(**arguments))
         self.check_table(key, before)
 
-    @rule(key=table_ids, statistics=optional(record_count=counts, size_bytes=counts, last_updated_data=times), now=times)
+    @rule(
+        key=table_ids, statistics=optional(record_count=counts, size_bytes=counts, last_updated_data=times), now=times
+    )
     def record_table_statistics(self, key: str, statistics: Item, now: datetime) -> None:
         """Note what a table holds."""
         self.agree(
@@ -380,7 +402,14 @@ class PipemodelsMachine(RuleBasedStateMachine):
         pick=picks, key=keys, queue=st.booleans(), facts=beginnings, start_time=maybe_time, by=people, now=times,
     )  # fmt: skip
     def begin_run(
-        self, pick: int, key: RunKey, queue: bool, facts: Item, start_time: datetime | None, by: str | None, now: datetime
+        self,
+        pick: int,
+        key: RunKey,
+        queue: bool,
+        facts: Item,
+        start_time: datetime | None,
+        by: str | None,
+        now: datetime,
     ) -> None:
         """Queue a run, or start one, new or queued."""
         key = self.some_run(pick, key) if pick % 2 else key
@@ -408,7 +437,8 @@ class PipemodelsMachine(RuleBasedStateMachine):
         end_time=maybe_time, message=messages, facts=reports, by=people, now=times,
     )  # fmt: skip
     def end_run(
-        self, pick: int, key: RunKey, status: str, end_time: datetime | None, message: str, facts: Item, by: str | None,
+        self, pick: int, key: RunKey, status: str, end_time: datetime | None, message: str, facts: Item,
+        by: str | None,
         now: datetime,
     ) -> None:  # fmt: skip
         """End a run in any way, also one that has ended."""
@@ -454,7 +484,9 @@ class PipemodelsMachine(RuleBasedStateMachine):
         self.check_run(key)
 
     @rule(pick=picks, key=keys, stage_name=stage_names, start_time=maybe_time, now=times)
-    def start_stage(self, pick: int, key: RunKey, stage_name: str, start_time: datetime | None, now: datetime) -> None:
+    def start_stage(
+        self, pick: int, key: RunKey, stage_name: str, start_time: datetime | None, now: datetime
+    ) -> None:
         """Start a stage."""
         key = self.some_run(pick, key)
         arguments: Item = {"stage_name": stage_name, "start_time": start_time, "by": None, "now": now}
@@ -465,11 +497,19 @@ class PipemodelsMachine(RuleBasedStateMachine):
         self.check_run(key)
 
     @rule(
-        pick=picks, key=keys, stage_name=stage_names, status=st.sampled_from(("success", "failed", "cancelled", "skipped")),
+        pick=picks, key=keys, stage_name=stage_names,
+        status=st.sampled_from(("success", "failed", "cancelled", "skipped")),
         end_time=maybe_time, facts=optional(records_processed=counts, error_message=messages), now=times,
     )  # fmt: skip
     def finish_stage(
-        self, pick: int, key: RunKey, stage_name: str, status: str, end_time: datetime | None, facts: Item, now: datetime
+        self,
+        pick: int,
+        key: RunKey,
+        stage_name: str,
+        status: str,
+        end_time: datetime | None,
+        facts: Item,
+        now: datetime,
     ) -> None:
         """End a stage."""
         key = self.some_run(pick, key)
@@ -561,7 +601,8 @@ class PipemodelsMachine(RuleBasedStateMachine):
         runs = self.oracle.runs_where(key, status)
         last = max((run["start_time"] for run in runs), default=None)
         found = maybe(plain, queries.find_latest_run(key, status))
-        assert found in ([run for run in runs if run["start_time"] == last] or [None])
+        latest: list[Item | None] = [run for run in runs if run["start_time"] == last]
+        assert found in (latest or [None])
 
     @rule(run_id=run_ids)
     def run_by_its_id(self, run_id: str) -> None:
@@ -674,5 +715,3 @@ def empty(config: DynamoDBConfig) -> None:
         deletes = [{"DeleteRequest": {"Key": {name: item[name] for name in names}}} for item in items]
         for start in range(0, len(deletes), 25):
             client._make_api_call("BatchWriteItem", {"RequestItems": {table: deletes[start : start + 25]}})
-
-

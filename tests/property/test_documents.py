@@ -36,11 +36,13 @@ def typed(value: Any) -> Any:
         return {key: typed(one) for key, one in value.items()}
     if isinstance(value, list):
         return [typed(one) for one in value]
-    return type(value).__name__, str(value.normalize()) if isinstance(value, Decimal) and abs(value) < 10**9 else value
+    return type(value).__name__, str(value.normalize()) if isinstance(value, Decimal) and abs(
+        value
+    ) < 10**9 else value
 
 
 def test_any_document_comes_back(store: Backend) -> None:
-    """By put, by update, in a list, in a record: equal, of equal types, in the object returned and in the one read."""
+    """By put, by update, in a list, in a record: equal, of equal types, as returned and as read."""
     fields, table, run = pipeline_fields(), table_fields(), run_key()
     commands.put_pipeline(**fields)
     commands.put_table(**table)
@@ -84,13 +86,13 @@ def test_any_pipeline_table_and_history_comes_back_whole(store: Backend) -> None
         ):
             written = put(**fields)
             assert plain(get(fields[key])) == plain(written)
-            assert {name: plain(getattr(written, name)) for name in fields} == {
-                name: plain(type(written).get_attributes()[name].normalise(value)) for name, value in fields.items()
-            }
-        key = {name: history.steps[0][1][name] for name in ("pipeline_id", "run_id")}
-        assume(queries.find_run(**key) is None)
+            attributes: dict[str, Any] = dict(type(written).get_attributes())
+            given_ = {name: plain(attributes[name].normalise(value)) for name, value in fields.items()}
+            assert {name: plain(getattr(written, name)) for name in fields} == given_
+        run = {name: history.steps[0][1][name] for name in ("pipeline_id", "run_id")}
+        assume(queries.find_run(**run) is None)
         recorded = history.record()
-        assert queries.get_run(**key) == recorded
+        assert queries.get_run(**run) == recorded
 
     holds()
 

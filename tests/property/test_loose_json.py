@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from pipemodels.interop.jsontext import JSONSource
-from pipemodels.interop.loosejson import LooseValues
+from pipemodels.interop.text.jsontext import JSONSource
+from pipemodels.interop.text.loosejson import LooseValues
 
 _LIMIT = 1 << 20
 _texts_of_trouble = st.sampled_from(["", '"', "\\", "{[", "\n", "}", "ü🧀", '\\"}'])

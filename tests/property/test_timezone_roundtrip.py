@@ -118,7 +118,7 @@ def test_an_expiry_is_a_whole_second_and_never_early(store: Backend) -> None:
 
 
 def test_index_order_is_time_order_and_periods_are_exact(store: Backend) -> None:
-    """Runs at most two seconds apart: newest first; `since` includes, `until` excludes, as a filter on a list would."""
+    """Runs at most two seconds apart: newest first; `since` includes, `until` excludes, as on a list."""
 
     @store.examples(50)
     @given(nearby_instants(), st.data())

@@ -71,9 +71,7 @@ def test_a_signal_is_passed_on_and_what_follows_still_runs(number: signal.Signal
 
 def test_a_program_that_does_not_heed_sigterm_is_killed() -> None:
     """After its grace it ends with 137, so that LocalStack is stopped in bounded time."""
-    ignore = (
-        "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready')\nwhile True: time.sleep(1)"
-    )
+    ignore = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready')\nwhile True: time.sleep(1)"
     with runner(ignore) as process:
         assert said(process) == "ready"
         process.terminate()

@@ -74,10 +74,7 @@ def test_no_engine_is_said_with_a_way_out(command: str) -> None:
     done = Tool().run(command, **NO_ENGINE)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert (
-        "no Docker engine answers at unix:///nonexistent/docker.sock: No such file or directory"
-        in done.stderr
-    )
+    assert "no Docker engine answers at unix:///nonexistent/docker.sock: No such file or directory" in done.stderr
     assert "what to do: start Docker" in done.stderr
     assert "DOCKER_HOST" in done.stderr
 
@@ -171,9 +168,7 @@ def test_a_port_in_use_is_told_with_its_holder() -> None:
         "Ports are not available: exposing port TCP 127.0.0.1:9 -> 127.0.0.1:0: listen tcp: bind: in use",
     ],
 )
-def test_each_engine_s_words_for_a_taken_port_are_known(
-    explanation: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_engine_s_words_for_a_taken_port_are_known(explanation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Linux engines with and without a proxy, and Docker Desktop."""
     monkeypatch.setattr(ports, "holder", lambda _client, _port: "")
     client = docker.DockerClient("tcp://127.0.0.1:9", version="1.41")  # told its version, it asks nothing

@@ -134,9 +134,7 @@ def test_a_mapping_and_a_list_of_pairs_say_the_same(tmp_path: Path) -> None:
         ("healthcheck", {"test": ["CMD", "x"], "retries": "3"}, "retries must be a whole number: '3'"),
     ],
 )
-def test_a_service_that_is_not_understood_is_refused(
-    tmp_path: Path, key: str, value: Any, message: str
-) -> None:
+def test_a_service_that_is_not_understood_is_refused(tmp_path: Path, key: str, value: Any, message: str) -> None:
     """The error names the file, the place and the value."""
     spoiled = document()
     spoiled["services"]["localstack"][key] = value

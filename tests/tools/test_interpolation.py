@@ -50,9 +50,7 @@ def test_a_text_becomes_what_compose_makes_of_it(text: str, expected: str) -> No
     assert interpolate(text, VARIABLES) == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"), [("${UNSET:?set it}", "set it"), ("${EMPTY:?set $OTHER}", "set other")]
-)
+@pytest.mark.parametrize(("text", "reason"), [("${UNSET:?set it}", "set it"), ("${EMPTY:?set $OTHER}", "set other")])
 def test_a_needed_variable_that_is_missing_is_named_with_its_message(text: str, reason: str) -> None:
     """`${VAR:?message}` without VAR is an error with the name, the message and how to set it."""
     with pytest.raises(ComposeError) as caught:

@@ -127,9 +127,7 @@ def set_probability(tool: Tool, value: float) -> None:
 
 def container(client: docker.DockerClient, tool: Tool) -> Container:
     """The project's only container, as the engine knows it."""
-    (only,) = client.containers.list(
-        all=True, filters={"label": f"{LABEL}={tool.project}"}, ignore_removed=True
-    )
+    (only,) = client.containers.list(all=True, filters={"label": f"{LABEL}={tool.project}"}, ignore_removed=True)
     return only
 
 
@@ -499,9 +497,7 @@ def test_a_container_that_ends_shows_its_last_lines(fresh: Tool, image: Any) -> 
     assert "  | the end is near" in done.stderr
 
 
-def test_an_image_that_cannot_be_pulled_is_told_with_a_way_out(
-    fresh: Tool, client: docker.DockerClient
-) -> None:
+def test_an_image_that_cannot_be_pulled_is_told_with_a_way_out(fresh: Tool, client: docker.DockerClient) -> None:
     """The engine's reason, and that a local image can be named."""
     name = f"127.0.0.1:{free_port()}/no/such:1"
     done = fresh.run("start", LOCALSTACK_IMAGE=name)
@@ -524,10 +520,7 @@ def test_manage_stops_what_it_started(fresh: Tool, program: list[str], code: int
 def test_manage_stops_what_it_started_when_it_is_told_to_end(fresh: Tool) -> None:
     """SIGTERM reaches the program, and LocalStack is stopped after it."""
     program = (
-        "import signal, sys\n"
-        "signal.signal(15, lambda *_: sys.exit(42))\n"
-        "print('up', flush=True)\n"
-        "signal.pause()"
+        "import signal, sys\nsignal.signal(15, lambda *_: sys.exit(42))\nprint('up', flush=True)\nsignal.pause()"
     )
     with fresh.popen("manage", "--", sys.executable, "-c", program) as process:
         assert process.stdout

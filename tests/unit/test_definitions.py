@@ -15,8 +15,8 @@ import pytest
 
 from pipemodels import PipelineConfig, TableConfig, ValidationError, commands, parse_instant, queries
 from pipemodels.interop import ApplyReport, FieldChange, apply_definitions, definitions
-from pipemodels.interop.entries import read_entries
-from pipemodels.interop.kinds import KINDS, Kind
+from pipemodels.interop.definition_files.entries import read_entries
+from pipemodels.interop.definition_files.kinds import KINDS, Kind
 from pipemodels.models.base import stored_fields
 from tests.helpers.moto_store import moto_store, requests
 
@@ -573,7 +573,7 @@ def test_without_pyyaml_yaml_is_refused_with_the_line_to_install_it(
     """YAML without PyYAML raises with the pip line before anything is written; JSON needs no PyYAML."""
     own = new_id()
     monkeypatch.setitem(sys.modules, "yaml", None)
-    for name in ("yamlparts", "yamltext"):
+    for name in ("definition_files.yamlparts", "text.yamltext"):
         monkeypatch.delitem(sys.modules, f"pipemodels.interop.{name}", raising=False)
     (tmp_path / "a.json").write_text(json.dumps({"pipelines": [pipeline(own)]}))
     (tmp_path / "b.yaml").write_text("pipelines: []")

@@ -14,10 +14,11 @@ import pytest
 
 from pipemodels import RunStatus, ValidationError, commands, parse_instant, queries
 from pipemodels.checks import id_problem
-from pipemodels.interop import IngestReport, ingest_events, openlineage, recorder
-from pipemodels.interop.events import event_time, read_event
-from pipemodels.interop.facts import NO_MESSAGE
-from pipemodels.interop.naming import id_of
+from pipemodels.interop import IngestReport, ingest_events, openlineage
+from pipemodels.interop.run_events import recorder
+from pipemodels.interop.run_events.events import event_time, read_event
+from pipemodels.interop.run_events.facts import NO_MESSAGE
+from pipemodels.interop.run_events.naming import id_of
 from pipemodels.models.base import stored_fields
 from tests.helpers.moto_store import moto_store, requests
 

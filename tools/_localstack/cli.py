@@ -97,23 +97,15 @@ def _parser() -> argparse.ArgumentParser:
     clean = add("clean", _clean, "remove this project's container and volume, and nothing else")
     clean.add_argument("--yes", "-y", action="store_true", help="do not ask")
     tests = [
-        add(
-            "test", _test, "integration and property tests on LocalStack, started if needed and left running"
-        ),
+        add("test", _test, "integration and property tests on LocalStack, started if needed and left running"),
         add("test-unit", _test, "unit tests, without Docker"),
         add("test-all", _test, "all tests, on every back end"),
     ]
-    manage = add(
-        "manage", _manage, "run CMD (after --) with LocalStack up, and stop it if this call started it"
-    )
+    manage = add("manage", _manage, "run CMD (after --) with LocalStack up, and stop it if this call started it")
     for command in (start, restart, tests[0], tests[2], manage):
-        command.add_argument(
-            "--timeout", type=_seconds, default=120.0, metavar="S", help="seconds to wait (120)"
-        )
+        command.add_argument("--timeout", type=_seconds, default=120.0, metavar="S", help="seconds to wait (120)")
     for command in tests:
-        command.usage = (
-            f"localstack.py {command.prog.split()[-1]} [-h] [-v] [-k PATTERN] [-- PYTEST-ARGUMENT …]"
-        )
+        command.usage = f"localstack.py {command.prog.split()[-1]} [-h] [-v] [-k PATTERN] [-- PYTEST-ARGUMENT …]"
         command.add_argument("-v", dest="verbose", action="count", default=0, help="passed on to pytest")
         command.add_argument("-k", dest="pattern", help="passed on to pytest")
     manage.usage = "localstack.py manage [-h] [--timeout S] [-- CMD …]"
@@ -187,9 +179,7 @@ def _clean(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         localstack = _localstack(stack)
         containers, volumes = localstack.owned()
-        names = [f"container {each.name}" for each in containers] + [
-            f"volume {each.name}" for each in volumes
-        ]
+        names = [f"container {each.name}" for each in containers] + [f"volume {each.name}" for each in volumes]
         if not names:
             say("nothing to remove")
             return 0
@@ -261,9 +251,7 @@ def _wait_for_the_user(localstack: "LocalStack", endpoint: str) -> int:
 def managed_environment(environment: Mapping[str, str], endpoint: str) -> dict[str, str]:
     """The environment in which a program finds LocalStack, with test credentials and no others."""
     kept = {name: value for name, value in environment.items() if name not in _REAL_ACCOUNT}
-    return (
-        _reaching_loopback(kept) | _TEST_ACCOUNT | {"PIPEMODELS_STORE": endpoint, ENDPOINT_VARIABLE: endpoint}
-    )
+    return _reaching_loopback(kept) | _TEST_ACCOUNT | {"PIPEMODELS_STORE": endpoint, ENDPOINT_VARIABLE: endpoint}
 
 
 def _reaching_loopback(environment: Mapping[str, str]) -> dict[str, str]:

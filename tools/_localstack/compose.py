@@ -85,9 +85,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Service:
     except (OSError, UnicodeDecodeError) as error:
         raise ComposeError(f"{path.name} cannot be read: {error}", "restore it with git") from error
     except yaml.YAMLError as error:
-        raise ComposeError(
-            f"{path.name} is not YAML: {error}", "correct it, or restore it with git"
-        ) from error
+        raise ComposeError(f"{path.name} is not YAML: {error}", "correct it, or restore it with git") from error
     variables = dotenv.variables(environment, path.parent / ".env")
     try:
         return _service(_interpolated(document, variables), variables)
@@ -195,9 +193,7 @@ def _volume(mount: str, volumes: Any) -> Volume:
         raise ComposeError(f"no VOLUME:/PATH with a named volume: {mount!r}")
     where = f"volumes.{match['volume']}"
     volume = _mapping(_mapping(volumes, "volumes").get(match["volume"]), where, _VOLUME)
-    return Volume(
-        _text(volume, "name", where), match["target"], _labels(volume.get("labels"), f"{where}.labels")
-    )
+    return Volume(_text(volume, "name", where), match["target"], _labels(volume.get("labels"), f"{where}.labels"))
 
 
 def _healthcheck(node: Any, where: str) -> dict[str, Any]:

@@ -90,9 +90,7 @@ def start_failure(error: APIError, client: docker.DockerClient, port: Port) -> T
     """Why a container did not start: the port is taken, or what the engine said."""
     if any(sign in words(error).lower() for sign in _TAKEN):
         return port_taken(port, ports.holder(client, port.host_port))
-    return ToolError(
-        f"the container does not start: {words(error)}", "see `docker info` and the engine's log"
-    )
+    return ToolError(f"the container does not start: {words(error)}", "see `docker info` and the engine's log")
 
 
 def port_taken(port: Port, by: str) -> ToolError:

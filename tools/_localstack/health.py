@@ -51,9 +51,7 @@ def _request(endpoint: str) -> str:
     """What keeps DynamoDB from listing its tables; empty where nothing does."""
     # without the user's profile and files, which may name what is not there
     nothing = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
-    config = Config(
-        connect_timeout=SECONDS, read_timeout=SECONDS, retries={"total_max_attempts": 1}, proxies={}
-    )
+    config = Config(connect_timeout=SECONDS, read_timeout=SECONDS, retries={"total_max_attempts": 1}, proxies={})
     try:
         client = Session(session_vars=nothing).create_client(
             "dynamodb",
@@ -66,11 +64,7 @@ def _request(endpoint: str) -> str:
         client.list_tables(Limit=1)
     except ClientError as error:
         # refused by an error probability, as it was asked to: DynamoDB is there
-        return (
-            ""
-            if error.response["Error"]["Code"] == "ProvisionedThroughputExceededException"
-            else _short(error)
-        )
+        return "" if error.response["Error"]["Code"] == "ProvisionedThroughputExceededException" else _short(error)
     except BotoCoreError as error:
         return _short(error)
     return ""

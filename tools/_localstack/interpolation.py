@@ -65,9 +65,7 @@ def _braced(body: str, variables: Mapping[str, str]) -> str:
     # the operand is read only where it is used: a `?` in the default of a set variable is no error
     operand = interpolate(match["operand"], variables)
     if operator == "?":
-        raise ComposeError(
-            f"{match['name']} is needed: {operand or 'it is not set'}", f"export {match['name']}=…"
-        )
+        raise ComposeError(f"{match['name']} is needed: {operand or 'it is not set'}", f"export {match['name']}=…")
     return operand
 
 

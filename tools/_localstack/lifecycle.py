@@ -278,11 +278,7 @@ def _uptime(container: Container) -> int:
 
 def _last_lines(container: Container) -> str:
     lines = container.logs(tail=_LAST_LINES).decode(errors="replace").splitlines()
-    return (
-        "\n".join(["its last lines:", *(f"  | {line}" for line in lines)])
-        if lines
-        else "it has logged nothing"
-    )
+    return "\n".join(["its last lines:", *(f"  | {line}" for line in lines)]) if lines else "it has logged nothing"
 
 
 def _ended(container: Container) -> ToolError:
@@ -293,8 +289,7 @@ def _ended(container: Container) -> ToolError:
             f"set LOCALSTACK_AUTH_TOKEN, or use the last free tag: LOCALSTACK_IMAGE={_LAST_FREE}",
         )
     return ToolError(
-        f"the container is {container.status} (exit code {code}) before DynamoDB answered; "
-        f"{_last_lines(container)}",
+        f"the container is {container.status} (exit code {code}) before DynamoDB answered; {_last_lines(container)}",
         "see the lines above; `clean`, then `start` begins anew",
     )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipemodels.errors import Problem, ValidationError
-from pipemodels.interop.jsonparts import json_parts
-from pipemodels.interop.parts import BrokenTextError, Part
+from pipemodels.interop.definition_files.jsonparts import json_parts
+from pipemodels.interop.text.parts import BrokenTextError, Part
 from pipemodels.records import unknown_fields
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -61,7 +61,7 @@ def _parts(path: Path, stream: BinaryIO) -> Iterator[Part]:
     if path.suffix.lower() == ".json":
         return json_parts(stream, SECTIONS)
     try:
-        from pipemodels.interop.yamlparts import yaml_parts
+        from pipemodels.interop.definition_files.yamlparts import yaml_parts
     except ImportError as error:
         reason = 'is YAML, which needs PyYAML: pip install "pipemodels[cli]"'
         raise ValidationError.of("file", str(path), reason) from error

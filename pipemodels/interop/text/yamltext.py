@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from pipemodels.errors import Problem
-from pipemodels.interop.parts import BrokenTextError, UnusableError
+from pipemodels.interop.text.parts import BrokenTextError, UnusableError
 
 MAX_WEIGHT = 1_000_000  # characters and parts of one value, aliases written out: twice what an item holds
 _MAX_ANCHORED = 10_000_000

@@ -9,11 +9,11 @@ from typing import Any
 
 from pipemodels.checks import MAX_ID_CHARACTERS
 from pipemodels.errors import Problem
-from pipemodels.interop.entries import SUFFIXES, BrokenFileError, Entry, read_entries
-from pipemodels.interop.files import matching_files, one_or_more
-from pipemodels.interop.kinds import KINDS, Kind
+from pipemodels.interop.definition_files.entries import SUFFIXES, BrokenFileError, Entry, read_entries
+from pipemodels.interop.definition_files.kinds import KINDS, Kind
+from pipemodels.interop.definition_files.spool import Spool
 from pipemodels.interop.reports import Progress, Refusal
-from pipemodels.interop.spool import Spool
+from pipemodels.interop.text.files import matching_files, one_or_more
 
 _Key = tuple[str, str]
 

@@ -10,10 +10,10 @@ from pipemodels.commands import _writing as writing
 from pipemodels.commands.pipelines import create_pipeline
 from pipemodels.commands.runs import run_target
 from pipemodels.errors import AlreadyExistsError, ItemNotFoundError, StaleRevisionError, ValidationError
-from pipemodels.interop.events import RunEvent
-from pipemodels.interop.facts import RunFacts, changes_to, joined
 from pipemodels.interop.reading import stored_items
 from pipemodels.interop.reports import IngestReport, LineRefusal, Progress
+from pipemodels.interop.run_events.events import RunEvent
+from pipemodels.interop.run_events.facts import RunFacts, changes_to, joined
 from pipemodels.models.pipeline import PipelineConfig
 from pipemodels.models.run import PipelineRunLog
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO
 
 from pipemodels.errors import Problem
-from pipemodels.interop.jsontext import JSONSource, Piece, decoded
-from pipemodels.interop.parts import BrokenTextError, Part, key_twice
+from pipemodels.interop.text.jsontext import JSONSource, Piece, decoded
+from pipemodels.interop.text.parts import BrokenTextError, Part, key_twice
 
 _MAX_BYTES = 4 << 20  # JSON may write one character as six: well over what an item holds
 

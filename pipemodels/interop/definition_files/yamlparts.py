@@ -7,8 +7,8 @@ from typing import Any, BinaryIO
 
 import yaml
 
-from pipemodels.interop.parts import BrokenTextError, Part, UnusableError, key_twice
-from pipemodels.interop.yamltext import YAMLReader
+from pipemodels.interop.text.parts import BrokenTextError, Part, UnusableError, key_twice
+from pipemodels.interop.text.yamltext import YAMLReader
 
 
 def yaml_parts(stream: BinaryIO, sections: Collection[str]) -> Iterator[Part]:

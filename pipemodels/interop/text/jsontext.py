@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from pipemodels.interop.parts import BrokenTextError
+from pipemodels.interop.text.parts import BrokenTextError
 
 _CHUNK = 1 << 16
 _BLANK = b" \t\r\n"

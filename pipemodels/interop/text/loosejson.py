@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipemodels.interop.jsontext import JSONSource, Nesting, Piece, decoded
-from pipemodels.interop.parts import BrokenTextError
+from pipemodels.interop.text.jsontext import JSONSource, Nesting, Piece, decoded
+from pipemodels.interop.text.parts import BrokenTextError
 
 _NOT_BLANK = re.compile(rb"[^ \t\r]")
 

@@ -17,8 +17,8 @@ import pendulum
 from pipemodels.checks import number_problem, text_problem
 from pipemodels.errors import Problem, ValidationError
 from pipemodels.instants import parse_instant
-from pipemodels.interop.facts import NO_MESSAGE, Ending, RunFacts
-from pipemodels.interop.naming import id_of
+from pipemodels.interop.run_events.facts import NO_MESSAGE, Ending, RunFacts
+from pipemodels.interop.run_events.naming import id_of
 from pipemodels.models.run import RunStatus
 
 STARTING = frozenset({"START", "RUNNING"})

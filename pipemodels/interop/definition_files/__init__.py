@@ -1,0 +1,1 @@
+"""How definition files are read, one entry at a time, and compared with what is stored."""

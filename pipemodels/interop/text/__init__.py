@@ -1,0 +1,1 @@
+"""JSON and YAML, read piece by piece in bounded memory."""
