@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.helpers import backends
 from tests.helpers.backends import Backend
@@ -16,6 +16,8 @@ from tests.helpers.differences import expected_failures
 # keys are fresh in each example, so that a fixture may serve them all; speed is the back end's
 _RELAXED: dict[str, Any] = {
     "deadline": None,
+    # without `explain`, which traces every line of every example: it more than doubles the time
+    "phases": [phase for phase in Phase if phase is not Phase.explain],
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 }
 settings.register_profile("dev", max_examples=100, print_blob=True, **_RELAXED)
