@@ -500,7 +500,7 @@ def test_records_are_checked_values() -> None:
     assert [one.field for one in caught.value.problems] == ["stage_name", "status", "records_processed"]
     stage = StageInfo(stage_name="s", status="failed", start_time=AT, end_time=AT, error_message="e")  # type: ignore[arg-type]
     assert (stage.status, stage.duration_seconds) == (RunStatus.FAILED, Decimal(0))
-    with pytest.raises(ValidationError, match="end_time: .* needs a start_time; error_message: None is required"):
+    with pytest.raises(ValidationError, match=r"end_time: .* needs a start_time; error_message: None is required"):
         StageInfo(stage_name="s", status=RunStatus.FAILED, end_time=AT)
     with pytest.raises(AttributeError):
         stage.status = RunStatus.SUCCESS  # type: ignore[misc]  # what is tested
