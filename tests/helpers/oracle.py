@@ -312,7 +312,7 @@ class Oracle:
             changes = {"stages": [*run.get("stages", []), stage], "current_stage": stage_name}
             return self.report(key=key, by=by, now=now, changes=changes)
         if there["status"] != "running":
-            raise Refused(AlreadyExistsError, there)
+            raise Refused(AlreadyExistsError, run)
         return run
 
     def running(self, key: RunKey) -> Item:
@@ -352,7 +352,7 @@ class Oracle:
         if end_time is None:
             ended |= {name: there[name] for name in ("end_time", "duration_seconds")}
         if ended != there:
-            raise Refused(IllegalTransitionError, there)
+            raise Refused(IllegalTransitionError, run)
         return run
 
     def retry(self, *, key: RunKey, by: str | None, now: datetime) -> Item:
