@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipemodels.commands import runs, stages
+from pipemodels.errors import AlreadyExistsError
 from pipemodels.models.run import DataQualityResult, PipelineRunLog, RunStatus
 
 _MESSAGE_CHARACTERS = 4_000
@@ -65,13 +66,16 @@ def recorded_run(*, pipeline_id: str, run_id: str | None = None, **facts: Any) -
         facts: other arguments of `start_run`.
 
     Raises:
+        AlreadyExistsError: a run of this id has ended, or started with other facts; the block is not entered.
         PipemodelsError: the start, or the success, could not be recorded.
     """
-    recorded = RecordedRun(
-        runs.start_run(
-            pipeline_id=pipeline_id, run_id=run_id, **{"python_version": platform.python_version(), **facts}
-        )
+    started = runs.start_run(
+        pipeline_id=pipeline_id, run_id=run_id, **{"python_version": platform.python_version(), **facts}
     )
+    if started.status is not RunStatus.RUNNING:
+        name = f"run {pipeline_id!r} / {started.run_id!r}"
+        raise AlreadyExistsError(f"{name} is {started.status} already: give another run_id, or retry it", started)
+    recorded = RecordedRun(started)
     try:
         yield recorded
     except BaseException as error:

@@ -189,3 +189,17 @@ def test_recorded_runs_nest(pipeline_id: str) -> None:
     ):
         raise ValueError("inner")
     assert [run.status for run in PipelineRunLog.query(pipeline_id)] == [RunStatus.FAILED] * 2
+
+
+def test_a_run_that_has_ended_is_not_run_again(pipeline_id: str) -> None:
+    """The id of an ended run, from a scheduler that fires twice, is refused before the block begins."""
+    with commands.recorded_run(pipeline_id=pipeline_id, run_id="r"):
+        pass
+    ended, entered = only_run(pipeline_id), False
+    with (
+        pytest.raises(AlreadyExistsError, match="'r' is success already") as caught,
+        commands.recorded_run(pipeline_id=pipeline_id, run_id="r"),
+    ):
+        entered = True
+    assert (caught.value.current, entered) == (ended, False)
+    assert only_run(pipeline_id) == ended
