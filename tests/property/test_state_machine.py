@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -17,6 +18,7 @@ def histories(backend: Backend) -> settings:
     return backend.examples(100, stateful_step_count=steps)
 
 
+@pytest.mark.no_cover  # measuring would take longer than the histories, and covers nothing new
 def test_any_history_agrees_with_the_model(backend: Backend) -> None:
     """After each step the touched items, every listing and count that can see them, and the error class agree."""
     with backend.fresh_tables() as config:

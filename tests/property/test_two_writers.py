@@ -255,6 +255,7 @@ def _histories(backend: Backend) -> settings:
     return backend.examples(60, stateful_step_count=25)
 
 
+@pytest.mark.no_cover  # as for the state machine
 def test_no_update_is_lost_silently(backend: Backend) -> None:
     """Interleaved saves, updates, batches, transactions and commands of two writers: stored whole, or refused."""
     factory: Any = lambda: TwoWriters(backend)  # noqa: E731  # typed as a class, and a factory is taken
