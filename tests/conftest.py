@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,9 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.helpers import backends
 from tests.helpers.backends import Backend
 from tests.helpers.differences import expected_failures
+
+# a shell's background job ignores Ctrl-C, and so would the processes in which the tests try it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # keys are fresh in each example, so that a fixture may serve them all; speed is the back end's
 _RELAXED: dict[str, Any] = {
