@@ -11,7 +11,7 @@ demo: $(VENV)/installed-demo ## show what pipemodels does, on an embedded store 
 	$(BIN)/pipemodels demo
 
 test: $(VENV)/installed-dev ## the whole suite, on moto and on the embedded store
-	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 check: $(VENV)/installed-dev ## style and types, over package, tests and tools
 	$(BIN)/ruff check .

@@ -266,7 +266,7 @@ def test_an_event_that_lacks_what_it_must_hold_is_refused_by_line(changes: Any, 
         ('{"a": "b', "is no JSON: a text in it has no end"),
         ('{"a": {"b": 1}', "is cut off: another value begins before its end"),
         ('{"a": "\udcff"}', "is not UTF-8 (byte 7)"),
-        ("{" * 2000 + "}" * 2000, "is no JSON"),
+        ("{" * 2000 + "}" * 2000, "is nested too deeply"),
         ('{"a":' * 2000 + "1" + "}" * 2000, "is nested too deeply"),
     ],
 )

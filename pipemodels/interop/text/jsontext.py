@@ -23,6 +23,8 @@ _STRUCTURE = re.compile(rb'["{}\[\]]')
 _IN_STRING = re.compile(rb'["\\]')
 _SCALAR_END = re.compile(rb"[,\]}\s]")
 
+_MAX_DEPTH = 200  # of lists and maps; DynamoDB stores 31
+
 
 class Readable(Protocol):
     """What bytes are read from."""
@@ -50,6 +52,8 @@ def decoded(text: bytes, *, exact: bool = False) -> Any:
         ValueError: it is no JSON; with what is wrong, in one line.
     """
     settings: dict[str, Any] = {"parse_float": Decimal, "object_pairs_hook": _unique} if exact else {}
+    if _is_too_deep(text):
+        raise ValueError("is nested too deeply")
     try:
         return json.loads(str(text.removeprefix(codecs.BOM_UTF8), "utf-8"), **settings)
     except UnicodeDecodeError as error:
@@ -57,10 +61,20 @@ def decoded(text: bytes, *, exact: bool = False) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno} of it" if error.lineno > 1 else f"column {error.colno}"
         raise ValueError(f"is no JSON: {error.msg} ({where})") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
     except ArithmeticError:
         raise ValueError("holds a number out of all range") from None
+
+
+def _is_too_deep(text: bytes) -> bool:
+    """Say whether lists and maps lie deeper than is read: at a fixed depth, whatever the interpreter's stack takes."""
+    if text.count(b"[") + text.count(b"{") <= _MAX_DEPTH:
+        return False
+    depth = 0
+    for mark in re.findall(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', text, re.DOTALL):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(mark, 0)
+        if depth > _MAX_DEPTH:
+            return True
+    return False
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
