@@ -66,7 +66,7 @@ def decoded(text: bytes, *, exact: bool = False) -> Any:
 
 
 def _is_too_deep(text: bytes) -> bool:
-    """Say whether lists and maps lie deeper than is read: at a fixed depth, whatever the interpreter's stack takes."""
+    """Say whether lists and maps lie deeper than is read: at a fixed depth, whatever the stack would take."""
     if text.count(b"[") + text.count(b"{") <= _MAX_DEPTH:
         return False
     depth = 0
