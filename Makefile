@@ -5,16 +5,13 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DECLARED := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test coverage check wheel clean
+.PHONY: demo test check wheel clean
 
 demo: $(VENV)/installed-demo ## show what pipemodels does, on an embedded store in a temporary directory
 	$(BIN)/pipemodels demo
 
 test: $(VENV)/installed-dev ## the whole suite, on moto and on the embedded store
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
-
-coverage: $(VENV)/installed-dev ## the same, with branch coverage of the package
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 check: $(VENV)/installed-dev ## style and types, over package, tests and tools
 	$(BIN)/ruff check .
