@@ -2,7 +2,7 @@
 
 A history is what several clients asked of a store and what it answered, each call with the time just before it was
 made and just after its answer came. It is linearizable if the calls can be put into one order in which the model,
-taking one call at a time, gives these very answers, and in which no call stands before one that was answered before it
+taking one call at a time, gives these very answers, and no call stands before one that was answered before it
 was made.
 """
 

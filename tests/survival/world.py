@@ -1,0 +1,149 @@
+"""One pipeline and all that is stored of it: emptied, looked at whole, and judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pipemodels import DynamoDBConfig, commands, queries, using
+from pipemodels.commands import reap_expired_runs
+from pipemodels.config import connection_of
+from pipemodels.errors import RunLimitError
+from pipemodels.models.run import PipelineRunLog, RunStatus
+from tests.helpers.items import pipeline_fields
+
+PIPELINE = "orders"
+START = datetime(2026, 5, 17, 12, tzinfo=UTC)
+LEASE = 300
+SOON = START + timedelta(seconds=30)
+"""Every lease that began at START still holds."""
+LATE = START + timedelta(hours=1)
+"""No lease that began at START holds, whatever clock one looks at."""
+END = START + timedelta(hours=3)
+"""No lease of a scenario holds."""
+
+Items = dict[str, dict[str, Any]]
+_KEYS = {
+    "pipeline_config": ("pipeline_id",),
+    "pipeline_run_logs": ("pipeline_id", "run_id"),
+    "pipeline_run_slots": ("pipeline_id",),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """What is stored under a configuration that nobody else uses, seen by one who never dies."""
+
+    config: DynamoDBConfig
+
+    def begin(self, *, limit: int | None = None, max_attempts: int | None = None) -> None:
+        """Empty the tables, and configure the pipeline."""
+        self.clear()
+        with using(self.config):
+            fields = pipeline_fields(pipeline_id=PIPELINE, max_concurrent_runs=limit, max_attempts=max_attempts)
+            commands.create_pipeline(now=START, **fields)
+
+    def clear(self) -> None:
+        """Delete every item."""
+        for table, names in _KEYS.items():
+            keys = [{name: item[name] for name in names} for item in self._scan(table)]
+            for start in range(0, len(keys), 25):
+                deletes = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + 25]]
+                self._call("BatchWriteItem", RequestItems={self.config.table_name(table): deletes})
+
+    def items(self) -> Items:
+        """Return every item, whole, as DynamoDB holds it, by its key; but who wrote it last, which is random."""
+        found = {}
+        for table, names in _KEYS.items():
+            for item in self._scan(table):
+                item.pop("write_id", None)
+                found["/".join([table, *(item[name]["S"] for name in names)])] = item
+        return found
+
+    def runs(self) -> list[PipelineRunLog]:
+        """Return the runs as they are stored, in the order of their ids."""
+        stored = sorted(self._scan("pipeline_run_logs"), key=lambda item: item["run_id"]["S"])
+        return [PipelineRunLog.from_raw_data(item) for item in stored]
+
+    def holders(self) -> dict[str, int]:
+        """Return who holds a slot, with the token of each."""
+        slots = self._scan("pipeline_run_slots")
+        return {run: int(token["N"]) for item in slots for run, token in item.get("holders", {"M": {}})["M"].items()}
+
+    def _scan(self, table: str) -> list[dict[str, Any]]:
+        answer = self._call("Scan", TableName=self.config.table_name(table), ConsistentRead=True)
+        assert "LastEvaluatedKey" not in answer
+        return list(answer["Items"])
+
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
+        return dict(connection_of(self.config).client._make_api_call(operation, request))
+
+    def judge(self, limit: int | None) -> None:
+        """Hold that slots and runs tell the same, and that no more runs hold a slot than may."""
+        holders, runs = self.holders(), self.runs()
+        assert holders == {run.run_id: run.lease_token for run in runs if run.holds_slot}
+        assert len(holders) <= (limit or 0)
+        for run in runs:
+            running = run.status is RunStatus.RUNNING
+            assert running or (run.lease_expires_at, run.holds_slot) == (None, None), run
+            assert run.holds_slot is (True if running and limit is not None else None), run
+            assert (run.end_time is None) is (run.status in {RunStatus.PENDING, RunStatus.RUNNING}), run
+        tokens = [run.lease_token for run in runs if run.lease_token is not None]
+        assert limit is None or len(set(tokens)) == len(tokens), tokens
+
+    def goes_on(self, limit: int | None) -> None:
+        """Let others go on: each start is answered, each run ends, each slot is there again."""
+        with using(self.config):
+            self._others_start(limit)
+            reap_expired_runs(now=END, by="reaper")
+            self.judge(limit)
+            assert [run.run_id for run in queries.expired_runs(now=END)] == []
+            waiting = [run.run_id for run in self.runs() if run.status is RunStatus.PENDING]
+            # as many as may run at once, so that each slot is used
+            for run_id in [*waiting, *(f"last-{n}" for n in range(limit or 1))]:
+                started = commands.start_run(pipeline_id=PIPELINE, run_id=run_id, now=END, owner="other")
+                assert started.status is RunStatus.RUNNING
+                if run_id in waiting:
+                    commands.finish_run(pipeline_id=PIPELINE, run_id=run_id, now=END)
+            self.judge(limit)
+            assert len(self.holders()) == (limit or 0)
+            for n in range(limit or 1):
+                commands.finish_run(pipeline_id=PIPELINE, run_id=f"last-{n}", now=END)
+        self.judge(limit)
+        assert self.holders() == {}
+        assert {run.status for run in self.runs()} <= {RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED}
+
+    def _others_start(self, limit: int | None) -> None:
+        """Start a run while leases hold: it finds a free slot, or is told who holds it."""
+        before = self.holders()
+        try:
+            commands.start_run(pipeline_id=PIPELINE, run_id="other", now=SOON, owner="other", lease_seconds=LEASE)
+            assert limit is None or len(before) < limit or "other" in self.holders()
+        except RunLimitError as error:
+            assert {run.run_id for run in error.holders} == set(before)
+            assert len(before) == limit
+        self.judge(limit)
+
+
+def without_revisions(items: Items) -> Items:
+    """Return the items but for how often they have been written."""
+    return {key: {name: one for name, one in item.items() if name != "revision"} for key, item in items.items()}
+
+
+def revisions(items: Mapping[str, dict[str, Any]]) -> int:
+    """Return how often the items have been written in all."""
+    return sum(int(item["revision"]["N"]) for item in items.values() if "revision" in item)
+
+
+def difference(one: Items, other: Items) -> str:
+    """Say where two states differ, for a message."""
+    return "\n".join(_differences(one, other))
+
+
+def _differences(one: Items, other: Items) -> Iterator[str]:
+    for key in sorted(one.keys() | other.keys()):
+        if one.get(key) != other.get(key):
+            yield f"{key}:\n  {json.dumps(one.get(key), sort_keys=True)}\n  {json.dumps(other.get(key), sort_keys=True)}"
