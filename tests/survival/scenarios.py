@@ -140,9 +140,7 @@ SCENARIOS = (
     Scenario("exclusive retry", (say("retry_run", **RUN, now=at(2)), start(at(3), **RETRY), FAIL), 1, FAILED),
     Scenario("reap", (say("reap_expired_runs", now=LATE, by="reaper"),), before=(start(),)),
     Scenario("reap a holder", (say("reap_expired_runs", now=LATE, by="reaper"),), 1, (start(),)),
-    Scenario(
-        "reap two holders", (say("reap_expired_runs", now=LATE),), 2, (start(), start(run_id="second"))
-    ),
+    Scenario("reap two holders", (say("reap_expired_runs", now=LATE),), 2, (start(), start(run_id="second"))),
     Scenario("delete", (delete(),), before=(start(),)),
     Scenario("delete a holder", (delete(),), 1, (start(),)),
     Scenario("cancel a holder", (say("cancel_run", **RUN, now=at(7)),), 1, (start(),)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,6 +46,10 @@ class World:
         with using(self.config):
             fields = pipeline_fields(pipeline_id=PIPELINE, max_concurrent_runs=limit, max_attempts=max_attempts)
             commands.create_pipeline(now=START, **fields)
+
+    def active(self) -> AbstractContextManager[DynamoDBConfig]:
+        """Use its configuration inside the block."""
+        return using(self.config)
 
     def clear(self) -> None:
         """Delete every item."""

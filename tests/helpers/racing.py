@@ -1,0 +1,50 @@
+"""Many threads that do something at the same moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pipemodels import DynamoDBConfig, using
+
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Racers:
+    """Threads that wait for each other before each race."""
+
+    config: DynamoDBConfig
+    count: int
+    pool: ThreadPoolExecutor
+
+    def race(self, works: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Do these works at once, one a thread; return what each returned or raised, in their order."""
+        assert len(works) == self.count
+        barrier = threading.Barrier(self.count)
+
+        def run(work: Callable[[], Any]) -> Any:
+            with using(self.config):  # a new thread starts without one
+                barrier.wait(PATIENCE_SECONDS)
+                try:
+                    return work()
+                except Exception as error:
+                    return error
+
+        return list(self.pool.map(run, works))
+
+
+@contextmanager
+def racers(config: DynamoDBConfig, count: int) -> Iterator[Racers]:
+    """Yield as many threads; the configuration should have a connection for each."""
+    with ThreadPoolExecutor(count) as pool:
+        yield Racers(config, count, pool)
+
+
+def of_type(outcomes: Sequence[Any], kind: type) -> list[Any]:
+    """Return the outcomes of this type, exactly."""
+    return [outcome for outcome in outcomes if type(outcome) is kind]
