@@ -77,9 +77,10 @@ class Worker:
 
 @contextmanager
 def worker_on(config: DynamoDBConfig, number: int) -> Iterator[Worker]:
-    """Yield a worker; its configuration differs from others' in what changes nothing, so that its connection is its own.
+    """Yield a worker.
 
-    A connection belongs to a configuration, and so to all who work with the same one.
+    A connection belongs to a configuration, and so to all who work with the same one: this one's differs from others'
+    in what changes nothing.
     """
     own = replace(config, max_pool_connections=config.max_pool_connections + number)
     with own_connection(own):

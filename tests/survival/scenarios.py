@@ -13,14 +13,15 @@ from pipemodels.errors import ItemNotFoundError
 from tests.survival.world import LATE, LEASE, PIPELINE, START
 
 OWNER = "worker"
-RUN = {"pipeline_id": PIPELINE, "run_id": "first"}
-RETRY = {"pipeline_id": PIPELINE, "run_id": "first__attempt_2"}
+RUN = {"run_id": "first"}
+RETRY = {"run_id": "first__attempt_2"}
 
 
 @dataclass
 class Memory:
-    """What a worker keeps between its commands: its run, as the last command returned it."""
+    """What a worker keeps between its commands: its pipeline, and its run, as the last command returned it."""
 
+    pipeline_id: str = PIPELINE
     run: Any = None
 
     @property
@@ -74,7 +75,13 @@ def start(when: datetime = START, **key: Any) -> Step:
 
     def call(memory: Memory) -> None:
         memory.run = commands.start_run(
-            **(RUN | key), owner=OWNER, lease_seconds=LEASE, now=when, by=OWNER, trigger_type="schedule"
+            pipeline_id=memory.pipeline_id,
+            **(RUN | key),
+            owner=OWNER,
+            lease_seconds=LEASE,
+            now=when,
+            by=OWNER,
+            trigger_type="schedule",
         )
 
     return Step("start", call)
@@ -94,24 +101,29 @@ def work(name: str, when: datetime, *, counts_again: bool = False, **said: Any) 
     command = getattr(commands, name)
 
     def call(memory: Memory) -> None:
-        key = {"pipeline_id": memory.run.pipeline_id, "run_id": memory.run.run_id}
+        key = {"pipeline_id": memory.pipeline_id, "run_id": memory.run.run_id}
         command(**key, lease_token=memory.token, now=when, by=OWNER, **said)
 
     return Step(name, call, counts_again)
 
 
 def say(name: str, **said: Any) -> Step:
-    """Return a command of anybody."""
+    """Return a command of anybody on the pipeline."""
     command = getattr(commands, name)
-    return Step(name, lambda _: command(**said))
+    return Step(name, lambda memory: command(pipeline_id=memory.pipeline_id, **said))
+
+
+def reap() -> Step:
+    """Return the work of a reaper."""
+    return Step("reap", lambda _: commands.reap_expired_runs(now=LATE, by="reaper"))
 
 
 def delete() -> Step:
     """Return the deletion of a run; after a lost reply it is gone, which is what was wanted."""
 
-    def call(_: Memory) -> None:
+    def call(memory: Memory) -> None:
         with suppress(ItemNotFoundError):
-            commands.delete_run(**RUN)
+            commands.delete_run(pipeline_id=memory.pipeline_id, **RUN)
 
     return Step("delete_run", call)
 
@@ -125,6 +137,7 @@ WORK = (
 )
 FINISH = work("finish_run", at(130), total_records_failed=1)
 FAIL = work("fail_run", at(130), error_message="disk full")
+RETRIED = say("retry_run", **RUN, now=at(2))
 FAILED = (start(), say("fail_run", **RUN, error_message="disk full", now=at(1)))
 
 SCENARIOS = (
@@ -136,11 +149,11 @@ SCENARIOS = (
         (say("queue_run", **RUN, trigger_type="schedule", now=START), start(at(5)), work("cancel_run", at(9))),
         limit=1,
     ),
-    Scenario("retry", (say("retry_run", **RUN, now=at(2)), start(at(3), **RETRY), FINISH), before=FAILED),
-    Scenario("exclusive retry", (say("retry_run", **RUN, now=at(2)), start(at(3), **RETRY), FAIL), 1, FAILED),
-    Scenario("reap", (say("reap_expired_runs", now=LATE, by="reaper"),), before=(start(),)),
-    Scenario("reap a holder", (say("reap_expired_runs", now=LATE, by="reaper"),), 1, (start(),)),
-    Scenario("reap two holders", (say("reap_expired_runs", now=LATE),), 2, (start(), start(run_id="second"))),
+    Scenario("retry", (RETRIED, start(at(3), **RETRY), FINISH), before=FAILED),
+    Scenario("exclusive retry", (RETRIED, start(at(3), **RETRY), FAIL), 1, FAILED),
+    Scenario("reap", (reap(),), before=(start(),)),
+    Scenario("reap a holder", (reap(),), 1, (start(),)),
+    Scenario("reap two holders", (reap(),), 2, (start(), start(run_id="second"))),
     Scenario("delete", (delete(),), before=(start(),)),
     Scenario("delete a holder", (delete(),), 1, (start(),)),
     Scenario("cancel a holder", (say("cancel_run", **RUN, now=at(7)),), 1, (start(),)),
@@ -150,4 +163,10 @@ SCENARIOS = (
         limit=1,
         before=(start(),),
     ),
+)
+
+LIFECYCLES = (
+    Scenario("lifecycle", (start(), *WORK, FINISH)),
+    Scenario("exclusive lifecycle", (start(), *WORK, FINISH), limit=1),
+    Scenario("exclusive, at the second attempt", (*FAILED, RETRIED, start(at(3), **RETRY), *WORK, FINISH), limit=1),
 )

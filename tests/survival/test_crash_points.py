@@ -49,7 +49,7 @@ def test_every_crash_point(backend: Backend, world: World, workers: Workers, sce
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_a_successor_ends_it(backend: Backend, world: World, workers: Workers, scenario: Scenario) -> None:
-    """Who says again what a dead worker said last, and goes on, comes to what would have been stored without death."""
+    """Who says again what a dead worker said last, and goes on, ends where the worker would have ended."""
     calm = course(world, scenario, workers[0])
     for death in points(backend, calm.deaths()):
         progress = prepared(world, scenario)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pipemodels import commands
-from pipemodels.config import connection_of
-from pipemodels.errors import RunLimitError
-from pipemodels.models.run import PipelineRunLog
+from pipemodels.errors import ConflictError
+from pipemodels.models.run import PipelineRunLog, RunStatus
 from tests.helpers.backends import Backend
 from tests.helpers.linearizability import check
 from tests.helpers.racing import Racers, racers
 from tests.helpers.workers import own_connection
 from tests.survival.conftest import rounds
-from tests.survival.histories import COMMANDS, history
+from tests.survival.histories import COMMANDS, Commands, history
 from tests.survival.run_model import Operation, Pipeline, step
 from tests.survival.world import World
 
@@ -42,3 +42,39 @@ def test_histories_are_linearizable(backend: Backend, world: World, crowd: Racer
         verdict = check(calls, Pipeline(limit), step)
         assert verdict.linearizable, f"limit {limit}, seed {seed}: {verdict}"
         world.judge(limit)
+
+
+class Full(ConflictError):
+    """What the planted start says."""
+
+    def __init__(self, holders: list[PipelineRunLog]) -> None:
+        super().__init__("full")
+        self.holders = holders
+
+
+def planted(world: World, guard: AbstractContextManager[Any]) -> Commands:
+    """Return the commands with a start that reads who runs and then writes, as if nobody else could."""
+
+    def start(said: Operation, run: Any) -> Any:
+        with guard:
+            COMMANDS["reap"](said, run)
+            runs = world.runs()
+            running = [one for one in runs if one.status is RunStatus.RUNNING]
+            if running and said.run_id not in {one.run_id for one in runs}:
+                raise Full(running)
+            return COMMANDS["start"](said, run)
+
+    return {**COMMANDS, "start": start}
+
+
+def found(world: World, crowd: Racers, guard: AbstractContextManager[Any]) -> Iterator[bool]:
+    """Yield for each history whether it is linearizable; the store allows more than the start has read."""
+    for seed in range(40):
+        calls = history(world, crowd, seed=seed, limit=WORKERS, calls=CALLS, said=planted(world, guard))
+        yield check(calls, Pipeline(1), step).linearizable
+
+
+def test_a_planted_bug_is_found(world: World, crowd: Racers) -> None:
+    """A start that reads and then writes is caught; the same start, one at a time, is not."""
+    assert not all(found(world, crowd, nullcontext()))
+    assert all(found(world, crowd, threading.Lock()))
