@@ -13,7 +13,7 @@ from pipemodels.errors import ItemNotFoundError
 from tests.survival.world import LATE, LEASE, PIPELINE, START
 
 OWNER = "worker"
-RUN = {"run_id": "first"}
+RUN: dict[str, Any] = {"run_id": "first"}
 RETRY = {"run_id": "first__attempt_2"}
 
 

@@ -1,4 +1,4 @@
-"""Whole lifecycles on a LocalStack that refuses three requests in ten: a container of its own, started and removed."""
+"""Whole lifecycles on a LocalStack that refuses three requests in ten: a container of its own, and soon gone."""
 
 from __future__ import annotations
 

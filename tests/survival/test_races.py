@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.survival.world import LATE, LEASE, PIPELINE, SOON, START, World
 
 pytestmark = [pytest.mark.backends("embedded", "localstack"), pytest.mark.no_cover]
 WORKERS = 32
-KEY = {"pipeline_id": PIPELINE, "run_id": "first"}
+KEY: dict[str, Any] = {"pipeline_id": PIPELINE, "run_id": "first"}
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,8 @@ class World:
         return {run: int(token["N"]) for item in slots for run, token in item.get("holders", {"M": {}})["M"].items()}
 
     def _scan(self, table: str) -> list[dict[str, Any]]:
-        found, more = [], {}
+        found: list[dict[str, Any]] = []
+        more: dict[str, Any] = {}
         while True:
             answer = self._call("Scan", TableName=self.config.table_name(table), ConsistentRead=True, **more)
             found += answer["Items"]
