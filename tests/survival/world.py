@@ -118,33 +118,33 @@ class World:
         tokens = [run.lease_token for run in runs if run.lease_token is not None]
         assert limit is None or len(set(tokens)) == len(tokens), tokens
 
-    def goes_on(self, limit: int | None) -> None:
+    def goes_on(self, limit: int | None, *, soon: datetime = SOON, end: datetime = END) -> None:
         """Let others go on: each start is answered, each run ends, each slot is there again."""
         with using(self.config):
-            self._others_start(limit)
-            reap_expired_runs(now=END, by="reaper")
+            self._others_start(limit, soon)
+            reap_expired_runs(now=end, by="reaper")
             self.judge(limit)
-            assert [run.run_id for run in queries.expired_runs(now=END)] == []
-            waiting = [run.run_id for run in self.runs() if run.status is RunStatus.PENDING]
+            assert [run.run_id for run in queries.expired_runs(now=end)] == []
+            waiting = [run.run_id for run in self.runs() if run.status is RunStatus.PendING]
             # as many as may run at once, so that each slot is used
             for run_id in [*waiting, *(f"last-{n}" for n in range(limit or 1))]:
-                started = commands.start_run(pipeline_id=PIPELINE, run_id=run_id, now=END, owner="other")
+                started = commands.start_run(pipeline_id=PIPELINE, run_id=run_id, now=end, owner="other")
                 assert started.status is RunStatus.RUNNING
                 if run_id in waiting:
-                    commands.finish_run(pipeline_id=PIPELINE, run_id=run_id, now=END)
+                    commands.finish_run(pipeline_id=PIPELINE, run_id=run_id, now=end)
             self.judge(limit)
             assert len(self.holders()) == (limit or 0)
             for n in range(limit or 1):
-                commands.finish_run(pipeline_id=PIPELINE, run_id=f"last-{n}", now=END)
+                commands.finish_run(pipeline_id=PIPELINE, run_id=f"last-{n}", now=end)
         self.judge(limit)
         assert self.holders() == {}
         assert {run.status for run in self.runs()} <= {RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED}
 
-    def _others_start(self, limit: int | None) -> None:
+    def _others_start(self, limit: int | None, soon: datetime) -> None:
         """Start a run while leases hold: it finds a free slot, or is told who holds it."""
         before = self.holders()
         try:
-            commands.start_run(pipeline_id=PIPELINE, run_id="other", now=SOON, owner="other", lease_seconds=LEASE)
+            commands.start_run(pipeline_id=PIPELINE, run_id="other", now=soon, owner="other", lease_seconds=LEASE)
             assert limit is None or len(before) < limit or "other" in self.holders()
         except RunLimitError as full:
             named = {run.run_id for run in full.holders}
