@@ -1,10 +1,11 @@
-"""Print how many requests and capacity units one whole run takes, with and without a limit, beside the fewest possible.
+"""Print how many requests and capacity units one whole run takes, with and without a limit, and the fewest possible.
 
     python -m benchmarks.lifecycle [ENDPOINT]
 
-Counted as DynamoDB itself reports them (`ReturnConsumedCapacity`), on the embedded store or at an endpoint, e.g. that of
-`python tools/localstack.py start`. The fewest: one request for each thing that is said, and the units that the same
-items in the same tables and indexes cost to write; under a limit, a read too, for no transaction returns the token.
+Counted as DynamoDB itself reports them (`ReturnConsumedCapacity`), on the embedded store or at an endpoint, e.g. that
+of `python tools/localstack.py start`. The fewest: one request for each thing that is said, and the units that the
+same items in the same tables and indexes cost to write; under a limit, a read too, for no transaction returns the
+token.
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from pipemodels.instants import utc_now
 from pipemodels.models.run import RunStatus
 from tests.helpers.embedded import wait_until
 from tests.helpers.workers import Death, Worker
-from tests.survival.scenarios import LEASE
-from tests.survival.world import PIPELINE, World
+from tests.survival.world import LEASE, PIPELINE, World
 
 pytestmark = [pytest.mark.backends("embedded", "localstack"), pytest.mark.no_cover]
 KEY = {"pipeline_id": PIPELINE, "run_id": "first"}
