@@ -19,7 +19,7 @@ from tests.helpers.racing import Racers
 from tests.survival.run_model import LEASE, Operation, Refusal, Run
 from tests.survival.world import PIPELINE, START, World
 
-RUNS = ("a", "b", "c")
+RUNS = ("a", "b", "c", "d", "e")
 _KINDS = {"start": 3, "heartbeat": 3, "update": 3, "finish": 2, "reap": 2}
 Commands = dict[str, Callable[[Operation, Any], Any]]
 

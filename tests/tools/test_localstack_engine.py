@@ -307,7 +307,7 @@ def test_tests_run_on_a_started_localstack(shared: Tool, tmp_path: Path) -> None
     )
     done = shared.run("test", "-v", "-k", "p", "--", "-x", PYTHONPATH=str(tmp_path))
     assert done.returncode == 3, done.stderr
-    paths = ["tests/integration", "tests/property"]
+    paths = ["tests/integration", "tests/property", "tests/survival"]
     own = ["--backend", "localstack", "-v", "-k", "p", "-x"]
     assert json.loads(seen.read_text()) == [str(root), [*paths, *own], shared.endpoint]
     assert shared.run("test-all", PYTHONPATH=str(tmp_path)).returncode == 3

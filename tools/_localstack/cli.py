@@ -30,7 +30,7 @@ OWN_FAILURE = 125
 # commands that pass what follows `--` on to a program
 _PASSING_ON = {"test", "test-unit", "test-all", "manage"}
 _SUITES = {
-    "test": ["tests/integration", "tests/property", "--backend", "localstack"],
+    "test": ["tests/integration", "tests/property", "tests/survival", "--backend", "localstack"],
     "test-unit": ["tests/unit"],
     "test-all": ["tests", "--backend", "moto", "--backend", "embedded", "--backend", "localstack"],
 }
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     clean = add("clean", _clean, "remove this project's container and volume, and nothing else")
     clean.add_argument("--yes", "-y", action="store_true", help="do not ask")
     tests = [
-        add("test", _test, "integration and property tests on LocalStack, started if needed and left running"),
+        add("test", _test, "integration, property and survival tests on LocalStack, started if needed and left up"),
         add("test-unit", _test, "unit tests, without Docker"),
         add("test-all", _test, "all tests, on every back end"),
     ]
