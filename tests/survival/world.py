@@ -125,7 +125,7 @@ class World:
             reap_expired_runs(now=end, by="reaper")
             self.judge(limit)
             assert [run.run_id for run in queries.expired_runs(now=end)] == []
-            waiting = [run.run_id for run in self.runs() if run.status is RunStatus.PendING]
+            waiting = [run.run_id for run in self.runs() if run.status is RunStatus.PENDING]
             # as many as may run at once, so that each slot is used
             for run_id in [*waiting, *(f"last-{n}" for n in range(limit or 1))]:
                 started = commands.start_run(pipeline_id=PIPELINE, run_id=run_id, now=end, owner="other")
