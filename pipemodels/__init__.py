@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 from pipemodels.config import DynamoDBConfig, configure, current_config, using
 from pipemodels.errors import (
     AlreadyExistsError,
+    AttemptLimitError,
     ConflictError,
     IllegalTransitionError,
     ItemNotFoundError,
     ItemTooLargeError,
+    LeaseLostError,
     NaiveDateTimeError,
     PipemodelsError,
     Problem,
+    RunLimitError,
     StaleRevisionError,
     StorageError,
     SummaryError,
@@ -73,6 +76,7 @@ if not TYPE_CHECKING:  # a checker would take any name for one that is there
 
 __all__ = [
     "AlreadyExistsError",
+    "AttemptLimitError",
     "ConflictError",
     "DataFormat",
     "DataQualityResult",
@@ -80,11 +84,13 @@ __all__ = [
     "IllegalTransitionError",
     "ItemNotFoundError",
     "ItemTooLargeError",
+    "LeaseLostError",
     "NaiveDateTimeError",
     "PipelineConfig",
     "PipelineRunLog",
     "PipemodelsError",
     "Problem",
+    "RunLimitError",
     "RunStatus",
     "StageInfo",
     "StaleRevisionError",

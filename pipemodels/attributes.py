@@ -330,13 +330,13 @@ class DecimalAttribute(CheckedAttribute[Decimal]):
 
 
 class IntegerAttribute(CheckedAttribute[int]):
-    """A whole number, at least `minimum` if one is given."""
+    """A whole number, at least `minimum` and at most `maximum` if they are given."""
 
     attr_type = NUMBER
 
-    def __init__(self, *, minimum: int | None = None, **settings: Any) -> None:
+    def __init__(self, *, minimum: int | None = None, maximum: int | None = None, **settings: Any) -> None:
         super().__init__(**settings)
-        self.minimum = minimum
+        self.minimum, self.maximum = minimum, maximum
 
     def normalise(self, value: Any) -> int:
         """Return the number; a Decimal that is whole is taken too."""
@@ -347,6 +347,8 @@ class IntegerAttribute(CheckedAttribute[int]):
             raise ValidationError.of(self.field, value, "must be a whole number")
         if self.minimum is not None and number < self.minimum:
             raise ValidationError.of(self.field, value, f"must be at least {self.minimum}")
+        if self.maximum is not None and number > self.maximum:
+            raise ValidationError.of(self.field, value, f"must be at most {self.maximum}")
         return number
 
     def encode(self, value: int) -> str:

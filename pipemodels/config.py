@@ -46,6 +46,8 @@ class DynamoDBConfig:
         connect_timeout_seconds: seconds for one attempt to connect.
         read_timeout_seconds: seconds to wait for one reply.
         max_attempts: requests at the most for one operation, the first included.
+        time_limit_seconds: how long a command goes on repeating a request that was throttled or whose reply was lost.
+        clock_skew_seconds: by how much clocks of machines may differ: no lease counts as expired before that.
         index_shards: over how many partitions an index spreads one value. It may grow, once every reader
             has the larger number; it must never shrink.
 
@@ -66,6 +68,8 @@ class DynamoDBConfig:
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 10.0
     max_attempts: int = 4
+    time_limit_seconds: float = 30.0
+    clock_skew_seconds: float = 5.0
     index_shards: int = 4
 
     def __post_init__(self) -> None:
@@ -77,9 +81,9 @@ class DynamoDBConfig:
     def from_env(cls, environ: Mapping[str, str] | None = None, *, store: str | None = None) -> DynamoDBConfig:
         """Read botocore's own variables and `PIPEMODELS_…`.
 
-        `PIPEMODELS_TABLE_PREFIX`, `PIPEMODELS_ENVIRONMENT`, `PIPEMODELS_TIMEZONE`, `PIPEMODELS_INDEX_SHARDS`, and
-        `PIPEMODELS_STORE`: `aws` or an endpoint URL, which wins over `AWS_ENDPOINT_URL_DYNAMODB` and
-        `AWS_ENDPOINT_URL`.
+        `PIPEMODELS_TABLE_PREFIX`, `PIPEMODELS_ENVIRONMENT`, `PIPEMODELS_TIMEZONE`, `PIPEMODELS_INDEX_SHARDS`,
+        `PIPEMODELS_CLOCK_SKEW_SECONDS`, and `PIPEMODELS_STORE`: `aws` or an endpoint URL, which wins over
+        `AWS_ENDPOINT_URL_DYNAMODB` and `AWS_ENDPOINT_URL`.
 
         Args:
             environ: the variables; the process's own if None.
@@ -101,6 +105,7 @@ class DynamoDBConfig:
             table_prefix=env.get("PIPEMODELS_TABLE_PREFIX", ""),
             environment=env.get("PIPEMODELS_ENVIRONMENT"),
             user_timezone=env.get("PIPEMODELS_TIMEZONE", "UTC"),
+            clock_skew_seconds=_number(env.get("PIPEMODELS_CLOCK_SKEW_SECONDS", "5")),
             index_shards=_number(env.get("PIPEMODELS_INDEX_SHARDS", "4")),
         )
 
@@ -122,7 +127,9 @@ class DynamoDBConfig:
 
 def _number(text: str) -> Any:
     """Return the number that the text is, or the text itself, which its field then refuses with the others."""
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else text
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,6}", text) else text
 
 
 def _endpoint(env: Mapping[str, str], store: str | None, region: str | None) -> str | None:
@@ -165,6 +172,8 @@ _NUMBERS: dict[str, tuple[type, float, float]] = {
     "connect_timeout_seconds": (float, 0.001, 300),
     "read_timeout_seconds": (float, 0.001, 300),
     "max_attempts": (int, 1, 20),
+    "time_limit_seconds": (float, 0, 3_600),
+    "clock_skew_seconds": (float, 0, 3_600),
     "index_shards": (int, 1, 1_000),
 }
 

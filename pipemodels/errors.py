@@ -15,9 +15,12 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,
+    EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
 )
 from pynamodb.exceptions import DoesNotExist, PynamoDBException, TableDoesNotExist, VerboseClientError
 
@@ -117,6 +120,22 @@ class IllegalTransitionError(ConflictError):
     """The run is in a state from which it cannot go where the command wants it; `current` is the run."""
 
 
+class RunLimitError(ConflictError):
+    """The pipeline has as many running runs as it may; `holders` are those. Wait, or raise the limit."""
+
+    def __init__(self, message: str, current: Any = None, holders: tuple[Any, ...] = ()) -> None:
+        super().__init__(message, current)
+        self.holders = holders
+
+
+class LeaseLostError(ConflictError):
+    """The run is no longer this worker's: its lease was taken away, or somebody ended it. Stop the work."""
+
+
+class AttemptLimitError(ConflictError):
+    """The run has been attempted as often as its pipeline's `max_attempts` allows."""
+
+
 class ThrottledError(PipemodelsError):
     """DynamoDB refused for load and the retries were used up. Try again after `retry_after` seconds."""
 
@@ -150,6 +169,7 @@ _THROTTLED = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+_BROKEN = {"InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException"}
 _CREDENTIALS = {
     "UnrecognizedClientException",
     "InvalidSignatureException",
@@ -190,6 +210,28 @@ def _translate(error: Exception, subject: str, table: str, decode: _Decode | Non
     if isinstance(cause, ConnectionError | HTTPClientError):
         return StorageError(f"{subject}: no answer from DynamoDB: {cause} Check the endpoint and the network.")
     return StorageError(f"{subject}: {error}")
+
+
+def worth_repeating(error: PipemodelsError) -> bool:
+    """Say whether the same request may succeed a moment later: DynamoDB was busy, or its reply was lost.
+
+    A connection that was refused is none of these: a wrong endpoint must be told at once.
+    """
+    if isinstance(error, ThrottledError):
+        return True
+    cause = _cause(error.__cause__) if isinstance(error.__cause__, Exception) else None
+    if isinstance(cause, ClientError):
+        return str(cause.response["Error"].get("Code")) in _BROKEN | {"500", "502", "503", "504"}
+    return isinstance(cause, ConnectionError | HTTPClientError) and not isinstance(
+        cause, EndpointConnectionError | SSLError | ProxyConnectionError
+    )
+
+
+def failed_conditions(error: ConflictError) -> list[int]:
+    """Return the positions in a cancelled transaction of the items whose condition failed."""
+    cause = _cause(error.__cause__) if isinstance(error.__cause__, Exception) else None
+    reasons = cause.response.get("CancellationReasons", []) if isinstance(cause, ClientError) else []
+    return [n for n, reason in enumerate(reasons) if reason["Code"] == "ConditionalCheckFailed"]
 
 
 def _cause(error: Exception) -> Exception:

@@ -54,6 +54,16 @@ def utc_instant(value: object, field: str) -> pendulum.DateTime:
     )
 
 
+def shifted(utc: datetime, seconds: float) -> pendulum.DateTime:
+    """Return the instant so many seconds later, or earlier, within the years 1 to 9999."""
+    plain = datetime.combine(utc.date(), utc.time(), UTC)  # pendulum's own arithmetic is another
+    try:
+        plain += timedelta(seconds=seconds)
+    except OverflowError:
+        plain = datetime.max.replace(tzinfo=UTC) if seconds > 0 else datetime.min.replace(tzinfo=UTC)
+    return utc_instant(plain, "instant")
+
+
 def instant_text(utc: pendulum.DateTime) -> str:
     """Return the stored form, 27 characters, of an instant in UTC."""
     return datetime.isoformat(utc, timespec="microseconds")[:26] + "Z"

@@ -1,5 +1,6 @@
 """Writes: each command changes one item or raises; keywords only; the clock may be given as `now=`."""
 
+from pipemodels.commands.leases import heartbeat, reap_expired_runs
 from pipemodels.commands.pipelines import (
     activate_pipelines,
     create_pipeline,
@@ -8,7 +9,7 @@ from pipemodels.commands.pipelines import (
     put_pipeline,
     update_pipeline,
 )
-from pipemodels.commands.recording import recorded_run
+from pipemodels.commands.recording import current_run, recorded_run
 from pipemodels.commands.runs import (
     cancel_run,
     delete_run,
@@ -38,6 +39,7 @@ __all__ = [
     "cancel_run",
     "create_pipeline",
     "create_table",
+    "current_run",
     "deactivate_pipelines",
     "deactivate_tables",
     "delete_pipeline",
@@ -46,9 +48,11 @@ __all__ = [
     "fail_run",
     "finish_run",
     "finish_stage",
+    "heartbeat",
     "put_pipeline",
     "put_table",
     "queue_run",
+    "reap_expired_runs",
     "record_metrics",
     "record_quality",
     "record_table_statistics",

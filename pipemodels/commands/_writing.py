@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from pynamodb.exceptions import PynamoDBException
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, SetAction
 from pynamodb.models import Model as PynamoModel
 
+from pipemodels.commands._sending import bounded, send
 from pipemodels.config import current_config
 from pipemodels.documents import refuse_too_large
 from pipemodels.errors import (
@@ -23,8 +24,8 @@ from pipemodels.errors import (
     Problem,
     StaleRevisionError,
     ValidationError,
+    failed_conditions,
     joined,
-    translated,
 )
 from pipemodels.instants import utc_instant, utc_now
 from pipemodels.models.base import StampedModel
@@ -34,7 +35,7 @@ _M = TypeVar("_M", bound=StampedModel)
 _PYNAMODB_NAMES = frozenset({"hash_key", "range_key", "_user_instantiated"})
 _TRANSACTION_ITEMS = 100  # DynamoDB: items in one transaction
 
-STAMPS = frozenset({"created_at", "updated_at", "created_by", "updated_by", "revision"})
+STAMPS = frozenset({"created_at", "updated_at", "created_by", "updated_by", "revision", "write_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,9 @@ class Target:
         return connection.get_operation_kwargs(hash_key, range_key=rest[0] if rest else None, **settings)
 
     def send(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request, and translate PynamoDB's errors, naming this item."""
-        with self.translated():
-            return dict(self.model._get_connection().connection.dispatch(operation, request))
-
-    def translated(self) -> Any:
-        """Translate PynamoDB's errors, naming this item."""
-        table = self.model.Meta.table_name
-        return translated(self.name, table=table, decode=self.model.from_raw_data)
+        """Send a request, repeated where that helps, and translate PynamoDB's errors, naming this item."""
+        table, decode = self.model.Meta.table_name, self.model.from_raw_data
+        return send(operation, request, subject=self.name, table=table, decode=decode)
 
 
 def all_checked(*checks: Callable[[], Any]) -> list[Any]:
@@ -126,6 +122,21 @@ def stamp(now: datetime | None) -> Any:
     return utc_now() if now is None else utc_instant(now, "now")
 
 
+def new_write_id() -> str:
+    """Return the name of a write that nobody else has given: by it a command knows a write as its own."""
+    return uuid.uuid4().hex
+
+
+def not_yet(model: type[StampedModel], write_id: str) -> Any:
+    """Return the condition that this write has not been done: its reply may be lost, and it is sent again."""
+    return model.write_id.does_not_exist() | (model.write_id != write_id)
+
+
+def is_done(item: StampedModel | None, write_id: str) -> bool:
+    """Say whether an item is as this write has left it."""
+    return item is not None and item.write_id == write_id
+
+
 def with_environment(fields: dict[str, Any]) -> dict[str, Any]:
     """Add the configuration's default environment, where none is given."""
     default = current_config().environment
@@ -164,12 +175,14 @@ def insert(target: Target, item: _M) -> _M:
         AlreadyExistsError: the key is taken; `current` is who has it.
     """
     hash_key = item.get_attributes()[str(item._hash_keyname)]
+    write_id = item.write_id = new_write_id()
     # PynamoDB's own: the model's would set `updated_at` by the clock
     request = PynamoModel.get_save_kwargs_from_instance(item, hash_key.does_not_exist(), "ALL_OLD")
     try:
         target.send("PutItem", request)
     except ConflictError as error:
-        raise AlreadyExistsError(f"{target.name} exists already", error.current) from error
+        if not is_done(error.current, write_id):
+            raise AlreadyExistsError(f"{target.name} exists already", error.current) from error
     item.revision = 1
     return item
 
@@ -180,6 +193,7 @@ def write_actions(
     *,
     by: str | None,
     now: datetime,
+    write_id: str,
     once: Mapping[str, Any] | None = None,
 ) -> list[Action]:
     """Return the update that makes these changes, derives what follows from them and counts the revision.
@@ -189,12 +203,13 @@ def write_actions(
         changes: checked values; None removes.
         by: who writes.
         now: when.
+        write_id: names this write.
         once: checked values that are set only where the item has none.
     """
     model = target.model
     touched = model.derived_sources() & changes.keys()
     known = {name: changes[name] for name in touched} | dict(target.key)
-    values = {**changes, **(model.derived(known) if touched else {}), "updated_at": now}
+    values = {**changes, **(model.derived(known) if touched else {}), "updated_at": now, "write_id": write_id}
     if by is not None:
         values["updated_by"] = check_by(model, by)
     actions = [model._set(name, value) for name, value in values.items()]
@@ -218,15 +233,21 @@ def update(
     Raises:
         ConflictError: the condition failed; `current` is the item, or None where there is none.
     """
-    actions = [*write_actions(target, changes, by=by, now=now, once=once), *more]
+    write_id = new_write_id()
+    actions = [*write_actions(target, changes, by=by, now=now, write_id=write_id, once=once), *more]
     request = target.request(
         actions=actions,
-        condition=condition,
+        condition=condition & not_yet(target.model, write_id),
         return_values="ALL_NEW",
         return_values_on_condition_failure="ALL_OLD",
     )
     refuse_too_large(_sent(actions))
-    return target.model.from_raw_data(target.send("UpdateItem", request)["Attributes"])
+    try:
+        return target.model.from_raw_data(target.send("UpdateItem", request)["Attributes"])
+    except ConflictError as error:
+        if is_done(error.current, write_id):
+            return error.current  # its first reply was lost
+        raise
 
 
 def create_or_update(
@@ -313,6 +334,18 @@ def refused(target: Target, error: ConflictError, expected_revision: int | None)
     return error
 
 
+def read(target: Target) -> Any:
+    """Return an item that must exist, read strongly consistent. One request.
+
+    Raises:
+        ItemNotFoundError: there is no such item.
+    """
+    answer = target.send("GetItem", target.request(consistent_read=True))
+    if "Item" not in answer:
+        raise ItemNotFoundError(f"there is no {target.name}")
+    return target.model.from_raw_data(answer["Item"])
+
+
 def put(target: Target, fields: Mapping[str, Any], *, by: str | None, now: datetime | None) -> Any:
     """Create an item, or replace all that it holds but its creation and its count of revisions. One request."""
     item = new_item(target.model, fields, by=by, now=now)
@@ -324,15 +357,17 @@ def put(target: Target, fields: Mapping[str, Any], *, by: str | None, now: datet
     return create_or_update(target, changes, allowed=exists(target), by=by, now=item.updated_at, once=once)
 
 
-def delete(target: Target, *, expected_revision: int | None) -> Any:
+def delete(target: Target, *, expected_revision: int | None, rules: Condition | None = None) -> Any:
     """Delete an item that must exist and return it as it was. One request.
 
     Raises:
         ItemNotFoundError: there is no such item.
         StaleRevisionError: it has another revision than expected.
+        ConflictError: `rules` failed; `current` is the item.
     """
+    condition = at_revision(target, expected_revision)
     request = target.request(
-        condition=at_revision(target, expected_revision),
+        condition=condition if rules is None else condition & rules,
         return_values="ALL_OLD",
         return_values_on_condition_failure="ALL_OLD",
     )
@@ -372,25 +407,33 @@ def update_together(
     return done
 
 
+@bounded
 def _update_chunk(chunk: list[Target], changes: Mapping[str, Any], *, by: str | None, now: datetime) -> None:
-    connection = chunk[0].model._get_connection()
+    model, write_id = chunk[0].model, new_write_id()
     updates = [
         target.request(
-            actions=write_actions(target, changes, by=by, now=now),
-            condition=exists(target),
+            actions=write_actions(target, changes, by=by, now=now, write_id=write_id),
+            condition=exists(target) & not_yet(model, write_id),
+            return_values_on_condition_failure="ALL_OLD",
         )
         for target in chunk
     ]
     names = ", ".join(target.name for target in chunk)
     try:
-        with translated(names, table=chunk[0].model.Meta.table_name):
-            connection.connection.transact_write_items([], [], [], updates)
+        transact(names, model, *({"Update": update} for update in updates))
     except ConflictError as error:
-        missing = [chunk[position].name for position in _failed(error.__cause__)]
+        if is_done(error.current, write_id):
+            return  # all or nothing: what was done of one was done of all
+        missing = [chunk[position].name for position in failed_conditions(error)]
         raise ItemNotFoundError(f"there is no {', no '.join(missing)}; nothing was changed") from error
 
 
-def _failed(error: BaseException | None) -> list[int]:
-    """Return the positions of the transaction's items whose condition failed."""
-    reasons = error.cancellation_reasons if isinstance(error, PynamoDBException) else []  # type: ignore[attr-defined]
-    return [n for n, reason in enumerate(reasons) if reason and reason.code == "ConditionalCheckFailed"]
+def transact(subject: str, model: type[StampedModel], *parts: Mapping[str, Any]) -> None:
+    """Send a transaction; each repeat has the same token, by which DynamoDB knows it for ten minutes.
+
+    Raises:
+        ConflictError: a condition failed; `current` is the first item, of this model, of which one did.
+    """
+    request = {"TransactItems": list(parts), "ClientRequestToken": uuid.uuid4().hex}
+    table, decode = model.Meta.table_name, model.from_raw_data
+    send("TransactWriteItems", request, subject=subject, table=table, decode=decode)

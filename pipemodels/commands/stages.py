@@ -13,7 +13,8 @@ from datetime import datetime
 from pynamodb.expressions.condition import Condition
 
 from pipemodels.commands import _writing as writing
-from pipemodels.commands.runs import run_target
+from pipemodels.commands._run_rules import Lease, refusal, run_target
+from pipemodels.commands._sending import bounded
 from pipemodels.errors import AlreadyExistsError, ConflictError, IllegalTransitionError, ItemNotFoundError
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
 
@@ -27,6 +28,7 @@ def start_stage(
     run_id: str,
     stage_name: str,
     start_time: datetime | None = None,
+    lease_token: int | None = None,
     by: str | None = None,
     now: datetime | None = None,
 ) -> PipelineRunLog:
@@ -39,13 +41,15 @@ def start_stage(
         ItemNotFoundError: there is no such run.
         IllegalTransitionError: the run is not running.
         AlreadyExistsError: a stage of this name has ended.
+        LeaseLostError: the run is not leased under the `lease_token` that is given.
     """
     target = run_target(pipeline_id, run_id)
-    _, at, stage, _ = writing.all_checked(
+    _, at, stage, _, lease = writing.all_checked(
         target.checked,
         lambda: writing.stamp(now),
         lambda: StageInfo(stage_name=stage_name, status=RunStatus.RUNNING, start_time=start_time),
         lambda: writing.check_by(PipelineRunLog, by),
+        lambda: Lease.checked(lease_token),
     )
     stage = replace(stage, start_time=stage.start_time or at)
 
@@ -57,7 +61,7 @@ def start_stage(
             return None
         raise AlreadyExistsError(f"stage {stage_name!r} of {target.name} is {there.status} already")
 
-    return _change_stages(target, decide, current_stage=stage.stage_name, by=by, now=at)
+    return _change_stages(target, decide, lease, current_stage=stage.stage_name, by=by, now=at)
 
 
 def finish_stage(
@@ -69,6 +73,7 @@ def finish_stage(
     end_time: datetime | None = None,
     records_processed: int | None = None,
     error_message: str | None = None,
+    lease_token: int | None = None,
     by: str | None = None,
     now: datetime | None = None,
 ) -> PipelineRunLog:
@@ -80,9 +85,10 @@ def finish_stage(
         ValidationError: the input cannot be stored, or ends the stage before it started.
         ItemNotFoundError: there is no such run, or no such stage in it.
         IllegalTransitionError: the run is not running, or the stage ended otherwise.
+        LeaseLostError: the run is not leased under the `lease_token` that is given.
     """
     target = run_target(pipeline_id, run_id)
-    _, at, ended, _ = writing.all_checked(
+    _, at, ended, _, lease = writing.all_checked(
         target.checked,
         lambda: writing.stamp(now),
         lambda: StageInfo(
@@ -95,6 +101,7 @@ def finish_stage(
             error_message=error_message,
         ),
         lambda: writing.check_by(PipelineRunLog, by),
+        lambda: Lease.checked(lease_token),
     )
     if ended.status in {RunStatus.PENDING, RunStatus.RUNNING}:
         raise IllegalTransitionError(f"a stage cannot end as {ended.status}")
@@ -111,21 +118,24 @@ def finish_stage(
             return None
         raise IllegalTransitionError(f"stage {stage_name!r} of {target.name} is {there.status} already")
 
-    return _change_stages(target, decide, by=by, now=at)
+    return _change_stages(target, decide, lease, by=by, now=at)
 
 
+@bounded
 def _change_stages(
     target: writing.Target,
     decide: _Decide,
+    lease: Lease,
     *,
     current_stage: str | None = None,
     by: str | None,
     now: datetime,
 ) -> PipelineRunLog:
     """Write what `decide` makes of the stages; None leaves the run as it is."""
-    with target.translated():
-        run = PipelineRunLog.get(*target.key.values(), consistent_read=True)
+    run: PipelineRunLog = writing.read(target)
     for _ in range(_TRIES):
+        if not lease.holds(run):
+            raise refusal(target, run, {}, ConflictError(f"{target.name}: the condition failed", run), lease)
         if run.status is not RunStatus.RUNNING:
             raise IllegalTransitionError(f"{target.name} is {run.status} and cannot report a stage", run)
         before = run.stages or []
@@ -138,6 +148,8 @@ def _change_stages(
             return run
         changes = {"stages": after} | ({"current_stage": current_stage} if current_stage else {})
         condition = (PipelineRunLog.status == RunStatus.RUNNING) & _unchanged(run.stages)
+        if (leased := lease.condition()) is not None:
+            condition &= leased
         try:
             written: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=now)
         except ConflictError as error:

@@ -2,9 +2,10 @@
 
 from pipemodels.models.pipeline import PipelineConfig
 from pipemodels.models.run import DataQualityResult, PipelineRunLog, RunStatus, StageInfo
+from pipemodels.models.slots import RunSlots
 from pipemodels.models.table import DataFormat, TableConfig, TableType
 
-MODELS = (PipelineConfig, TableConfig, PipelineRunLog)
+MODELS = (PipelineConfig, TableConfig, PipelineRunLog, RunSlots)
 
 __all__ = [
     "MODELS",
@@ -12,6 +13,7 @@ __all__ = [
     "DataQualityResult",
     "PipelineConfig",
     "PipelineRunLog",
+    "RunSlots",
     "RunStatus",
     "StageInfo",
     "TableConfig",

@@ -409,13 +409,17 @@ _COMPUTED = object()  # an update's value that only DynamoDB knows
 
 
 class StampedModel(Model):
-    """A model with the five attributes that every item of this package has."""
+    """A model with the attributes that every item of this package has.
+
+    `write_id` is a random text that each command writes: a command whose reply was lost knows its own write by it.
+    """
 
     revision = RevisionAttribute()
     created_at = UTCInstantAttribute(default_for_new=utc_now)
     updated_at = UTCInstantAttribute(default_for_new=utc_now)
     created_by = IdAttribute(null=True)
     updated_by = IdAttribute(null=True)
+    write_id = IdAttribute(null=True)
 
 
 def summary(*names: str) -> IncludeProjection:

@@ -20,6 +20,7 @@ from pipemodels.attributes import (
     UTCInstantAttribute,
 )
 from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
+from pipemodels.models.slots import MAX_SLOTS
 
 ACTIVE = "active"  # the value under which ActivePipelinesIndex keeps its shards
 
@@ -80,6 +81,8 @@ class PipelineConfig(StampedModel):
     cpu_cores = IntegerAttribute(minimum=1, null=True)
     memory_gb = DecimalAttribute(minimum=0, null=True)
     tags = TextMapAttribute(null=True)
+    max_concurrent_runs = IntegerAttribute(minimum=1, maximum=MAX_SLOTS, null=True)
+    max_attempts = IntegerAttribute(minimum=1, null=True)
 
     active_shard = TextAttribute(null=True)
     environment_shard = TextAttribute(null=True)

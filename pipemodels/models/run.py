@@ -33,6 +33,9 @@ from pipemodels.instants import microseconds_since_epoch
 from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
 from pipemodels.records import Record, part
 
+DEFAULT_LEASE_SECONDS = 300
+MAX_LEASE_SECONDS = 7 * 24 * 3_600
+
 
 class RunStatus(StrEnum):
     """The state of a run or a stage; the last four are terminal."""
@@ -121,8 +124,9 @@ class DataQualityResult(Record):
 _SUMMARY = (
     "trigger_type", "end_time", "duration_seconds", "current_stage", "total_records_processed",
     "total_records_failed", "data_quality_passed", "error_message", "attempt", "retry_of", "pipeline_version",
-    "environment", "created_at", "updated_at",
+    "environment", "created_at", "updated_at", "owner", "lease_expires_at", "heartbeat_at",
 )  # fmt: skip
+_LEASE = ("status", "start_time", "trigger_type", "attempt", "owner", "lease_token", "lease_seconds", "heartbeat_at")
 
 
 class PipelineRunsIndex(GlobalSecondaryIndex["PipelineRunLog"]):
@@ -147,6 +151,17 @@ class StatusRunsIndex(GlobalSecondaryIndex["PipelineRunLog"]):
     start_time = UTCInstantAttribute(range_key=True)
 
 
+class LeaseExpiryIndex(GlobalSecondaryIndex["PipelineRunLog"]):
+    """The running runs that are leased, by the end of their lease: only they have the range key."""
+
+    class Meta:
+        index_name = "LeaseExpiryIndex"
+        projection = summary(*_LEASE)
+
+    status_shard = TextAttribute(hash_key=True)
+    lease_expires_at = UTCInstantAttribute(range_key=True)
+
+
 class RunIdIndex(GlobalSecondaryIndex["PipelineRunLog"]):
     """Runs by run_id alone."""
 
@@ -161,9 +176,17 @@ class PipelineRunLog(StampedModel):
     """One run of a pipeline: its state, its stages, what it processed and how it ended.
 
     `start_time` of a pending run is when it was queued, so that the indexes list it; starting it sets it anew.
+
+    A running run belongs to its `owner` until `lease_expires_at`, which heartbeats move on by `lease_seconds`. Who
+    writes with the `lease_token` writes only as long as nobody has taken the run away.
     """
 
-    DERIVED: ClassVar[frozenset[str]] = frozenset({"status_shard", "start_epoch", "duration_seconds"})
+    DERIVED: ClassVar[frozenset[str]] = frozenset(
+        {
+            "status_shard", "start_epoch", "duration_seconds", "lease_token", "lease_expires_at", "heartbeat_at",
+            "holds_slot",
+        }
+    )  # fmt: skip
 
     class Meta(ConfiguredTable):
         base_name = "pipeline_run_logs"
@@ -202,12 +225,19 @@ class PipelineRunLog(StampedModel):
     monitoring_urls = TextMapAttribute(null=True)
     tags = TextMapAttribute(null=True)
     expires_at = ExpiryAttribute(null=True)
+    owner = IdAttribute(null=True)
+    lease_token = IntegerAttribute(minimum=1, null=True)
+    lease_seconds = IntegerAttribute(minimum=1, maximum=MAX_LEASE_SECONDS, null=True)
+    lease_expires_at = UTCInstantAttribute(null=True)
+    heartbeat_at = UTCInstantAttribute(null=True)
+    holds_slot = FlagAttribute(null=True)
 
     status_shard = TextAttribute(null=True)
     start_epoch = DecimalAttribute(null=True)
 
     pipeline_runs_index = PipelineRunsIndex()
     status_runs_index = StatusRunsIndex()
+    lease_expiry_index = LeaseExpiryIndex()
     run_id_index = RunIdIndex()
 
     @classmethod
@@ -217,13 +247,15 @@ class PipelineRunLog(StampedModel):
 
     @classmethod
     def derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the index shard, the start as a number, and the duration.
+        """Return the index shard, the start as a number, the duration; and no lease where the run does not run.
 
         `start_epoch` lets DynamoDB itself compute the duration in the one request that ends a run.
         """
         follows: dict[str, Any] = {}
         if values.get("status") is not None:
             follows["status_shard"] = shard_of(str(values["status"]), values["run_id"])
+            if values["status"] is not RunStatus.RUNNING:
+                follows["lease_expires_at"] = None
         start, end = values.get("start_time"), values.get("end_time")
         if "start_time" in values and "end_time" not in values:
             raise ValidationError.of("start_time", start, "changes together with end_time: set or clear that too")

@@ -10,6 +10,7 @@ from pipemodels.queries.pipelines import (
 from pipemodels.queries.results import Page, Results, in_timezone
 from pipemodels.queries.runs import (
     all_runs,
+    expired_runs,
     failed_runs,
     find_latest_run,
     find_run,
@@ -29,6 +30,7 @@ __all__ = [
     "all_pipelines",
     "all_runs",
     "all_tables",
+    "expired_runs",
     "failed_runs",
     "find_latest_run",
     "find_pipeline",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from pipemodels.config import current_config
 from pipemodels.errors import ValidationError
-from pipemodels.instants import instant_text, utc_instant
+from pipemodels.instants import instant_text, shifted, utc_instant, utc_now
 from pipemodels.models.base import shards_of
 from pipemodels.models.run import PipelineRunLog, RunStatus
 from pipemodels.queries._reading import find_item, get_item
@@ -133,6 +134,28 @@ def running_runs() -> Results[PipelineRunLog]:
 def failed_runs(since: datetime) -> Results[PipelineRunLog]:
     """List the failed runs that started at this instant or later, the last started first."""
     return runs_by_status(RunStatus.FAILED, since=since)
+
+
+def expired_runs(now: datetime | None = None) -> Results[PipelineRunLog]:
+    """List the running runs whose lease has expired, those that have been without one for longest first.
+
+    A lease counts as expired once `clock_skew_seconds` of the configuration have passed since its end.
+
+    Args:
+        now: the clock, if not given.
+    """
+    at = utc_now() if now is None else utc_instant(now, "now")
+    return Results(
+        Query(
+            model=PipelineRunLog,
+            name="expired_runs",
+            arguments={"now": None if now is None else instant_text(at)},
+            index_name="LeaseExpiryIndex",
+            partitions=tuple(shards_of(RunStatus.RUNNING.value)),
+            order="lease_expires_at",
+            range_condition=PipelineRunLog.lease_expires_at < shifted(at, -current_config().clock_skew_seconds),
+        )
+    )
 
 
 def _name(pipeline_id: str, run_id: str) -> str:

@@ -43,9 +43,13 @@ def run_key(**fields: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return an item or a record, with all that it holds, as plain values; None is absent."""
+    """Return an item or a record, with all that it holds, as plain values; None is absent.
+
+    But the name of its last write: that is random.
+    """
     if isinstance(value, Model):
-        return {name: plain(one) for name, one in value.attribute_values.items() if one is not None}
+        held = {name: one for name, one in value.attribute_values.items() if name != "write_id"}
+        return {name: plain(one) for name, one in held.items() if one is not None}
     if isinstance(value, Record):
         fields = dataclasses.fields(value)  # type: ignore[arg-type]  # every record class is a dataclass
         return {one.name: plain(held) for one in fields if (held := getattr(value, one.name)) is not None}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipemodels.commands import _writing as writing
+from pipemodels.commands._run_rules import run_target
 from pipemodels.commands.pipelines import create_pipeline
-from pipemodels.commands.runs import run_target
 from pipemodels.errors import AlreadyExistsError, ItemNotFoundError, StaleRevisionError, ValidationError
 from pipemodels.interop.reading import stored_items
 from pipemodels.interop.reports import IngestReport, LineRefusal, Progress

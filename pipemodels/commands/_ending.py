@@ -1,0 +1,180 @@
+"""How a run ends: once, in one request, and with its slot, if it holds one, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from pipemodels.commands import _slots as slots
+from pipemodels.commands import _writing as writing
+from pipemodels.commands._run_rules import (
+    Lease,
+    checked_report,
+    comparable,
+    differences,
+    records_rule,
+    refusal,
+    run_target,
+)
+from pipemodels.commands._sending import bounded, waited
+from pipemodels.errors import (
+    ConflictError,
+    IllegalTransitionError,
+    ItemNotFoundError,
+    ThrottledError,
+    ValidationError,
+)
+from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
+
+
+def end_run(
+    status: RunStatus,
+    pipeline_id: str,
+    run_id: str,
+    end_time: datetime | None = None,
+    report: Mapping[str, Any] | None = None,
+    said: Mapping[str, Any] | None = None,
+    *,
+    lease_token: int | None = None,
+    known: PipelineRunLog | None = None,
+    by: str | None = None,
+    now: datetime | None = None,
+) -> PipelineRunLog:
+    """End a run, or return it where it has ended so already.
+
+    Args:
+        status: how it ends.
+        pipeline_id: whose run.
+        run_id: which run.
+        end_time: when; `now`, if not given, or the start where that lies after this machine's clock.
+        report: what it reports as it ends.
+        said: what else the command says.
+        lease_token: refuse unless the run is still leased under it.
+        known: the run as the caller knows it; if that is right, a run with a slot ends in one request.
+        by: who says so.
+        now: the clock, if not given.
+    """
+    target, report = run_target(pipeline_id, run_id), report or {}
+    spoken = {**(said or {}), **({} if end_time is None else {"end_time": end_time})}
+    _, facts, _, at, lease = writing.all_checked(
+        target.checked,
+        lambda: checked_report(report, spoken),
+        lambda: writing.check_by(PipelineRunLog, by),
+        lambda: writing.stamp(now),
+        lambda: Lease.checked(lease_token),
+    )
+    if status is RunStatus.FAILED and not facts["error_message"]:
+        raise ValidationError.of(
+            "error_message", facts["error_message"], "is required of what failed: say what went wrong"
+        )
+    changes = {"status": status, "end_time": at, **facts}
+    said_again = {name: facts[name] for name in comparable({**report, **spoken})}
+    exact = end_time is not None
+    return _end(target, changes, said_again, exact=exact, lease=lease, known=known, by=by, now=at)
+
+
+def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> PipelineRunLog | None:
+    """Make a run failed whose lease has expired, as it was seen; None where it has been renewed or ended since."""
+    target = run_target(run.pipeline_id, run.run_id)
+    last = f"last heartbeat {run.heartbeat_at}" if run.heartbeat_at else "no heartbeat ever"
+    message = f"lease expired at {run.lease_expires_at}; {last}; owner {run.owner}"
+    changes = {"status": RunStatus.FAILED, "end_time": run.lease_expires_at, "error_message": message}
+    lease = Lease(run.lease_token, run.lease_expires_at)
+    try:
+        return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
+    except (ConflictError, ItemNotFoundError):
+        return None
+
+
+@bounded
+def _end(
+    target: writing.Target,
+    changes: dict[str, Any],
+    said: Mapping[str, Any],
+    *,
+    exact: bool,
+    lease: Lease,
+    known: PipelineRunLog | None,
+    by: str | None,
+    now: datetime,
+    repeats: bool = True,
+) -> PipelineRunLog:
+    """Carry out an ending; `exact` keeps its time, `repeats` takes the same ending for a success."""
+    current, status = known, changes["status"]
+    for attempt in count():
+        holder = current if current is not None and current.holds_slot and _may_end(current, status, lease) else None
+        try:
+            if holder is not None:
+                changes = _not_before_start(changes, holder, exact=exact)
+                return _end_holder(target, holder, changes, by=by, now=now)
+            return _end_at(target, changes, lease, by=by, now=now)
+        except ConflictError as failed:
+            conflict, current = failed, failed.current
+        if current is None or not _may_end(current, status, lease):
+            break
+        later = _not_before_start(changes, current, exact=exact)
+        if later is changes and not current.holds_slot:
+            break  # a rule has refused it
+        changes = later
+        if holder is not None and not waited(attempt):
+            raise ThrottledError(f"{target.name}: others kept writing it; safe to try again")
+    return _same_or_refused(target, changes, said if repeats else None, lease, conflict)
+
+
+def _not_before_start(changes: dict[str, Any], run: PipelineRunLog, *, exact: bool) -> dict[str, Any]:
+    """Move the end to the start where this machine's clock runs behind the one that started the run."""
+    if not exact and run.start_time is not None and run.start_time > changes["end_time"]:
+        return {**changes, "end_time": run.start_time}
+    return changes
+
+
+def _may_end(run: PipelineRunLog, status: RunStatus, lease: Lease) -> bool:
+    return status in TRANSITIONS[run.status] and lease.holds(run)
+
+
+def _end_at(
+    target: writing.Target, changes: dict[str, Any], lease: Lease, *, by: str | None, now: Any
+) -> PipelineRunLog:
+    """End a run that holds no slot. One request."""
+    sources = [source for source, goals in TRANSITIONS.items() if changes["status"] in goals]
+    condition = PipelineRunLog.status.is_in(*sources) & (PipelineRunLog.start_time <= changes["end_time"])
+    condition &= PipelineRunLog.holds_slot.does_not_exist()
+    for rule in (records_rule(changes), lease.condition()):
+        if rule is not None:
+            condition &= rule
+    run: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=now)
+    return run
+
+
+def _end_holder(
+    target: writing.Target, run: PipelineRunLog, changes: Mapping[str, Any], *, by: str | None, now: datetime
+) -> PipelineRunLog:
+    """End a run as it was read, and free its slot. One request.
+
+    Raises:
+        ConflictError: it is no longer so; `current` is the run as it is, read anew.
+    """
+    after = slots.changed(run, {**changes, "holds_slot": None})
+    ended = slots.written(target, run, after, by=by, now=now)
+    return slots.with_slot_freed(target, run, ended, after)
+
+
+def _same_or_refused(
+    target: writing.Target,
+    changes: Mapping[str, Any],
+    said: Mapping[str, Any] | None,
+    lease: Lease,
+    error: ConflictError,
+) -> PipelineRunLog:
+    """Return the run, if it has ended so and all that was told of it is true."""
+    status: RunStatus = changes["status"]
+    current: PipelineRunLog | None = error.current
+    ended_so = current is not None and current.status is status and not TRANSITIONS[status]
+    if said is not None and ended_so and current is not None and lease.token in {None, current.lease_token}:
+        if not (other := differences(said, current)):
+            return current
+        if lease.token is None:
+            raise IllegalTransitionError(f"{target.name} is {status} already, and {other}", current) from error
+    raise refusal(target, current, changes, error, lease) from error

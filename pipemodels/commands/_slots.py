@@ -1,0 +1,231 @@
+"""Slots: how a pipeline with `max_concurrent_runs` keeps to it, whatever crashes.
+
+A run takes its slot in the transaction that starts it and gives it back in the one that ends it. Both are decided
+from what was read and carried out under the condition that this still holds, so that the item is known without a
+reply.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipemodels.commands import _writing as writing
+from pipemodels.commands._sending import send, waited
+from pipemodels.config import current_config
+from pipemodels.errors import ConflictError, ThrottledError, failed_conditions
+from pipemodels.models.base import Model
+from pipemodels.models.pipeline import PipelineConfig
+from pipemodels.models.run import PipelineRunLog
+from pipemodels.models.slots import RunSlots
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a run depends on, read at one time: the limits of its pipeline, the slots, and the run itself."""
+
+    max_concurrent_runs: int | None
+    max_attempts: int | None
+    slots: RunSlots | None
+    run: PipelineRunLog | None
+
+    @property
+    def holders(self) -> dict[str, int]:
+        """Who holds a slot, with the lease token of each."""
+        return self.slots.holders if self.slots else {}
+
+    @property
+    def last_token(self) -> int:
+        """The last token that was given out."""
+        return self.slots.last_token if self.slots else 0
+
+
+def read_situation(target: writing.Target) -> Situation:
+    """Read what a run depends on, strongly consistent. One request."""
+    pipeline_id, run_id = target.key.values()
+    limits = {
+        "ProjectionExpression": "pipeline_id, max_concurrent_runs, max_attempts",
+        "Keys": [{"pipeline_id": {"S": pipeline_id}}],
+    }
+    found = _read_together(
+        target.name,
+        {
+            PipelineConfig: limits,
+            RunSlots: {"Keys": [{"pipeline_id": {"S": pipeline_id}}]},
+            PipelineRunLog: {"Keys": [_run_key(pipeline_id, run_id)]},
+        },
+    )
+    configured, slots, runs = (next(iter(found[model]), None) for model in (PipelineConfig, RunSlots, PipelineRunLog))
+    return Situation(
+        getattr(configured, "max_concurrent_runs", None), getattr(configured, "max_attempts", None), slots, runs
+    )
+
+
+def read_runs(subject: str, pipeline_id: str, run_ids: Iterable[str]) -> list[PipelineRunLog]:
+    """Read runs of a pipeline, up to 100, strongly consistent; those that are gone are left out."""
+    keys = [_run_key(pipeline_id, run_id) for run_id in run_ids]
+    return _read_together(subject, {PipelineRunLog: {"Keys": keys}})[PipelineRunLog] if keys else []
+
+
+def _run_key(pipeline_id: str, run_id: str) -> dict[str, Any]:
+    return {"pipeline_id": {"S": pipeline_id}, "run_id": {"S": run_id}}
+
+
+def _read_together(subject: str, wanted: Mapping[type[Model], dict[str, Any]]) -> dict[type[Model], list[Any]]:
+    """Return the items of these keys by model, with BatchGetItem, asked again for what it leaves out."""
+    tables = {current_config().table_name(model.Meta.base_name): model for model in wanted}  # type: ignore[attr-defined]
+    missing: dict[str, Any] = {name: {**wanted[tables[name]], "ConsistentRead": True} for name in tables}
+    found: dict[type[Model], list[Any]] = {model: [] for model in wanted}
+    for attempt in range(1 << 30):
+        answer = send("BatchGetItem", {"RequestItems": missing}, subject=subject, table=" or ".join(tables))
+        for name, items in answer["Responses"].items():
+            found[tables[name]] += map(tables[name].from_raw_data, items)
+        missing = answer.get("UnprocessedKeys") or {}
+        if not missing:
+            break
+        if not waited(attempt):
+            raise ThrottledError(f"{subject}: DynamoDB is busy and left items out; safe to try again")
+    return found
+
+
+def changed(run: PipelineRunLog, changes: Mapping[str, Any]) -> PipelineRunLog:
+    """Return a copy of the run with these changes and what follows from them.
+
+    Raises:
+        ValidationError: the changed run breaks a rule.
+        ItemTooLargeError: it would be too large.
+    """
+    after = copy.copy(run)
+    after.attribute_values = {**run.attribute_values, **changes}
+    after.serialize()
+    return after
+
+
+def written(
+    target: writing.Target, before: PipelineRunLog | None, after: PipelineRunLog, *, by: str | None, now: datetime
+) -> dict[str, Any]:
+    """Return the part of a transaction that makes the run `after` out of `before`, and stamp it.
+
+    Its condition is that the run is still as it was read, so that `after` is what is stored if it succeeds.
+    """
+    after.write_id = writing.new_write_id()
+    after.updated_at = now
+    if by is not None:
+        after.updated_by = by
+    old = before.attribute_values if before else {}
+    keys = {*target.key, "revision"}
+    differing = [
+        name for name in after.get_attributes() if name not in keys and old.get(name) != getattr(after, name)
+    ]
+    actions = [PipelineRunLog._set(name, getattr(after, name)) for name in differing]
+    after.revision = (before.revision or 0) + 1 if before else 1
+    condition = _as_read(before)
+    return {
+        "Update": target.request(actions=[*actions, PipelineRunLog.revision.set(after.revision)], condition=condition)
+    }
+
+
+def deleted(target: writing.Target, run: PipelineRunLog) -> dict[str, Any]:
+    """Return the part of a transaction that deletes the run as it was read."""
+    return {"Delete": target.request(condition=_as_read(run))}
+
+
+def _as_read(run: PipelineRunLog | None) -> Any:
+    if run is None:
+        return PipelineRunLog.pipeline_id.does_not_exist()
+    return PipelineRunLog.revision == run.revision
+
+
+def taken(situation: Situation, pipeline_id: str, run_id: str, token: int) -> dict[str, Any]:
+    """Return the part of a transaction that gives a slot to the run, unless one was given since this was read."""
+    values: dict[str, Any] = {":token": _number(token)}
+    if situation.slots is None:
+        values[":holders"] = {"M": {run_id: values[":token"]}}
+        update, condition, names = (
+            "SET holders = :holders, last_token = :token",
+            "attribute_not_exists(last_token)",
+            {},
+        )
+    else:
+        values[":last"] = _number(situation.last_token)
+        update, condition = "SET holders.#run = :token, last_token = :token", "last_token = :last"
+        names = {"#run": run_id}
+    return _slots_update(pipeline_id, update, condition, values, names)
+
+
+def freed(pipeline_id: str, run_id: str, token: int) -> dict[str, Any]:
+    """Return the part of a transaction that takes back the slot which the run holds under this token."""
+    update, condition = "REMOVE holders.#run", "holders.#run = :token"
+    return _slots_update(pipeline_id, update, condition, {":token": _number(token)}, {"#run": run_id})
+
+
+def _slots_update(
+    pipeline_id: str, update: str, condition: str, values: dict[str, Any], names: dict[str, str]
+) -> dict[str, Any]:
+    """Return an update of the slots, in DynamoDB's own words: PynamoDB would take `[` in a run_id for an index."""
+    request: dict[str, Any] = {
+        "TableName": RunSlots.Meta.table_name,
+        "Key": {"pipeline_id": {"S": pipeline_id}},
+        "UpdateExpression": update,
+        "ConditionExpression": condition,
+        "ExpressionAttributeValues": values,
+    }
+    return {"Update": request | ({"ExpressionAttributeNames": names} if names else {})}
+
+
+def _number(value: int) -> dict[str, str]:
+    return {"N": str(value)}
+
+
+def with_slot_freed(
+    target: writing.Target, run: PipelineRunLog, part: Mapping[str, Any], after: PipelineRunLog | None
+) -> PipelineRunLog:
+    """Carry out one part of a transaction together with freeing the slot of the run as it was read.
+
+    Returns:
+        `after`, or the run as it was where that is None: it is gone then.
+
+    Raises:
+        ConflictError: the run is no longer so; `current` is the run as it is, read anew.
+    """
+    pipeline_id, run_id = target.key.values()
+    parts = [part, freed(pipeline_id, run_id, run.lease_token or 0)]
+    try:
+        writing.transact(target.name, PipelineRunLog, *parts)
+    except ConflictError as error:
+        if failed_conditions(error) == [1]:
+            writing.transact(target.name, PipelineRunLog, part)  # somebody has removed the slot by hand
+        elif after is not None:
+            return own_write(target, after, error)
+        elif (stored := _stored(target)) is not None:
+            raise ConflictError(f"{target.name} is not as it was", stored) from error
+    return after or run
+
+
+def own_write(target: writing.Target, after: PipelineRunLog, error: ConflictError) -> PipelineRunLog:
+    """Return the run where this very write had been done and its reply was lost.
+
+    Raises:
+        ConflictError: it was not; `current` is the run as it is, read anew.
+    """
+    stored = _stored(target)
+    if stored is not None and writing.is_done(stored, str(after.write_id)):
+        return stored
+    raise ConflictError(f"{target.name} is not as it was", stored) from error
+
+
+def _stored(target: writing.Target) -> PipelineRunLog | None:
+    pipeline_id, run_id = target.key.values()
+    return next(iter(read_runs(target.name, pipeline_id, [run_id])), None)
+
+
+def free_without_run(target: writing.Target, run: PipelineRunLog | None, token: int) -> None:
+    """Free the slot of a run that does not run, if it is still as it was read; otherwise somebody else was faster."""
+    pipeline_id, run_id = target.key.values()
+    parts = [{"ConditionCheck": target.request(condition=_as_read(run))}, freed(pipeline_id, run_id, token)]
+    with suppress(ConflictError):
+        writing.transact(target.name, PipelineRunLog, *parts)

@@ -1,0 +1,223 @@
+"""How a run begins: queued, or started, with a lease, and with a slot where its pipeline has a limit."""
+
+from __future__ import annotations
+
+import copy
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from pipemodels.commands import _slots as slots
+from pipemodels.commands import _writing as writing
+from pipemodels.commands._ending import expire_run
+from pipemodels.commands._run_rules import comparable, differences, records_rule, refusal, run_target
+from pipemodels.commands._sending import bounded, waited
+from pipemodels.config import current_config
+from pipemodels.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    IllegalTransitionError,
+    Problem,
+    RunLimitError,
+    ThrottledError,
+    ValidationError,
+)
+from pipemodels.instants import shifted
+from pipemodels.models.run import PipelineRunLog, RunStatus
+
+# a queued run keeps what it was queued with, unless the start says otherwise
+_KEPT = ("attempt", "environment", "trigger_type")
+_FIRST_TOKEN = 1  # of a run whose pipeline has no limit: nobody can have its lease after it
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A run that is to begin, checked: what is written where there is none, and where it is queued."""
+
+    target: writing.Target
+    item: PipelineRunLog
+    given: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    once: Mapping[str, Any]
+    by: str | None
+    now: Any
+
+    def leased(self, token: int) -> Mapping[str, Any]:
+        """Return the changes, with the lease of a run that starts now."""
+        seconds = self.item.lease_seconds
+        lease: dict[str, Any] = {"owner": self.item.owner or default_owner(), "lease_token": token}
+        if seconds is not None:
+            lease["lease_expires_at"] = shifted(self.now, seconds)
+        return {**self.changes, **lease}
+
+
+def default_owner() -> str:
+    """Return who this process is to others: `host:pid`."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@bounded
+def begin_run(
+    status: RunStatus,
+    pipeline_id: str,
+    run_id: str | None,
+    given: dict[str, Any],
+    *,
+    by: str | None,
+    now: datetime | None,
+) -> PipelineRunLog:
+    """Queue or start a run, or return it where it has begun so already."""
+    beginning = _checked(status, pipeline_id, run_id, given, by=by, now=now)
+    if status is RunStatus.PENDING:
+        return _begin_without_limit(beginning, beginning.changes)
+    return _start(beginning)
+
+
+def _checked(
+    status: RunStatus,
+    pipeline_id: str,
+    run_id: str | None,
+    given: dict[str, Any],
+    *,
+    by: str | None,
+    now: datetime | None,
+) -> Beginning:
+    taken = sorted({"status", "end_time", "stages", "current_stage"} & given.keys())
+    if taken:
+        raise ValidationError(Problem(name, given[name], "is not for the start of a run") for name in taken)
+    # None is not said: a run that was queued so would get the default environment when it is started
+    given = {name: value for name, value in given.items() if value is not None}
+    target = run_target(pipeline_id, uuid.uuid4().hex if run_id is None else run_id)
+    at = writing.stamp(now)
+    defaults = {"status": status, "start_time": at, "trigger_type": "manual"}
+    fields = {**defaults, **writing.with_environment(given), **target.key}
+    item = writing.new_item(PipelineRunLog, fields, by=by, now=at)
+    item.serialize()
+    other = {*writing.STAMPS, *target.key, *PipelineRunLog.DERIVED}
+    values = {name: getattr(item, name) for name in item.get_attributes() if name not in other}
+    once = {name: values.pop(name) for name in _KEPT if values[name] and name not in given}
+    changes = {name: value for name, value in values.items() if value is not None} | {"end_time": None}
+    return Beginning(target, item, given, changes, once | {"created_at": item.created_at}, by, at)
+
+
+def _begin_without_limit(beginning: Beginning, changes: Mapping[str, Any]) -> PipelineRunLog:
+    starting = beginning.item.status is RunStatus.RUNNING
+    queued = PipelineRunLog.status == RunStatus.PENDING if starting else None
+    if queued is not None and (rule := records_rule(changes)) is not None:
+        queued &= rule
+    try:
+        run: PipelineRunLog = writing.create_or_update(
+            beginning.target, changes, allowed=queued, by=beginning.by, now=beginning.now, once=beginning.once
+        )
+    except ConflictError as error:
+        return _same_or_taken(beginning, error)
+    return run
+
+
+def _start(beginning: Beginning) -> PipelineRunLog:
+    """Start a run, with a slot where its pipeline has a limit. Two requests, and two more where a slot is stale."""
+    for attempt in count():
+        situation = slots.read_situation(beginning.target)
+        if situation.max_concurrent_runs is None:
+            return _begin_without_limit(beginning, beginning.leased(_FIRST_TOKEN))
+        if situation.run is not None and situation.run.status is not RunStatus.PENDING:
+            return _same_or_taken(beginning, ConflictError(f"{beginning.target.name} exists", situation.run))
+        try:
+            if (started := _start_in_slot(beginning, situation)) is not None:
+                return started
+        except ConflictError as error:
+            if isinstance(error, RunLimitError):
+                raise
+        if not waited(attempt):
+            raise ThrottledError(f"{beginning.target.name}: others kept taking slots; safe to try again")
+    raise AssertionError("counted to infinity")
+
+
+def _start_in_slot(beginning: Beginning, situation: slots.Situation) -> PipelineRunLog | None:
+    """Take a slot and start the run as it was read; None where first a stale slot was freed.
+
+    Raises:
+        RunLimitError: no slot is free.
+        ConflictError: somebody else was faster.
+    """
+    pipeline_id, run_id = beginning.target.key.values()
+    limit = situation.max_concurrent_runs or 0
+    if len(situation.holders) >= limit or run_id in situation.holders:
+        running = _free_stale_slots(beginning, situation)
+        if len(running) >= limit:
+            raise _full(beginning, running)
+        return None
+    token = situation.last_token + 1
+    after = _started(beginning, situation.run, token)
+    part = slots.written(beginning.target, situation.run, after, by=beginning.by, now=beginning.now)
+    slot = slots.taken(situation, pipeline_id, run_id, token)
+    try:
+        writing.transact(beginning.target.name, PipelineRunLog, part, slot)
+    except ConflictError as error:
+        return slots.own_write(beginning.target, after, error)
+    return after
+
+
+def _started(beginning: Beginning, queued: PipelineRunLog | None, token: int) -> PipelineRunLog:
+    """Return the run as it will be, started in a slot."""
+    before = queued.attribute_values if queued else {}
+    values = {**beginning.once, **{name: value for name, value in before.items() if value is not None}}
+    if queued is None and beginning.by is not None:
+        values["created_by"] = beginning.by
+    after = copy.copy(beginning.item)
+    after.attribute_values = {**beginning.target.key, **values, **beginning.leased(token), "holds_slot": True}
+    after.updated_at = beginning.now
+    after.serialize()
+    return after
+
+
+def _free_stale_slots(beginning: Beginning, situation: slots.Situation) -> list[PipelineRunLog]:
+    """Free the slots whose run is gone, has ended or has let its lease expire; return the runs that hold one."""
+    pipeline_id = beginning.target.key["pipeline_id"]
+    runs = {run.run_id: run for run in slots.read_runs(beginning.target.name, pipeline_id, situation.holders)}
+    holding = []
+    for run_id, token in situation.holders.items():
+        run = runs.get(run_id)
+        if run is None or not run.holds_slot or run.status is not RunStatus.RUNNING or run.lease_token != token:
+            slots.free_without_run(run_target(pipeline_id, run_id), run, token)
+        elif not is_expired(run, beginning.now) or expire_run(run, by=beginning.by, now=beginning.now) is None:
+            holding.append(run)
+    return holding
+
+
+def is_expired(run: PipelineRunLog, now: datetime) -> bool:
+    """Say whether the run's lease has expired, whichever of two clocks within the allowance one looks at."""
+    before = shifted(now, -current_config().clock_skew_seconds)
+    return run.lease_expires_at is not None and run.lease_expires_at < before
+
+
+def _full(beginning: Beginning, running: list[PipelineRunLog]) -> RunLimitError:
+    held = "; ".join(
+        f"{run.run_id!r} of {run.owner}" + (f" until {run.lease_expires_at}" if run.lease_expires_at else "")
+        for run in running
+    )
+    pipeline_id = beginning.target.key["pipeline_id"]
+    message = f"pipeline {pipeline_id!r} has as many running runs as it may ({len(running)}): {held}"
+    return RunLimitError(message, None, tuple(running))
+
+
+def _same_or_taken(beginning: Beginning, error: ConflictError) -> PipelineRunLog:
+    """Return the run that exists, if all that was said of this one is true of it."""
+    target, item, given = beginning.target, beginning.item, beginning.given
+    current: PipelineRunLog | None = error.current
+    if current is None:
+        raise error
+    starting = item.status is RunStatus.RUNNING
+    if starting and current.status is RunStatus.PENDING:
+        raise refusal(target, current, {name: getattr(item, name) for name in ("status", *given)}, error) from error
+    if starting and current.status is RunStatus.SKIPPED:
+        raise IllegalTransitionError(f"{target.name} was skipped and cannot be started", current) from error
+    said = {name: getattr(item, name) for name in comparable(given) if name != "lease_seconds"}
+    if not (other := differences(said, current)):
+        return current
+    raise AlreadyExistsError(f"{target.name} exists with other facts: {other}", current) from error

@@ -1,0 +1,102 @@
+"""Leases: a running run belongs to its worker as long as heartbeats say so; whose lease has expired is reaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pipemodels.commands import _writing as writing
+from pipemodels.commands._ending import expire_run
+from pipemodels.commands._run_rules import Lease, lease_lost, run_target
+from pipemodels.commands._sending import send
+from pipemodels.config import current_config
+from pipemodels.errors import ConflictError, ItemNotFoundError, ValidationError
+from pipemodels.instants import instant_text, shifted
+from pipemodels.models.base import shards_of
+from pipemodels.models.run import LeaseExpiryIndex, PipelineRunLog, RunStatus
+
+_PAGE = 100
+
+
+def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | None = None) -> PipelineRunLog:
+    """Say that the worker of a running run is alive: its lease goes on for `lease_seconds` from now. One request.
+
+    A heartbeat never shortens a lease; one that comes late renews a lease that nobody has taken away meanwhile.
+
+    Args:
+        run: the run, as any command on it returned it.
+        by: who says so.
+        now: the clock, if not given.
+
+    Raises:
+        ValidationError: the run was started without a lease.
+        ItemNotFoundError: there is no such run.
+        LeaseLostError: somebody has ended the run; stop the work.
+    """
+    target = run_target(run.pipeline_id, run.run_id)
+    at = writing.all_checked(lambda: writing.stamp(now), lambda: writing.check_by(PipelineRunLog, by))[0]
+    if run.lease_token is None or run.lease_seconds is None:
+        raise ValidationError.of("lease_seconds", run.lease_seconds, f"{target.name} was started without a lease")
+    lease, until = Lease(run.lease_token), shifted(at, run.lease_seconds)
+    condition = (PipelineRunLog.status == RunStatus.RUNNING) & (PipelineRunLog.lease_expires_at <= until)
+    condition &= lease.condition()
+    changes = {"lease_expires_at": until, "heartbeat_at": at}
+    try:
+        renewed: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at)
+    except ConflictError as error:
+        current: PipelineRunLog | None = error.current
+        if current is None:
+            raise ItemNotFoundError(f"there is no {target.name}") from error
+        if not lease.holds(current):
+            raise lease_lost(target, current, lease) from error
+        return current  # its lease ends later already
+    return renewed
+
+
+def reap_expired_runs(
+    *, now: datetime | None = None, by: str | None = None, limit: int | None = None
+) -> list[PipelineRunLog]:
+    """Make the runs failed whose lease has expired, free their slots, and return them.
+
+    A lease counts as expired once `clock_skew_seconds` of the configuration have passed since its end. One that is
+    renewed meanwhile is left alone; any number may reap at once. Found through LeaseExpiryIndex: one request for each
+    of its shards, and one or two for each run.
+
+    Args:
+        now: the clock, if not given.
+        by: who does it.
+        limit: how many at the most.
+
+    Raises:
+        ValidationError: `limit` is no whole number above 0.
+    """
+    at = writing.all_checked(lambda: writing.stamp(now), lambda: writing.check_by(PipelineRunLog, by))[0]
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise ValidationError.of("limit", limit, "must be a whole number above 0")
+    reaped: list[PipelineRunLog] = []
+    for run in _expired(at):
+        if (ended := expire_run(run, by=by, now=at)) is not None:
+            reaped.append(ended)
+            if len(reaped) == limit:
+                break
+    return reaped
+
+
+def _expired(now: Any) -> Iterator[PipelineRunLog]:
+    """Yield the runs whose lease has expired, as the index shows them, shard by shard."""
+    before = shifted(now, -current_config().clock_skew_seconds)
+    for shard in shards_of(RunStatus.RUNNING.value):
+        request: dict[str, Any] = {
+            "TableName": PipelineRunLog.Meta.table_name,
+            "IndexName": LeaseExpiryIndex.Meta.index_name,
+            "KeyConditionExpression": "status_shard = :shard AND lease_expires_at < :before",
+            "ExpressionAttributeValues": {":shard": {"S": shard}, ":before": {"S": instant_text(before)}},
+            "Limit": _PAGE,
+        }
+        while True:
+            page = send("Query", request, subject="expired runs", table=PipelineRunLog.Meta.table_name)
+            yield from map(PipelineRunLog.from_raw_data, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                break
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
