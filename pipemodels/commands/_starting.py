@@ -185,7 +185,10 @@ def _free_stale_slots(beginning: Beginning, situation: slots.Situation) -> list[
         run = runs.get(run_id)
         if run is None or not run.holds_slot or run.status is not RunStatus.RUNNING or run.lease_token != token:
             slots.free_without_run(run_target(pipeline_id, run_id), run, token)
-        elif not is_expired(run, beginning.now) or expire_run(run, by=beginning.by, now=beginning.now) is None:
+        elif is_expired(run, beginning.now):
+            # where somebody was faster, it has been renewed or has ended: what is true now is to be read
+            expire_run(run, by=beginning.by, now=beginning.now)
+        else:
             holding.append(run)
     return holding
 

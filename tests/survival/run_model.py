@@ -112,7 +112,9 @@ def _heartbeat(state: Pipeline, said: Operation, result: Any) -> Iterator[Pipeli
         if result == LOST:
             yield state
         return
-    beaten = run.written(lease_end=max(run.lease_end or 0, said.now + LEASE))
+    until = said.now + LEASE
+    # a lease that ends later already stays as it is
+    beaten = run if run.lease_end is not None and run.lease_end > until else run.written(lease_end=until)
     if result in {beaten, None}:
         yield state.having(said.run_id, beaten)
 

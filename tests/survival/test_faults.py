@@ -14,7 +14,7 @@ from tests.survival.lifecycles import THREADS, survive
 from tests.survival.world import World
 
 pytestmark = [pytest.mark.backends("embedded", "localstack"), pytest.mark.no_cover]
-PATIENCE = 1.0
+PATIENCE = 0.5
 RATE = 0.3
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipemodels.errors import ConflictError
-from pipemodels.models.run import PipelineRunLog, RunStatus
+from pipemodels.errors import RunLimitError
+from pipemodels.models.run import RunStatus
 from tests.helpers.backends import Backend
 from tests.helpers.linearizability import check
 from tests.helpers.racing import Racers, racers
@@ -44,14 +44,6 @@ def test_histories_are_linearizable(backend: Backend, world: World, crowd: Racer
         world.judge(limit)
 
 
-class Full(ConflictError):
-    """What the planted start says."""
-
-    def __init__(self, holders: list[PipelineRunLog]) -> None:
-        super().__init__("full")
-        self.holders = holders
-
-
 def planted(world: World, guard: AbstractContextManager[Any]) -> Commands:
     """Return the commands with a start that reads who runs and then writes, as if nobody else could."""
 
@@ -61,7 +53,7 @@ def planted(world: World, guard: AbstractContextManager[Any]) -> Commands:
             runs = world.runs()
             running = [one for one in runs if one.status is RunStatus.RUNNING]
             if running and said.run_id not in {one.run_id for one in runs}:
-                raise Full(running)
+                raise RunLimitError("full", None, tuple(running))
             return COMMANDS["start"](said, run)
 
     return {**COMMANDS, "start": start}

@@ -152,7 +152,9 @@ def test_starts_in_place_of_the_expired(backend: Backend, world: World, crowd: R
             ]
         )
         (won,) = of_type(outcomes, PipelineRunLog)
-        assert len(of_type(outcomes, RunLimitError)) == WORKERS - 1, outcomes
+        lost = of_type(outcomes, RunLimitError)
+        assert len(lost) == WORKERS - 1, outcomes
+        assert {run.run_id for error in lost for run in error.holders} == {won.run_id}
         dead, alive = world.runs()
         assert (dead.status, dead.revision) == (RunStatus.FAILED, 2)
         assert plain(alive) == plain(won)
@@ -169,7 +171,7 @@ def test_everybody_in_turn(world: World, crowd: Racers) -> None:
                 run = commands.start_run(pipeline_id=PIPELINE, run_id=f"run-{n}", owner=f"w-{n}", now=START)
                 break
         held = time.monotonic()
-        key = {"pipeline_id": PIPELINE, "run_id": f"run-{n}", "lease_token": run.lease_token}
+        key: dict[str, Any] = {"pipeline_id": PIPELINE, "run_id": f"run-{n}", "lease_token": run.lease_token}
         commands.record_metrics(**key, total_records_processed=n, now=SOON)
         end = time.monotonic()
         commands.finish_run(**key, now=SOON)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -78,7 +78,7 @@ def test_a_living_run_is_never_reaped(world: World) -> None:
     world.judge(1)
 
 
-def _renewed_while_reaped(world: World, end: object) -> bool:
+def _renewed_while_reaped(world: World, end: datetime) -> bool:
     assert commands.reap_expired_runs() == []
     (run,) = world.runs()
     return run.lease_expires_at is not None and run.lease_expires_at > end

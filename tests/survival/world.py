@@ -112,7 +112,7 @@ class World:
         assert len(holders) <= (limit or 0)
         for run in runs:
             running = run.status is RunStatus.RUNNING
-            assert running or (run.lease_expires_at, run.holds_slot) == (None, None), run
+            assert running or run.lease_expires_at is None, run
             assert run.holds_slot is (True if running and limit is not None else None), run
             assert (run.end_time is None) is (run.status in {RunStatus.PENDING, RunStatus.RUNNING}), run
         tokens = [run.lease_token for run in runs if run.lease_token is not None]
