@@ -23,6 +23,7 @@ from pipemodels import (
     ValidationError,
     commands,
 )
+from pipemodels.commands._starting import default_owner
 from pipemodels.models.base import shard_of
 
 Raw = Callable[..., dict[str, Any] | None]
@@ -38,8 +39,8 @@ def key(unique: Callable[[str], str]) -> Key:
 
 
 def values(run: Any) -> dict[str, Any]:
-    """Return all that a run holds."""
-    return {name: value for name, value in run.attribute_values.items() if value is not None}
+    """Return all that a run holds, but for the random name of its last write."""
+    return {name: value for name, value in run.attribute_values.items() if value is not None and name != "write_id"}
 
 
 def in_status(key: Key, status: str) -> PipelineRunLog:
@@ -63,9 +64,17 @@ def stored(raw: Raw, key: Key) -> dict[str, Any] | None:
 # -- starting ------------------------------------------------------------------------------------------------
 
 
+LEASED: dict[str, Any] = {
+    "owner": default_owner(),
+    "lease_token": 1,
+    "lease_seconds": 300,
+    "lease_expires_at": AT + timedelta(seconds=300),
+}
+
+
 def started(key: Key, **more: Any) -> dict[str, Any]:
     """Return the values of a run that was started without more."""
-    return key | {
+    return key | LEASED | {
         "status": RunStatus.RUNNING, "trigger_type": "manual", "start_time": AT, "attempt": 1, "revision": 1,
         "created_at": AT, "updated_at": AT, "status_shard": shard_of("running", key["run_id"]),
         "start_epoch": Decimal(1795327200),
