@@ -12,7 +12,7 @@ import random
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,7 +36,7 @@ class Fault(StrEnum):
 
 
 # a request that comes late is another matter: no condition can tell it from one that is sent late
-FAULTS: Mapping[Fault, float] = {one: 1.0 for one in Fault if one is not Fault.LATE}
+FAULTS = frozenset(Fault) - {Fault.LATE}
 
 _CODES = {
     Fault.THROTTLE: (400, "ProvisionedThroughputExceededException"),
@@ -64,29 +64,50 @@ class FaultyProxy:
         passed: how many requests went through unharmed.
     """
 
-    def __init__(
-        self, target: str, *, seed: int, rate: float, faults: Mapping[Fault, float], patience: float
-    ) -> None:
+    def __init__(self, target: str, *, seed: int, rate: float, faults: Collection[Fault], patience: float) -> None:
         self.target = urlsplit(target)
         self.url = ""
         self.rate = rate
         self.struck: Counter[Fault] = Counter()
         self.passed = 0
-        self._faults, self._weights = list(faults), list(faults.values())
+        self._faults = sorted(faults)
+        self._bag: list[Fault] = []
         self._patience = patience
         self._random = random.Random(seed)
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._under_way = 0
         self.closing = threading.Event()
 
     def next_fault(self) -> tuple[Fault | None, float]:
         """Draw what happens to the next request, and how long it, or its reply, is on the way."""
-        with self._lock:
+        with self._changed:
             if self._random.random() >= self.rate:
                 self.passed += 1
                 return None, 0.0
-            fault = self._random.choices(self._faults, self._weights)[0]
+            if not self._bag:
+                self._bag = self._random.sample(self._faults, len(self._faults))
+            fault = self._bag.pop()
             self.struck[fault] += 1
             return fault, self._random.uniform(0.0, self._patience / 4)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count a request until the proxy has done with it."""
+        with self._changed:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Wait after the block until no request is under way, late ones included."""
+        yield
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._under_way == 0, self.too_long * 20)
 
     def wait(self, seconds: float) -> None:
         """Hold a request or a reply, but not the end of the proxy."""
@@ -104,7 +125,7 @@ def faulty_proxy(
     *,
     seed: int,
     rate: float,
-    faults: Mapping[Fault, float] = FAULTS,
+    faults: Collection[Fault] = FAULTS,
     patience: float,
 ) -> Iterator[FaultyProxy]:
     """Start a proxy in front of a service.
@@ -113,7 +134,7 @@ def faulty_proxy(
         target: the service's URL.
         seed: of the faults.
         rate: the share of requests that a fault strikes.
-        faults: which, each with its weight.
+        faults: which; each strikes as often as any other.
         patience: for how many seconds the clients wait for a reply: their read time-out.
     """
     proxy = FaultyProxy(target, seed=seed, rate=rate, faults=faults, patience=patience)
@@ -145,6 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Take a request and do to it what was drawn."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with self.proxy.under_way():
+            self._pass_on(body)
+
+    def _pass_on(self, body: bytes) -> None:
         fault, seconds = self.proxy.next_fault()
         reply = self._reply(fault, seconds, body)
         if reply is None:

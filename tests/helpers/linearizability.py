@@ -18,7 +18,7 @@ S = TypeVar("S", bound=Hashable)
 
 @dataclass(frozen=True)
 class Call:
-    """One call of one client.
+    """One call of one client; operation and result can be hashed.
 
     Attributes:
         operation: what was asked.
@@ -114,7 +114,9 @@ class _Search:
         open_calls = [n for n in range(len(self.calls)) if not done >> n & 1]
         first_reply = min((self.calls[n].replied for n in open_calls if self.required >> n & 1), default=math.inf)
         last_made = max((call.invoked for n, call in enumerate(self.calls) if done >> n & 1), default=-math.inf)
+        tried: set[Call] = set()
         for number in open_calls:
             call = self.calls[number]
-            if call.invoked <= first_reply and last_made <= call.replied:
+            if call.invoked <= first_reply and last_made <= call.replied and call not in tried:
+                tried.add(call)  # of calls that are all alike, one stands for each
                 yield number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from pipemodels import using
@@ -16,9 +17,11 @@ class Course:
 
     Attributes:
         states: all that is stored before the first request, and after each.
+        stale: runs that were gone before, and may still stand among the holders of slots.
     """
 
     states: list[Items]
+    stale: Set[str]
 
     @property
     def requests(self) -> int:
@@ -84,10 +87,10 @@ def prepared(world: World, scenario: Scenario) -> Progress:
 def course_of(world: World, scenario: Scenario, worker: Worker) -> Course:
     """Live through a scenario without a crash, and look at the store after each request."""
     progress = prepared(world, scenario)
-    states = [world.items()]
+    states, stale = [world.items()], world.holders().keys() - {run.run_id for run in world.runs()}
     worker.lives().watch = lambda _: states.append(world.items())
     try:
         assert worker.does(progress.go_on)
     finally:
         worker.watch = lambda _: None
-    return Course(states)
+    return Course(states, stale)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 
 from pipemodels import DynamoDBConfig, using
+from tests.helpers.faulty_proxy import Fault, FaultyProxy, faulty_proxy
+from tests.helpers.workers import own_connection
 from tests.survival.scenarios import LIFECYCLES, Memory, Scenario
 from tests.survival.world import Items, World, difference
 
 THREADS = 16
+RATE = 0.3
+PATIENCE = 0.5
 NOTHING = nullcontext()
 
 
@@ -33,7 +38,12 @@ def calm_ends(world: World) -> list[Items]:
 
 
 def survive(
-    world: World, config: DynamoDBConfig, count: int, *, amid: AbstractContextManager[object] = NOTHING
+    world: World,
+    config: DynamoDBConfig,
+    count: int,
+    *,
+    amid: AbstractContextManager[object] = NOTHING,
+    but: Callable[[Items], Items] = dict,
 ) -> None:
     """Live so many lifecycles through a configuration, and hold that each leaves what it leaves on a calm day.
 
@@ -41,6 +51,7 @@ def survive(
         world: looks at the store, and is spared the faults.
         config: which meets them.
         count: how many lifecycles.
+        but: leaves out what is not compared.
         amid: in which the faults are there, if not in the configuration.
     """
     wanted = calm_ends(world)
@@ -48,16 +59,36 @@ def survive(
     lives = {f"p-{n}": LIFECYCLES[n % len(LIFECYCLES)] for n in range(count)}
     for pipeline_id, scenario in lives.items():
         world.configure(pipeline_id, limit=scenario.limit)
-    with amid, ThreadPoolExecutor(THREADS) as pool:
-        ends = [pool.submit(live, config, *one) for one in lives.items()]
+    with amid:
+        at_once(lambda pipeline_id: live(config, pipeline_id, lives[pipeline_id]), list(lives))
+    stories = world.stories()
+    assert sorted(stories) == sorted(lives)
+    for n, (pipeline_id, story) in enumerate(sorted(stories.items(), key=lambda one: int(one[0].removeprefix("p-")))):
+        found, calm = but(story), but(wanted[n % len(wanted)])
+        assert found == calm, f"{pipeline_id}:\n{difference(found, calm)}"
+
+
+def at_once(work: Callable[[str], object], pipelines: Sequence[str]) -> None:
+    """Work on many pipelines, some at a time; fail where one fails."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        ends = [pool.submit(work, pipeline_id) for pipeline_id in pipelines]
     for end in ends:
         end.result()
-    ended_like(world.stories(), wanted, list(lives))
 
 
-def ended_like(stories: dict[str, Items], wanted: Sequence[Items], pipelines: Sequence[str]) -> None:
-    """Hold that nothing was lost and nothing doubled: every item, whole, its revision too."""
-    assert sorted(stories) == sorted(pipelines)
-    for n, pipeline_id in enumerate(pipelines):
-        calm = wanted[n % len(wanted)]
-        assert stories[pipeline_id] == calm, f"{pipeline_id}:\n{difference(stories[pipeline_id], calm)}"
+@contextmanager
+def beset(world: World, faults: Collection[Fault], max_attempts: int) -> Iterator[tuple[DynamoDBConfig, FaultyProxy]]:
+    """Yield the configuration of those whose requests are struck; hold that each fault struck."""
+    target = str(world.config.endpoint_url)
+    with faulty_proxy(target, seed=7, rate=RATE, faults=faults, patience=PATIENCE) as proxy:
+        config = replace(
+            world.config,
+            endpoint_url=proxy.url,
+            max_pool_connections=THREADS,
+            read_timeout_seconds=PATIENCE,
+            time_limit_seconds=120.0,
+            max_attempts=max_attempts,
+        )
+        with own_connection(config):
+            yield config, proxy
+        assert set(proxy.struck) == set(faults), proxy.struck

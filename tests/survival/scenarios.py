@@ -128,6 +128,11 @@ def delete() -> Step:
     return Step("delete_run", call)
 
 
+def vanish() -> Step:
+    """Return a deletion that knows nothing of slots, as by DynamoDB itself at the end of an item's time to live."""
+    return Step("vanish", lambda memory: memory.run.delete())
+
+
 WORK = (
     work("start_stage", at(10), stage_name="extract"),
     heartbeat(at(100)),
@@ -163,6 +168,8 @@ SCENARIOS = (
         limit=1,
         before=(start(),),
     ),
+    Scenario("start in place of the vanished", (start(at(7), run_id="second"),), 1, (start(), vanish())),
+    Scenario("start of the vanished", (start(at(7)), FINISH), 1, (start(), vanish())),
 )
 
 LIFECYCLES = (

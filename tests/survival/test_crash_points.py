@@ -38,13 +38,13 @@ def points(backend: Backend, deaths: list[Death]) -> list[Death]:
 def test_every_crash_point(backend: Backend, world: World, workers: Workers, scenario: Scenario) -> None:
     """Whatever request a worker dies at, the store is as after whole requests, and others go on from there."""
     calm = course(world, scenario, workers[0])
-    world.goes_on(scenario.limit)
+    world.goes_on(scenario.limit, stale=calm.stale)
     for death in points(backend, calm.deaths()):
         assert prepared(world, scenario).dies(workers[0], death)
         found, wanted = world.items(), calm.states[death.request if death.served else death.request - 1]
         assert found == wanted, f"{death}\n{difference(found, wanted)}"
-        world.judge(scenario.limit)
-        world.goes_on(scenario.limit)
+        world.judge(scenario.limit, stale=calm.stale)
+        world.goes_on(scenario.limit, stale=calm.stale)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
@@ -69,10 +69,10 @@ def test_two_crashes(backend: Backend, world: World, workers: Workers) -> None:
         progress = prepared(world, scenario)
         assert progress.dies(workers[0], first)
         progress.dies(workers[1], second)
-        world.judge(scenario.limit)
+        world.judge(scenario.limit, stale=calm.stale)
         if ended:
             assert workers[2].lives().does(progress.go_on)
             progress.ended_like(calm)
-        world.goes_on(scenario.limit)
+        world.goes_on(scenario.limit, stale=calm.stale)
 
     die_twice()

@@ -64,7 +64,7 @@ def _set_probability(config: DynamoDBConfig, probability: float) -> None:
 
 def test_lifecycles(backend: Backend, own_localstack: Backend) -> None:
     """At three requests in ten refused for load, every run ends as on a calm day."""
-    count = rounds(backend, embedded=0, elsewhere=24, nightly=500)
+    count = rounds(backend, embedded=0, elsewhere=12, nightly=500)
     world = World(own_localstack.config)
     config = replace(world.config, max_pool_connections=THREADS, time_limit_seconds=120.0)
     with own_connection(config), own_connection(world.config):

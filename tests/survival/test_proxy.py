@@ -60,7 +60,7 @@ def struck_by(fault: Fault) -> Iterator[tuple[FaultyProxy, list[bytes]]]:
     """Yield a proxy that does this to every request, and the bodies that reach the service."""
     with (
         service() as (url, bodies),
-        faulty_proxy(url, seed=1, rate=1.0, faults={fault: 1.0}, patience=PATIENCE) as proxy,
+        faulty_proxy(url, seed=1, rate=1.0, faults={fault}, patience=PATIENCE) as proxy,
     ):
         yield proxy, bodies
         assert proxy.struck == {fault: 1}
@@ -136,5 +136,5 @@ def test_the_rate_and_the_seed() -> None:
     drawn = [[proxy.next_fault()[0] for _ in range(2000)] for proxy in (first, again, other)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert 500 < first.struck.total() < 700
-    assert all(first.struck[fault] > 40 for fault in FAULTS)
+    assert all(first.struck[fault] > 60 for fault in FAULTS)
     assert first.passed + first.struck.total() == 2000

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from pipemodels import commands
 from pipemodels.errors import LeaseLostError
-from tests.survival.scenarios import FAIL, FINISH, WORK, Memory, Step, at, reap, start, work
+from tests.survival.scenarios import FAIL, FINISH, WORK, Memory, Step, at, delete, heartbeat, reap, start, work
 from tests.survival.world import LATE, PIPELINE, World, difference
 
 pytestmark = [pytest.mark.backends("embedded", "localstack"), pytest.mark.no_cover]
-SAID = [*WORK, FINISH, FAIL, work("cancel_run", at(130))]
+SAID = [*WORK, heartbeat(LATE + timedelta(seconds=9)), FINISH, FAIL, work("cancel_run", at(130))]
 
 
 def says(step: Step, memory: Memory, world: World) -> None:
@@ -51,5 +53,19 @@ def test_the_token_of_another_run_opens_nothing(world: World) -> None:
         for step in SAID:
             says(step, second, world)
         second.run.lease_token = kept
+        FINISH.call(second)
+    world.judge(1)
+
+
+def test_a_run_that_begins_anew_is_another(world: World) -> None:
+    """Of a run that was deleted and started again under its id, a worker of the first has nothing."""
+    world.begin(limit=1)
+    first, second = Memory(), Memory()
+    with world.active():
+        start().call(first)
+        delete().call(first)
+        start(LATE).call(second)
+        for step in SAID:
+            says(step, first, world)
         FINISH.call(second)
     world.judge(1)

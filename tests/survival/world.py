@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -105,10 +105,18 @@ class World:
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         return dict(connection_of(self.config).client._make_api_call(operation, request))
 
-    def judge(self, limit: int | None) -> None:
-        """Hold that slots and runs tell the same, and that no more runs hold a slot than may."""
+    def judge(self, limit: int | None, *, stale: Set[str] = frozenset()) -> None:
+        """Hold that slots and runs tell the same, and that no more runs hold a slot than may.
+
+        Args:
+            limit: how many may.
+            stale: runs that are gone, and may still stand among the holders.
+        """
         holders, runs = self.holders(), self.runs()
-        assert holders == {run.run_id: run.lease_token for run in runs if run.holds_slot}
+        gone = holders.keys() - {run.run_id for run in runs}
+        assert gone <= stale
+        held = {run_id: token for run_id, token in holders.items() if run_id not in gone}
+        assert held == {run.run_id: run.lease_token for run in runs if run.holds_slot}
         assert len(holders) <= (limit or 0)
         for run in runs:
             running = run.status is RunStatus.RUNNING
@@ -118,39 +126,52 @@ class World:
         tokens = [run.lease_token for run in runs if run.lease_token is not None]
         assert limit is None or len(set(tokens)) == len(tokens), tokens
 
-    def goes_on(self, limit: int | None, *, soon: datetime = SOON, end: datetime = END) -> None:
-        """Let others go on: each start is answered, each run ends, each slot is there again."""
+    def goes_on(
+        self, limit: int | None, *, soon: datetime = SOON, end: datetime = END, stale: Set[str] = frozenset()
+    ) -> None:
+        """Let others go on: each start is answered, each run ends, each slot is there again.
+
+        Args:
+            limit: how many runs there may be at once.
+            soon: when leases hold.
+            end: when none does.
+            stale: runs that are gone, and may still stand among the holders.
+        """
         with using(self.config):
-            self._others_start(limit, soon)
+            self._others_start(limit, soon, stale)
             reap_expired_runs(now=end, by="reaper")
-            self.judge(limit)
+            self.judge(limit, stale=stale)
             assert [run.run_id for run in queries.expired_runs(now=end)] == []
-            waiting = [run.run_id for run in self.runs() if run.status is RunStatus.PENDING]
-            # as many as may run at once, so that each slot is used
-            for run_id in [*waiting, *(f"last-{n}" for n in range(limit or 1))]:
-                started = commands.start_run(pipeline_id=PIPELINE, run_id=run_id, now=end, owner="other")
-                assert started.status is RunStatus.RUNNING
-                if run_id in waiting:
-                    commands.finish_run(pipeline_id=PIPELINE, run_id=run_id, now=end)
-            self.judge(limit)
-            assert len(self.holders()) == (limit or 0)
-            for n in range(limit or 1):
-                commands.finish_run(pipeline_id=PIPELINE, run_id=f"last-{n}", now=end)
+            self._all_end(limit, end)
         self.judge(limit)
         assert self.holders() == {}
         assert {run.status for run in self.runs()} <= {RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.CANCELLED}
 
-    def _others_start(self, limit: int | None, soon: datetime) -> None:
+    def _others_start(self, limit: int | None, soon: datetime, stale: Set[str]) -> None:
         """Start a run while leases hold: it finds a free slot, or is told who holds it."""
-        before = self.holders()
+        before = self.holders().keys() - (stale - {run.run_id for run in self.runs()})
         try:
             commands.start_run(pipeline_id=PIPELINE, run_id="other", now=soon, owner="other", lease_seconds=LEASE)
-            assert limit is None or len(before) < limit or "other" in self.holders()
+            assert limit is None or (len(before) < limit and "other" in self.holders())
         except RunLimitError as full:
             named = {run.run_id for run in full.holders}
             if len(before) != limit or named != set(before):
                 raise
+        self.judge(limit, stale=stale)
+
+    def _all_end(self, limit: int | None, end: datetime) -> None:
+        """Start what waits, then as many as may run at once, so that each slot is used; and end them all."""
+        waiting = [run.run_id for run in self.runs() if run.status is RunStatus.PENDING]
+        last = [f"last-{n}" for n in range(limit or 1)]
+        for run_id in [*waiting, *last]:
+            started = commands.start_run(pipeline_id=PIPELINE, run_id=run_id, now=end, owner="other")
+            assert started.status is RunStatus.RUNNING
+            if run_id in waiting:
+                commands.finish_run(pipeline_id=PIPELINE, run_id=run_id, now=end)
         self.judge(limit)
+        assert len(self.holders()) == (limit or 0)
+        for run_id in last:
+            commands.finish_run(pipeline_id=PIPELINE, run_id=run_id, now=end)
 
 
 def without_revisions(items: Items) -> Items:
