@@ -129,19 +129,24 @@ def recorded_run(*, pipeline_id: str, run_id: str | None = None, **facts: Any) -
 
 
 def _begun(pipeline_id: str, run_id: str | None, owner: str, facts: Mapping[str, Any]) -> PipelineRunLog:
+    """Start the run for this owner alone."""
     try:
         started = runs.start_run(pipeline_id=pipeline_id, run_id=run_id, owner=owner, **facts)
     except AlreadyExistsError as error:
-        current: PipelineRunLog | None = error.current
-        if current is not None and current.status is RunStatus.RUNNING and current.owner != owner:
-            name = f"run {pipeline_id!r} / {current.run_id!r}"
-            until = f" until {current.lease_expires_at}, unless it goes on" if current.lease_expires_at else ""
-            raise AlreadyExistsError(f"{name} is run by {current.owner}{until}", current) from error
+        there: PipelineRunLog = error.current
+        if there.status is RunStatus.RUNNING and there.owner != owner:
+            until = f" until {there.lease_expires_at}, unless it goes on" if there.lease_expires_at else ""
+            raise AlreadyExistsError(f"{error}; it is run by {there.owner}{until}", there) from error
+        _refuse_ended(there)
         raise
-    if started.status is not RunStatus.RUNNING:
-        name = f"run {pipeline_id!r} / {started.run_id!r}"
-        raise AlreadyExistsError(f"{name} is {started.status} already: give another run_id, or retry it", started)
+    _refuse_ended(started)
     return started
+
+
+def _refuse_ended(run: PipelineRunLog) -> None:
+    if run.status is not RunStatus.RUNNING:
+        name = f"run {run.pipeline_id!r} / {run.run_id!r}"
+        raise AlreadyExistsError(f"{name} is {run.status} already: give another run_id, or retry it", run)
 
 
 def _record_end(recorded: RecordedRun, error: BaseException) -> None:

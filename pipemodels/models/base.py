@@ -428,11 +428,14 @@ def summary(*names: str) -> IncludeProjection:
 
 
 def stored_fields(item: Model) -> dict[str, Any]:
-    """Return an item's fields by stored name as plain values, instants as stored text, numbers exact."""
+    """Return an item's fields by stored name as plain values, instants as stored text, numbers exact.
+
+    But `write_id`, which is random and tells people nothing.
+    """
     fields = {}
     for name, attribute in item.get_attributes().items():
         value = item.attribute_values.get(name)
-        if value is not None:
+        if value is not None and name != "write_id":
             fields[attribute.attr_name] = decode({attribute.attr_type: attribute.serialize(value)})
     return fields
 

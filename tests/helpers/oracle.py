@@ -6,6 +6,8 @@ the dicts and returns the item that the command should return, or raises `Refuse
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,8 +17,11 @@ from zlib import crc32
 
 from pipemodels import (
     AlreadyExistsError,
+    AttemptLimitError,
     IllegalTransitionError,
     ItemNotFoundError,
+    LeaseLostError,
+    RunLimitError,
     StaleRevisionError,
     ValidationError,
 )
@@ -30,6 +35,9 @@ NEXT = {
 }
 INHERITED = ("pipeline_version", "config_snapshot", "environment", "input_tables", "output_tables", "tags")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LEASE_SECONDS = 300
+SKEW_SECONDS = 5
+OWNER = f"{socket.gethostname()}:{os.getpid()}"
 
 
 class Refused(Exception):  # the expected outcome, no error of a program
@@ -43,6 +51,14 @@ class Refused(Exception):  # the expected outcome, no error of a program
 def seconds(span: timedelta) -> Decimal:
     """Return a span in seconds, exact."""
     return Decimal(span // timedelta(microseconds=1)) / 1_000_000
+
+
+def after(moment: datetime, span: int) -> datetime:
+    """Return the moment so many seconds later, or the last or first that there is."""
+    try:
+        return moment.astimezone(UTC) + timedelta(seconds=span)
+    except OverflowError:
+        return (datetime.max if span > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def without_none(fields: Mapping[str, Any]) -> Item:
@@ -59,6 +75,7 @@ class Oracle:
     pipelines: dict[str, Item] = field(default_factory=dict)
     tables: dict[str, Item] = field(default_factory=dict)
     runs: dict[RunKey, Item] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
 
     # -- what all commands have in common -------------------------------------------------------------------------
 
@@ -239,23 +256,90 @@ class Oracle:
         if failed is not None and processed is not None and failed > processed:
             raise Refused(ValidationError)
 
-    def begin(self, status: str, *, by: str | None, now: datetime, **given: Any) -> Item:
+    def begin(self, status: str, *, by: str | None, now: datetime, owner: str = OWNER, **given: Any) -> Item:
         """Start or queue a run."""
         key, given = (given["pipeline_id"], given["run_id"]), without_none(given)
         self.check_records(given)
         old = self.runs.get(key)
         if old is None:
-            fields = {"start_time": now, **given, "status": status}
+            lease = self.lease(key[0], owner, by, now) if status == "running" else {}
+            self.tokens |= {key[0]: lease["lease_token"]} if "holds_slot" in lease else {}
+            fields = {"start_time": now, **given, "status": status, **lease}
             self.runs[key] = self.derive_run(self.created(fields, by, now, attempt=1, trigger_type="manual"))
             return self.runs[key]
         if status == "running" and old["status"] == "pending":
-            item = self.merged(old, {"start_time": now, **given, "status": status})
+            lease = self.lease(key[0], owner, by, now)
+            item = self.merged(old, {"start_time": now, **given, "status": status, **lease})
             self.check_records(item)
+            self.tokens |= {key[0]: lease["lease_token"]} if "holds_slot" in lease else {}
             self.runs[key] = self.stamped(self.derive_run(item), by, now)
             return self.runs[key]
         if status == "running" and old["status"] == "skipped":
             raise Refused(IllegalTransitionError, old)
         return self.same(old, given, AlreadyExistsError)
+
+    # -- leases and slots -----------------------------------------------------------------------------------------
+
+    def lease(self, pipeline_id: str, owner: str, by: str | None, now: datetime) -> Item:
+        """Return what a run that starts now has of a lease; and a slot, where its pipeline has a limit."""
+        lease = {"owner": owner, "lease_token": 1, "lease_seconds": LEASE_SECONDS}
+        lease["lease_expires_at"] = after(now, LEASE_SECONDS)
+        limit = self.pipelines.get(pipeline_id, {}).get("max_concurrent_runs")
+        if limit is None:
+            return lease
+        if len(self.holders(pipeline_id)) >= limit:
+            for run in self.expired(now):
+                if "holds_slot" in run and run["pipeline_id"] == pipeline_id:
+                    self.expire(run, by, now)
+        if len(self.holders(pipeline_id)) >= limit:
+            raise Refused(RunLimitError)
+        return lease | {"lease_token": self.tokens.get(pipeline_id, 0) + 1, "holds_slot": True}
+
+    def holders(self, pipeline_id: str) -> dict[str, int]:
+        """Return who holds a slot of a pipeline, with the token of each."""
+        runs = [run for run in self.runs.values() if run["pipeline_id"] == pipeline_id and "holds_slot" in run]
+        return {run["run_id"]: run["lease_token"] for run in runs}
+
+    def expired(self, now: datetime) -> list[Item]:
+        """Return the runs whose lease has expired."""
+        latest = after(now, -SKEW_SECONDS)
+        return [run for run in self.runs.values() if "lease_expires_at" in run and run["lease_expires_at"] < latest]
+
+    def expire(self, run: Item, by: str | None, now: datetime) -> Item:
+        """Make a run failed whose lease has expired."""
+        until = run["lease_expires_at"]
+        last = f"last heartbeat {run['heartbeat_at']}" if "heartbeat_at" in run else "no heartbeat ever"
+        message = f"lease expired at {until}; {last}; owner {run['owner']}"
+        end = max(until, run["start_time"])
+        return self.ended(run, {"status": "failed", "error_message": message, "end_time": end}, by, now)
+
+    def ended(self, run: Item, changes: Item, by: str | None, now: datetime) -> Item:
+        """Return the run, ended: without a lease and without a slot."""
+        item = self.merged(run, {**changes, "lease_expires_at": None, "holds_slot": None})
+        self.check_records(item)
+        if item["end_time"] < item["start_time"]:
+            raise Refused(ValidationError)
+        self.runs[run["pipeline_id"], run["run_id"]] = item
+        return self.stamped(self.derive_run(item), by, now)
+
+    def reap(self, by: str | None, now: datetime) -> list[Item]:
+        """Make the runs failed whose lease has expired."""
+        return [self.expire(run, by, now) for run in self.expired(now)]
+
+    def heartbeat(self, *, key: RunKey, by: str | None, now: datetime) -> Item:
+        """Renew a lease."""
+        run = self.runs[key]
+        if "lease_token" not in run:
+            raise Refused(ValidationError)
+        if run["status"] != "running":
+            raise Refused(LeaseLostError, run)
+        until = after(now, run["lease_seconds"])
+        if until < run["lease_expires_at"]:
+            return run
+        self.runs[key] = self.stamped(self.merged(run, {"lease_expires_at": until, "heartbeat_at": now}), by, now)
+        return self.runs[key]
+
+    # -- the rest of a run's life ---------------------------------------------------------------------------------
 
     @staticmethod
     def same(old: Item, facts: Mapping[str, Any], kind: type[Exception]) -> Item:
@@ -274,12 +358,7 @@ class Oracle:
         old = self.existing(self.runs, key)
         if status in NEXT.get(old["status"], ()):
             end = end_time or max(now, old["start_time"])
-            item = self.merged(old, {**facts, "status": status, "end_time": end})
-            self.check_records(item)
-            if end < old["start_time"]:
-                raise Refused(ValidationError)
-            self.runs[key] = self.stamped(self.derive_run(item), by, now)
-            return item
+            return self.ended(old, {**facts, "status": status, "end_time": end}, by, now)
         if old["status"] != status:
             raise Refused(IllegalTransitionError, old)
         return self.same(old, {**facts, "end_time": end_time}, IllegalTransitionError)
@@ -361,6 +440,8 @@ class Oracle:
         if old["status"] not in {"failed", "cancelled", "skipped"}:
             raise Refused(IllegalTransitionError, old)
         attempt = old["attempt"] + 1
+        if attempt > self.pipelines.get(key[0], {}).get("max_attempts", attempt):
+            raise Refused(AttemptLimitError, old)
         stem = old["run_id"].removesuffix(f"__attempt_{old['attempt']}") if "retry_of" in old else old["run_id"]
         facts = {"attempt": attempt, "retry_of": old["run_id"], "trigger_type": "retry"}
         facts |= {name: old[name] for name in INHERITED if name in old}

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pipemodels import ConflictError, DynamoDBConfig, ValidationError, commands, queries, using
 from pipemodels.config import connection_of
-from pipemodels.models import MODELS, PipelineRunLog
+from pipemodels.models import MODELS, PipelineRunLog, RunSlots
 from pipemodels.models.base import Model
 from pipemodels.queries import Results
 from tests.helpers.backends import requests_of
@@ -62,7 +62,7 @@ def joined(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[
 
 pipeline_options = optional(
     description=texts, config=documents, environment=environments, cpu_cores=st.integers(1, 9), memory_gb=amounts,
-    tags=tags,
+    tags=tags, max_concurrent_runs=st.integers(1, 2), max_attempts=st.integers(1, 3),
     schedule_expression=st.just("rate(5 minutes)"),
 )  # fmt: skip
 pipeline_set = st.fixed_dictionaries(
@@ -264,6 +264,8 @@ class PipemodelsMachine(RuleBasedStateMachine):
             equal(by_key(map(plain, results)), by_key(items.values()))
             assert results.count() == len(items)
         equal(by_key(map(plain, PipelineRunLog.scan())), by_key(oracle.runs.values()))
+        slots = {one.pipeline_id: (one.holders, one.last_token) for one in RunSlots.scan()}
+        equal(slots, {key: (oracle.holders(key), token) for key, token in oracle.tokens.items()})
         for pipeline_id in oracle.pipelines or ("p0",):
             self.check_pipeline(pipeline_id, "dev", "prod")
         for table_id in oracle.tables:
@@ -542,10 +544,34 @@ class PipemodelsMachine(RuleBasedStateMachine):
         )
         self.check_run(key, before)
 
+    @rule(pick=picks, key=keys, by=people, now=times)
+    def heartbeat(self, pick: int, key: RunKey, by: str | None, now: datetime) -> None:
+        """Renew a lease, if there is one."""
+        key = self.some_run(pick, key)
+        run = queries.find_run(*key)
+        if run is not None:
+            self.agree(
+                lambda: self.oracle.heartbeat(key=key, by=by, now=now),
+                lambda: commands.heartbeat(run, by=by, now=now),
+            )
+            self.check_run(key)
+
+    @rule(by=people, now=times)
+    def reap(self, by: str | None, now: datetime) -> None:
+        """List the runs whose lease has expired, and make them failed."""
+        self.step, self.sound = self.step + 1, False
+        self.listed(queries.expired_runs(now), self.oracle.expired(now), "lease_expires_at", newest_first=False)
+        reaped = commands.reap_expired_runs(by=by, now=now)
+        equal(by_key(map(plain, reaped)), by_key(self.oracle.reap(by, now)))
+        for run in reaped:
+            self.check_run((run.pipeline_id, run.run_id))
+        self.sound = True
+
     @rule(key=keys, fails=st.booleans())
     def recorded_run(self, key: RunKey, fails: bool) -> None:
         """Record a run around a block; its times are the clock's, and taken from the store."""
-        if key in self.oracle.runs:
+        limit = self.oracle.pipelines.get(key[0], {}).get("max_concurrent_runs", 9)
+        if key in self.oracle.runs or len(self.oracle.holders(key[0])) >= limit:
             return
         self.step, self.sound = self.step + 1, False
         try:
@@ -561,8 +587,9 @@ class PipemodelsMachine(RuleBasedStateMachine):
         assert trace.endswith("LookupError: no rows\n") is fails
         failure = {"error_message": "LookupError: no rows", "error_stack_trace": trace} if fails else {}
         expected = self.oracle.begin(
-            "running", pipeline_id=key[0], run_id=key[1], python_version="3.11.0", by=None, now=start
-        )
+            "running", pipeline_id=key[0], run_id=key[1], python_version="3.11.0", by=None, now=start,
+            owner=stored["owner"],
+        )  # fmt: skip
         self.oracle.report(key=key, by=None, now=start, changes={"total_records_processed": 1})
         status = "failed" if fails else "success"
         expected = self.oracle.end(status, key=key, end_time=end, by=None, now=stored["updated_at"], **failure)
@@ -706,10 +733,13 @@ def paged(results: Results[Any], limit: int) -> list[Any]:
         assert len(page) == limit
 
 
+_KEYS = (("pipeline_id",), ("table_id",), ("pipeline_id", "run_id"), ("pipeline_id",))
+
+
 def empty(config: DynamoDBConfig) -> None:
     """Delete all items of the tables, with a plain client."""
     client = connection_of(config).client
-    for model, names in zip(MODELS, (("pipeline_id",), ("table_id",), ("pipeline_id", "run_id")), strict=True):
+    for model, names in zip(MODELS, _KEYS, strict=True):
         table = config.table_name(model.Meta.base_name)  # type: ignore[attr-defined]
         items = client._make_api_call("Scan", {"TableName": table, "ConsistentRead": True})["Items"]
         deletes = [{"DeleteRequest": {"Key": {name: item[name] for name in names}}} for item in items]

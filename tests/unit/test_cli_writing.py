@@ -65,7 +65,7 @@ def test_the_status_of_missing_tables_says_how_to_create_them(cli: CommandLine) 
     """Asking for the status is no failure, and the hint goes to standard error."""
     answer = cli("tables", "status", "--prefix", "absent.")
     assert answer.code == 0
-    assert "absent.table_config       MISSING" in answer.out
+    assert "absent.table_config        MISSING" in answer.out
     assert answer.err == "Create what is missing: pipemodels tables create\n"
 
 
@@ -119,7 +119,9 @@ def test_dropping_asks_for_the_prefix(
 
 def test_dropped_tables_are_named(cli: CommandLine, prefix: str) -> None:
     """`--json` lists what was dropped; dropping nothing is no failure."""
-    names = [f"{prefix}{name}" for name in ("pipeline_config", "table_config", "pipeline_run_logs")]
+    names = [
+        f"{prefix}{name}" for name in ("pipeline_config", "table_config", "pipeline_run_logs", "pipeline_run_slots")
+    ]
     assert cli("tables", "drop", "--yes", "--prefix", prefix, "--json").json == {"dropped": names}
     assert cli("tables", "drop", "--yes", "--prefix", prefix, "--json").json == {"dropped": []}
     assert "There were no tables" in cli("tables", "drop", "--prefix", prefix).out

@@ -106,7 +106,8 @@ def test_create(kind: Kind, unique: Unique, raw: Raw, requests: list[str]) -> No
     assert requests == ["PutItem"]
     version = {"version": "1.0.0"} if kind.name == "pipeline" else {}
     assert values(item) == kind.fields | CREATED | version | {kind.key: item_id}
-    assert kind.model.from_raw_data(raw(kind.model, item_id)) == item == kind.model.get(item_id)
+    assert values(kind.model.from_raw_data(raw(kind.model, item_id))) == values(item)
+    assert kind.model.get(item_id) == item
 
 
 def test_create_a_taken_id(kind: Kind, unique: Unique, raw: Raw) -> None:
@@ -213,7 +214,8 @@ def test_update(kind: Kind, unique: Unique, raw: Raw, requests: list[str]) -> No
     expected = {name: value for name, value in values(created).items() if name != "description"}
     assert values(updated) == expected | kind.change | {"updated_at": LATER, "updated_by": "bob", "revision": 2}
     assert kind.shards(updated) == kind.shards(created)
-    assert kind.model.from_raw_data(raw(kind.model, item_id)) == updated
+    assert values(kind.model.from_raw_data(raw(kind.model, item_id))) == values(updated)
+    assert kind.model.get(item_id) == updated
 
 
 def test_update_at_a_revision(kind: Kind, unique: Unique, raw: Raw) -> None:

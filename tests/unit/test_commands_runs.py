@@ -23,6 +23,7 @@ from pipemodels import (
     ValidationError,
     commands,
 )
+from pipemodels.commands import _writing
 from pipemodels.commands._starting import default_owner
 from pipemodels.models.base import shard_of
 
@@ -41,6 +42,11 @@ def key(unique: Callable[[str], str]) -> Key:
 def values(run: Any) -> dict[str, Any]:
     """Return all that a run holds, but for the random name of its last write."""
     return {name: value for name, value in run.attribute_values.items() if value is not None and name != "write_id"}
+
+
+def without_lease(run: Any) -> dict[str, Any]:
+    """Return all that a run holds, but for the end of a lease, which ends with it."""
+    return {name: value for name, value in values(run).items() if name != "lease_expires_at"}
 
 
 def in_status(key: Key, status: str) -> PipelineRunLog:
@@ -81,12 +87,18 @@ def started(key: Key, **more: Any) -> dict[str, Any]:
     } | more  # fmt: skip
 
 
+def not_leased(key: Key, **more: Any) -> dict[str, Any]:
+    """Return the values of a run that has begun and that nobody owns."""
+    return {name: value for name, value in started(key, **more).items() if name not in LEASED}
+
+
 def test_start_a_run(key: Key, raw: Raw, requests: list[str]) -> None:
-    """One request stores the whole run and returns it."""
+    """One request asks for the limit of the pipeline, one stores the whole run and returns it."""
     run = commands.start_run(**key, by="ann", now=AT, tags={"a": "b"})
-    assert requests == ["UpdateItem"]
+    assert requests == ["BatchGetItem", "UpdateItem"]
     assert values(run) == started(key, created_by="ann", updated_by="ann", tags={"a": "b"})
-    assert PipelineRunLog.from_raw_data(stored(raw, key) or {}) == run
+    assert values(PipelineRunLog.from_raw_data(stored(raw, key) or {})) == values(run)
+    assert PipelineRunLog.get(*key.values()) == run
 
 
 def test_a_run_without_an_id_gets_one(key: Key) -> None:
@@ -101,7 +113,7 @@ def test_queue_then_start(key: Key, requests: list[str]) -> None:
     queued = commands.queue_run(**key, trigger_type="schedule", environment="prod", by="ann", now=AT, attempt=3,
                                 config_snapshot={"a": 1})  # fmt: skip
     assert requests == ["UpdateItem"]
-    expected = started(
+    expected = not_leased(
         key,
         trigger_type="schedule",
         environment="prod",
@@ -113,7 +125,10 @@ def test_queue_then_start(key: Key, requests: list[str]) -> None:
     pending = {"status": RunStatus.PENDING, "status_shard": shard_of("pending", key["run_id"])}
     assert values(queued) == expected | pending
     run = commands.start_run(**key, by="bob", now=LATER, python_version="3.11")
-    assert values(run) == expected | {
+    assert values(run) == expected | LEASED | {
+        "status": RunStatus.RUNNING,
+        "status_shard": shard_of("running", key["run_id"]),
+        "lease_expires_at": LATER + timedelta(seconds=300),
         "start_time": LATER,
         "start_epoch": Decimal(1795327290),
         "updated_at": LATER,
@@ -212,7 +227,7 @@ def test_every_ending_of_every_status(status: str, goal: str, key: Key, raw: Raw
         ended = ENDINGS[goal](key)
         assert requests == ["UpdateItem"]
         error = {"error_message": "boom"} if goal == "failed" else {}
-        assert values(ended) == values(run) | error | {
+        assert values(ended) == without_lease(run) | error | {
             "status": RunStatus(goal), "status_shard": shard_of(goal, key["run_id"]), "end_time": LATER,
             "duration_seconds": Decimal(90), "updated_at": LATER, "revision": run.revision + 1,
         }  # fmt: skip
@@ -270,7 +285,7 @@ def test_an_ending_with_a_report(key: Key, requests: list[str]) -> None:
     }
     ended = commands.finish_run(**key, end_time=AT + timedelta(microseconds=1), by="bob", now=LATER, **report)
     assert requests == ["UpdateItem"]
-    assert values(ended) == values(run) | report | {
+    assert values(ended) == without_lease(run) | report | {
         "status": RunStatus.SUCCESS,
         "status_shard": shard_of("success", key["run_id"]),
         "revision": 2,
@@ -568,14 +583,14 @@ def test_a_stage_cannot_end_before_it_started(key: Key, raw: Raw) -> None:
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, work: Callable[[int], object]) -> None:
     """Do something right after each read of a run, as another process might."""
-    original, calls = PipelineRunLog.get, iter(range(100))
+    original, calls = _writing.read, iter(range(100))
 
-    def get(*args: Any, **settings: Any) -> Any:
-        found = original(*args, **settings)
+    def read(target: Any) -> Any:
+        found = original(target)
         work(next(calls))
         return found
 
-    monkeypatch.setattr(PipelineRunLog, "get", get)
+    monkeypatch.setattr(_writing, "read", read)
 
 
 def test_stages_of_two_processes_do_not_lose_each_other(key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -606,7 +621,7 @@ def test_a_run_that_ends_or_goes_between_read_and_write(key: Key, monkeypatch: p
 
 def test_a_stage_gives_up_when_others_never_stop(key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ten tries it is a conflict that says so, with the run."""
-    from pipemodels.commands import _writing, stages
+    from pipemodels.commands import stages
 
     run = commands.start_run(**key, now=AT)
 
@@ -632,9 +647,9 @@ def test_retry(status: str, key: Key, requests: list[str]) -> None:
     old = ENDINGS[status](key)
     requests.clear()
     retry = commands.retry_run(**key, by="bob", now=LATER)
-    assert requests == ["GetItem", "UpdateItem"]
+    assert requests == ["BatchGetItem", "UpdateItem"]
     new = key | {"run_id": key["run_id"] + "__attempt_2"}
-    assert values(retry) == started(new, **inherited) | {
+    assert values(retry) == not_leased(new, **inherited) | {
         "status": RunStatus.PENDING, "status_shard": shard_of("pending", new["run_id"]), "trigger_type": "retry",
         "retry_of": key["run_id"], "attempt": 2, "start_time": LATER, "start_epoch": Decimal(1795327290),
         "created_at": LATER, "updated_at": LATER, "created_by": "bob", "updated_by": "bob",
@@ -699,7 +714,7 @@ def test_what_cannot_be_retried(status: str, key: Key, requests: list[str]) -> N
     with pytest.raises(IllegalTransitionError, match=f"is {status}: only what failed can be retried") as caught:
         commands.retry_run(**key)
     assert caught.value.current == run
-    assert requests == ["GetItem"]
+    assert requests == ["BatchGetItem"]
 
 
 def test_retry_a_missing_run(key: Key) -> None:

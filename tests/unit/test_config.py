@@ -21,6 +21,7 @@ EVERY_VARIABLE = {
     "PIPEMODELS_ENVIRONMENT": "dev",
     "PIPEMODELS_TIMEZONE": "Europe/Berlin",
     "PIPEMODELS_INDEX_SHARDS": "8",
+    "PIPEMODELS_CLOCK_SKEW_SECONDS": "2.5",
 }
 DEFAULTS = {
     "aws_access_key_id": None,
@@ -36,6 +37,8 @@ DEFAULTS = {
     "connect_timeout_seconds": 5.0,
     "read_timeout_seconds": 10.0,
     "max_attempts": 4,
+    "time_limit_seconds": 30.0,
+    "clock_skew_seconds": 5.0,
     "index_shards": 4,
 }
 SECRETS = ("AKIA-key-id", "very-secret-key", "very-secret-token")
@@ -66,6 +69,7 @@ def test_from_env_reads_every_variable() -> None:
         "environment": "dev",
         "user_timezone": "Europe/Berlin",
         "index_shards": 8,
+        "clock_skew_seconds": 2.5,
     }
 
 

@@ -293,7 +293,7 @@ def free_port() -> int:
 def test_an_unreachable_endpoint_is_named() -> None:
     """Where nobody listens the error says so, with the endpoint."""
     endpoint = f"http://127.0.0.1:{free_port()}"
-    config = named("away.", endpoint_url=endpoint, max_attempts=1, connect_timeout_seconds=1)
+    config = named("away.", endpoint_url=endpoint, max_attempts=1, time_limit_seconds=0, connect_timeout_seconds=1)
     with using(config), pytest.raises(StorageError, match=f"no answer from DynamoDB: .*{endpoint}"):
         queries.get_pipeline("p")
 
@@ -302,7 +302,9 @@ def test_an_endpoint_that_does_not_reply_is_given_up_in_time() -> None:
     """A server that accepts and stays silent costs the read timeout, not forever."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
-        config = named("mute.", endpoint_url=endpoint, max_attempts=1, read_timeout_seconds=0.05)
+        config = named(
+            "mute.", endpoint_url=endpoint, max_attempts=1, time_limit_seconds=0, read_timeout_seconds=0.05
+        )
         with using(config), pytest.raises(StorageError, match=f"no answer from DynamoDB: .*{endpoint}"):
             queries.get_pipeline("p")
 
@@ -333,7 +335,7 @@ class Answer:
 )
 def test_what_the_service_answers_is_translated(code: str, status: int, kind: type[Exception]) -> None:
     """Commands, queries and transactions translate the service's own answers."""
-    config = named(f"{code}.", max_attempts=1)
+    config = named(f"{code}.", max_attempts=1, time_limit_seconds=0)
     Answer(config, status, code)
     with using(config):
         for work in (
@@ -351,7 +353,7 @@ def test_what_the_service_answers_is_translated(code: str, status: int, kind: ty
 def test_max_attempts_counts_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three attempts are three requests, then the error."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    config = named("attempts.", max_attempts=3)
+    config = named("attempts.", max_attempts=3, time_limit_seconds=0)
     answer = Answer(config, 500, "InternalServerError")
     with using(config), pytest.raises(StorageError):
         queries.find_pipeline("p")

@@ -85,6 +85,8 @@ pipelines:
     cpu_cores: 8
     memory_gb: 4.50
     tags: {{team: data}}
+    max_concurrent_runs: 2
+    max_attempts: 3
 tables:
   - table_id: {id}
     pipeline_id: {id}

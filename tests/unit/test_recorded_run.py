@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipemodels import AlreadyExistsError, IllegalTransitionError, PipelineRunLog, RunStatus, StorageError, commands
-from pipemodels.commands import runs
+from pipemodels import AlreadyExistsError, LeaseLostError, PipelineRunLog, RunStatus, StorageError, commands
+from pipemodels.commands import recording
 from pipemodels.commands.recording import error_text
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -157,10 +157,10 @@ def test_an_end_that_cannot_be_recorded_is_a_note(
 ) -> None:
     """The block's own error comes out, with a note of what could not be recorded, whatever went wrong there."""
 
-    def down(**_: Any) -> None:
+    def down(*_: Any, **__: Any) -> None:
         raise unrecorded
 
-    monkeypatch.setattr(runs, "fail_run", down)
+    monkeypatch.setattr(recording, "end_run", down)
     with pytest.raises(KeyError) as caught, commands.recorded_run(pipeline_id=pipeline_id):
         raise KeyError("own")
     assert caught.value.__notes__ == [f"pipemodels could not record this end of the run: {unrecorded}"]
@@ -169,7 +169,7 @@ def test_an_end_that_cannot_be_recorded_is_a_note(
 
 def test_a_success_that_cannot_be_recorded_is_an_error(pipeline_id: str) -> None:
     """Nobody must believe that a run is recorded which is not."""
-    with pytest.raises(IllegalTransitionError), commands.recorded_run(pipeline_id=pipeline_id, run_id="r"):
+    with pytest.raises(LeaseLostError), commands.recorded_run(pipeline_id=pipeline_id, run_id="r"):
         commands.cancel_run(pipeline_id=pipeline_id, run_id="r")
 
 

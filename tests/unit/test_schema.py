@@ -30,7 +30,7 @@ from pipemodels.models import MODELS
 from pipemodels.schema import TableStatus
 
 Unique = Callable[[str], str]
-NAMES = ["pipeline_config", "table_config", "pipeline_run_logs"]
+NAMES = ["pipeline_config", "table_config", "pipeline_run_logs", "pipeline_run_slots"]
 
 
 @pytest.fixture(autouse=True)
@@ -74,16 +74,16 @@ def test_creating_again_changes_nothing(prefix: str) -> None:
     ).save()
     sent: list[str] = []
     client().meta.events.register("before-call.dynamodb", lambda model, **_: sent.append(model.name))
-    assert [one.state for one in create_tables()] == ["ACTIVE"] * 3
+    assert [one.state for one in create_tables()] == ["ACTIVE"] * 4
     assert set(sent) == {"DescribeTable", "DescribeTimeToLive"}
     assert TableConfig.get("t").table_name == "t"
-    assert [one.items for one in table_status()] == [0, 1, 0]
+    assert [one.items for one in table_status()] == [0, 1, 0, 0]
 
 
 def test_some_of_the_tables(prefix: str) -> None:
     """Only the models that are named."""
     assert create_tables([TableConfig]) == [TableStatus(prefix + "table_config", "ACTIVE", 0)]
-    assert [one.state for one in table_status()] == ["MISSING", "ACTIVE", "MISSING"]
+    assert [one.state for one in table_status()] == ["MISSING", "ACTIVE", "MISSING", "MISSING"]
     assert drop_tables([TableConfig, PipelineConfig]) == [prefix + "table_config"]
 
 
@@ -91,9 +91,9 @@ def test_tables_are_paid_by_request_and_runs_expire(prefix: str) -> None:
     """Billing is on demand; TTL is on for runs, by `expires_at`, and for nothing else."""
     create_tables()
     billing = [model.describe_table()["BillingModeSummary"]["BillingMode"] for model in MODELS]
-    assert billing == ["PAY_PER_REQUEST"] * 3
+    assert billing == ["PAY_PER_REQUEST"] * 4
     ttl = [call("DescribeTimeToLive", TableName=prefix + name)["TimeToLiveDescription"] for name in NAMES]
-    assert [one["TimeToLiveStatus"] for one in ttl] == ["DISABLED", "DISABLED", "ENABLED"]
+    assert [one["TimeToLiveStatus"] for one in ttl] == ["DISABLED", "DISABLED", "ENABLED", "DISABLED"]
     assert ttl[2]["AttributeName"] == "expires_at"
 
 
@@ -116,7 +116,7 @@ def test_many_create_at_once(prefix: str) -> None:
             return [one.state for one in create_tables()]
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(create, range(8))) == [["ACTIVE"] * 3] * 8
+        assert list(pool.map(create, range(8))) == [["ACTIVE"] * 4] * 8
 
 
 def test_a_table_that_appears_meanwhile(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,19 +221,23 @@ def test_a_table_that_differs(changes: dict[str, Any], difference: str, prefix: 
     (problem,) = caught.value.problems
     assert (problem.field, problem.value) == ("table", name)
     assert problem.reason == f"exists and differs: {difference}; use another prefix"
-    assert [one.state for one in table_status()] == ["DIFFERENT", "MISSING", "MISSING"], "nothing was created"
+    assert [one.state for one in table_status()] == ["DIFFERENT", "MISSING", "MISSING", "MISSING"], (
+        "nothing was created"
+    )
     assert table_status()[0] == TableStatus(name, "DIFFERENT", 0, (difference,))
     create_tables([TableConfig])
     with pytest.raises(ValidationError) as caught:
         drop_tables()
     assert caught.value.problems[0].reason == f"is not ours: {difference}"
-    assert [one.state for one in table_status()] == ["DIFFERENT", "ACTIVE", "MISSING"], "nothing was dropped"
+    assert [one.state for one in table_status()] == ["DIFFERENT", "ACTIVE", "MISSING", "MISSING"], (
+        "nothing was dropped"
+    )
 
 
 def test_more_than_is_wanted_is_no_difference(prefix: str) -> None:
     """Further indexes and wider projections are the owner's affair."""
     call("CreateTable", **table(prefix + "pipeline_config"))
-    assert [one.state for one in create_tables()] == ["ACTIVE"] * 3
+    assert [one.state for one in create_tables()] == ["ACTIVE"] * 4
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipemodels import PipelineConfig, PipelineRunLog, TableConfig
-from pipemodels.models import MODELS
+from pipemodels import PipelineConfig, PipelineRunLog, TableConfig, commands
+from pipemodels.models import MODELS, RunSlots
 from pipemodels.models.base import shard_of, shards_of, stored_fields
 from pipemodels.models.run import epoch_seconds, seconds_between
 
@@ -22,6 +22,7 @@ PIPELINE = {
     "destination_config": {"retries": [1, None]}, "schedule_expression": "0 6 * * *", "is_active": True,
     "environment": "prod", "version": "2.1.0", "spark_config": {"x": Decimal("0.5")}, "cpu_cores": 8,
     "memory_gb": Decimal("16.5"), "tags": {"team": "data"}, "created_by": "ann", "updated_by": "bob",
+    "max_concurrent_runs": 2, "max_attempts": 3,
 }  # fmt: skip
 PIPELINE_STORED = {
     "pipeline_id": {"S": "golden"},
@@ -40,6 +41,8 @@ PIPELINE_STORED = {
     "cpu_cores": {"N": "8"},
     "memory_gb": {"N": "16.5"},
     "tags": {"M": {"team": {"S": "data"}}},
+    "max_concurrent_runs": {"N": "2"},
+    "max_attempts": {"N": "3"},
     "active_shard": {"S": "active#3"},
     "environment_shard": {"S": "prod#3"},
     "revision": {"N": "1"},
@@ -136,8 +139,33 @@ def test_the_whole_stored_item(
 
 
 def absent(model: Any) -> set[str]:
-    """Return what a table and a run without a writer's name do not store."""
-    return set() if model is PipelineConfig else {"created_by", "updated_by"}
+    """Return what no command has written: a writer's name, a lease, the name of the write."""
+    lease = {"owner", "lease_token", "lease_seconds", "lease_expires_at", "heartbeat_at", "holds_slot"}
+    more = {PipelineConfig: set(), PipelineRunLog: {"created_by", "updated_by"} | lease}
+    return {"write_id"} | more.get(model, {"created_by", "updated_by"})
+
+
+def test_a_running_run_and_its_slot(raw: Raw) -> None:
+    """What a lease and a slot add: owner, token and times on the run; who holds which token on the slots."""
+    commands.create_pipeline(
+        pipeline_id="limited", pipeline_name="n", source_type="s", destination_type="d", max_concurrent_runs=2
+    )
+    for run_id in ("r[0].1", "second"):
+        run = commands.start_run(pipeline_id="limited", run_id=run_id, owner="host:1", lease_seconds=60, now=AT)
+    commands.heartbeat(run, now=AT + timedelta(seconds=20))
+    assert raw(PipelineRunLog, "limited", "second") == {
+        "pipeline_id": {"S": "limited"}, "run_id": {"S": "second"}, "status": {"S": "running"},
+        "trigger_type": {"S": "manual"}, "start_time": {"S": TEXT}, "attempt": {"N": "1"}, "owner": {"S": "host:1"},
+        "lease_token": {"N": "2"}, "lease_seconds": {"N": "60"}, "holds_slot": {"BOOL": True},
+        "heartbeat_at": {"S": "2026-11-22T06:04:29.937580Z"},
+        "lease_expires_at": {"S": "2026-11-22T06:05:29.937580Z"}, "status_shard": {"S": "running#1"},
+        "start_epoch": {"N": "1795327449.93758"}, "revision": {"N": "2"}, "created_at": {"S": TEXT},
+        "updated_at": {"S": "2026-11-22T06:04:29.937580Z"},
+    }  # fmt: skip
+    slots = {"pipeline_id": {"S": "limited"}, "last_token": {"N": "2"}}
+    assert raw(RunSlots, "limited") == slots | {"holders": {"M": {"r[0].1": {"N": "1"}, "second": {"N": "2"}}}}
+    commands.finish_run(pipeline_id="limited", run_id="second", lease_token=2, now=AT + timedelta(seconds=30))
+    assert raw(RunSlots, "limited") == slots | {"holders": {"M": {"r[0].1": {"N": "1"}}}}
 
 
 @pytest.mark.parametrize(
@@ -188,16 +216,18 @@ TABLES = {
                                     "TableTypeIndex": ["table_type_shard", "pipeline_id"]}),
     "pipeline_run_logs": (["pipeline_id", "run_id"], {"PipelineRunsIndex": ["pipeline_id", "start_time"],
                                                       "StatusRunsIndex": ["status_shard", "start_time"],
+                                                      "LeaseExpiryIndex": ["status_shard", "lease_expires_at"],
                                                       "RunIdIndex": ["run_id"]}),
+    "pipeline_run_slots": (["pipeline_id"], {}),
 }  # fmt: skip
 
 
 def test_tables_and_indexes_have_the_names_that_users_know() -> None:
-    """Names and keys of the three tables and seven indexes, in the order hash, range; all project a summary."""
+    """Names and keys of the four tables and eight indexes, in the order hash, range; all project a summary."""
     found = {}
     for model in MODELS:
         description = model.describe_table()
-        indexes = {one["IndexName"]: one for one in description["GlobalSecondaryIndexes"]}
+        indexes = {one["IndexName"]: one for one in description.get("GlobalSecondaryIndexes", [])}
         found[model.Meta.base_name] = (
             [key["AttributeName"] for key in description["KeySchema"]],
             {name: [key["AttributeName"] for key in one["KeySchema"]] for name, one in indexes.items()},
@@ -219,8 +249,11 @@ def test_each_index_projects_what_a_listing_shows() -> None:
     table = ["created_at", "data_format", "environment", "is_active", "last_updated_data", "location", "record_count",
              "revision", "size_bytes", "table_name", "updated_at"]  # fmt: skip
     run = ["attempt", "created_at", "current_stage", "data_quality_passed", "duration_seconds", "end_time",
-           "environment", "error_message", "pipeline_version", "retry_of", "revision", "status",
+           "environment", "error_message", "heartbeat_at", "lease_expires_at", "owner", "pipeline_version",
+           "retry_of", "revision", "status",
            "total_records_failed", "total_records_processed", "trigger_type", "updated_at"]  # fmt: skip
+    lease = ["attempt", "heartbeat_at", "lease_seconds", "lease_token", "owner", "revision", "start_time", "status",
+             "trigger_type"]  # fmt: skip
     assert projected == {
         "ActivePipelinesIndex": pipeline,
         "EnvironmentIndex": sorted([*pipeline, "updated_at"])[1:],
@@ -228,6 +261,7 @@ def test_each_index_projects_what_a_listing_shows() -> None:
         "TableTypeIndex": sorted([*table, "table_type"]),
         "PipelineRunsIndex": run,
         "StatusRunsIndex": run,
+        "LeaseExpiryIndex": lease,
         "RunIdIndex": [],
     }
 
