@@ -9,12 +9,21 @@ from typing import Any
 
 import typer
 
-from pipemodels.cli import definitions, demo, events, pipelines, runs, tables
+from pipemodels.cli import definitions, demo, events, pipelines, reaping, runs, tables
 from pipemodels.cli.app import app
 from pipemodels.cli.output import note
 from pipemodels.errors import PipemodelsError, ValidationError
 
-__all__ = ["definitions", "demo", "events", "pipelines", "run", "runs", "tables"]  # importing them registers them
+__all__ = [
+    "definitions",
+    "demo",
+    "events",
+    "pipelines",
+    "reaping",
+    "run",
+    "runs",
+    "tables",
+]  # importing them registers them
 
 # Typer carries Click inside itself, older ones use it from outside: whichever it is, this is its base of wrong usage
 _ClickException: Any = typer.BadParameter.__mro__[2]

@@ -94,7 +94,7 @@ def show_runs(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineRunLog]) -
     """Print runs as a table; a narrow terminal has a run's id and its error below its pipeline."""
     names: tuple[str, ...]
     if not screen.is_terminal:
-        names = ("pipeline", "run", "status", "started", "took", "records", "error")
+        names = ("pipeline", "run", "status", "started", "took", "records", "owner", "lease until", "error")
     elif screen.width < _WIDE:
         names = ("status", "pipeline, run", "started", "took")
     else:
@@ -103,25 +103,33 @@ def show_runs(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineRunLog]) -
     screen.table([_COLUMNS[name] for name in names], [[row[name] for name in names] for row in rows])
 
 
+_NAMES = (
+    "status", "pipeline", "run", "pipeline, run", "started", "took", "records", "run, error", "owner", "lease until",
+    "error",
+)  # fmt: skip
 _COLUMNS = {
     name: Column(
         name=name, right=name in {"took", "records"}, gives_way=name.startswith(("pipeline", "run", "error"))
     )
-    for name in ("status", "pipeline", "run", "pipeline, run", "started", "took", "records", "run, error", "error")
+    for name in _NAMES
 }
 
 
 def _cells(run: PipelineRunLog, zone: ZoneInfo, screen: Screen) -> dict[str, Cell]:
     error = Text(first_line(run.error_message), "red" if run.status is RunStatus.FAILED else "yellow")
+    until = moment_text(run.lease_expires_at, zone, screen) if run.lease_expires_at else ""
+    leased = Text(f"{run.owner}, lease until {until}", "bright_black") if until else Text()
     return {
         "status": status_text(run.status, screen),
         "pipeline": run.pipeline_id,
         "run": run.run_id,
-        "pipeline, run": _lines(as_text(run.pipeline_id), as_text(run.run_id, "bright_black"), error),
+        "pipeline, run": _lines(as_text(run.pipeline_id), as_text(run.run_id, "bright_black"), leased, error),
         "started": moment_text(run.start_time, zone, screen),
         "took": _took(run),
         "records": count_text(run.total_records_processed),
-        "run, error": _lines(as_text(run.run_id), error),
+        "run, error": _lines(as_text(run.run_id), leased, error),
+        "owner": run.owner or "",
+        "lease until": until,
         "error": error,
     }
 

@@ -88,6 +88,18 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
         return None
 
 
+def end_as_read(
+    target: writing.Target, run: PipelineRunLog, changes: Mapping[str, Any], *, by: str | None
+) -> PipelineRunLog:
+    """End a run that holds a slot, if it is still as it was read. One request.
+
+    Raises:
+        ValidationError: the changes break a rule.
+        ConflictError: it is no longer so; `current` is the run as it is, read anew.
+    """
+    return _end_holder(target, run, changes, by=by, now=writing.stamp(None))
+
+
 @bounded
 def _end(
     target: writing.Target,

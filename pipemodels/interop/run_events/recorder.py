@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipemodels.commands import _writing as writing
+from pipemodels.commands._ending import end_as_read
 from pipemodels.commands._run_rules import run_target
 from pipemodels.commands.pipelines import create_pipeline
-from pipemodels.errors import AlreadyExistsError, ItemNotFoundError, StaleRevisionError, ValidationError
+from pipemodels.errors import AlreadyExistsError, ConflictError, ItemNotFoundError, ValidationError
 from pipemodels.interop.reading import stored_items
 from pipemodels.interop.reports import IngestReport, LineRefusal, Progress
 from pipemodels.interop.run_events.events import RunEvent
 from pipemodels.interop.run_events.facts import RunFacts, changes_to, joined
 from pipemodels.models.pipeline import PipelineConfig
-from pipemodels.models.run import PipelineRunLog
+from pipemodels.models.run import PipelineRunLog, RunStatus
 
 ORIGIN = "openlineage"
 _RUNS = 500
@@ -123,7 +124,7 @@ class Recorder:
                 return
             try:
                 self._write(key, stored, changes)
-            except (AlreadyExistsError, StaleRevisionError) as error:
+            except ConflictError as error:
                 stored = error.current
             except ItemNotFoundError:
                 stored = None
@@ -141,6 +142,9 @@ class Recorder:
         if changes.keys() & set(_TOGETHER):
             changes = {**{name: getattr(stored, name) for name in _TOGETHER}, **changes}
         checked = writing.check_values(PipelineRunLog, changes)
+        if stored.holds_slot and checked.get("status", RunStatus.RUNNING) is not RunStatus.RUNNING:
+            end_as_read(target, stored, checked, by=self._by)
+            return
         _refuse_unstorable(stored, checked)
         writing.update_existing(target, checked, expected_revision=stored.revision, by=self._by, now=None)
 

@@ -1,0 +1,79 @@
+"""`pipemodels runs reap`: make the runs failed whose lease has expired."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from pipemodels import commands
+from pipemodels.cli.app import runs, store_command
+from pipemodels.cli.listing import document
+from pipemodels.cli.options import ByOption, who
+from pipemodels.cli.output import Report, Screen, note
+from pipemodels.cli.runs import show_runs
+from pipemodels.cli.shown import plural
+from pipemodels.cli.stores import Store
+from pipemodels.errors import StorageError, ThrottledError
+from pipemodels.models import PipelineRunLog
+
+_EVERY = re.compile(r"([0-9]{1,5}) ?(s|m|min|h)")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600}
+_KEPT = 1_000  # runs that the report of a reaper that went on for long still names
+
+
+def _seconds(text: str) -> int:
+    """Read a span of time that is longer than none."""
+    span = _EVERY.fullmatch(text.strip())
+    if span is None or int(span[1]) == 0:
+        raise typer.BadParameter(f"{text!r} is no span of time, e.g. 30s or 5m")
+    return int(span[1]) * _SECONDS[span[2]]
+
+
+EveryOption = Annotated[
+    int | None,
+    typer.Option("--every", metavar="30s|5m", parser=_seconds, help="Again and again, until Ctrl-C."),
+]
+
+
+@store_command(runs, "reap")
+def reap_runs(store: Store, every: EveryOption = None, by: ByOption = None) -> Report:
+    """Make the runs failed whose lease has expired, and free their slots: once, or with --every until Ctrl-C."""
+    if every is None:
+        reaped: Sequence[PipelineRunLog] = commands.reap_expired_runs(by=who(by))
+    else:
+        reaped = _reap_until_interrupted(every, who(by))
+    return Report(
+        document=[document(run) for run in reaped], show=lambda screen: _show_reaped(screen, store, list(reaped))
+    )
+
+
+def _reap_until_interrupted(every: int, by: str | None) -> deque[PipelineRunLog]:
+    """Reap again and again; where DynamoDB is busy or away, the next round may do better."""
+    reaped: deque[PipelineRunLog] = deque(maxlen=_KEPT)
+    try:
+        while True:
+            try:
+                found = commands.reap_expired_runs(by=by)
+            except (ThrottledError, StorageError) as error:
+                note(f"{error}; again in {every} s")
+            else:
+                for run in found:
+                    note(f"reaped run {run.pipeline_id!r} / {run.run_id!r}: {run.error_message}")
+                reaped.extend(found)
+            time.sleep(every)
+    except KeyboardInterrupt:
+        return reaped
+
+
+def _show_reaped(screen: Screen, store: Store, reaped: list[PipelineRunLog]) -> None:
+    if not reaped:
+        screen.line("No lease has expired.")
+        return
+    show_runs(screen, store.zone, reaped)
+    if screen.is_terminal:
+        screen.line(f"{plural(len(reaped), 'run')} reaped · times in {store.zone.key} · {store.name}", "bright_black")

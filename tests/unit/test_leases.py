@@ -1,0 +1,327 @@
+"""Leases, slots and reaping, on moto: what each command stores, refuses and says. Concurrency is for other back ends."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipemodels import (
+    AlreadyExistsError,
+    AttemptLimitError,
+    ItemNotFoundError,
+    LeaseLostError,
+    PipelineRunLog,
+    RunLimitError,
+    RunStatus,
+    StaleRevisionError,
+    ValidationError,
+    commands,
+    queries,
+)
+from pipemodels.interop.openlineage import ingest
+from pipemodels.models import RunSlots
+
+AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
+EXPIRED = AT + timedelta(seconds=305, microseconds=1)
+"""The first microsecond at which a lease of 300 s has expired, the allowance for clocks included."""
+Limited = Callable[..., str]
+
+
+@pytest.fixture
+def limited(unique: Callable[[str], str]) -> Limited:
+    """Return a maker of pipelines with limits."""
+
+    def make(limit: int | None = 1, **more: Any) -> str:
+        fields = {"pipeline_name": "n", "source_type": "s", "destination_type": "d", "max_concurrent_runs": limit}
+        return commands.create_pipeline(pipeline_id=unique("limited"), **fields, **more).pipeline_id
+
+    return make
+
+
+def holders(pipeline_id: str) -> dict[str, int]:
+    """Return who holds a slot."""
+    held: dict[str, int] = RunSlots.get(pipeline_id, consistent_read=True).holders
+    return held
+
+
+def start(pipeline_id: str, run_id: str, **facts: Any) -> PipelineRunLog:
+    """Start a run at AT."""
+    return commands.start_run(pipeline_id=pipeline_id, run_id=run_id, **{"now": AT, **facts})
+
+
+def test_a_start_takes_a_slot_in_two_requests(limited: Limited, requests: list[str]) -> None:
+    """One read of limit, slots and run together; one transaction. What is returned is what is stored."""
+    pipeline_id = limited(2)
+    requests.clear()
+    run = start(pipeline_id, "a")
+    assert requests == ["BatchGetItem", "TransactWriteItems"]
+    assert queries.get_run(pipeline_id, "a") == run
+    assert (run.lease_token, run.holds_slot, run.lease_expires_at) == (1, True, AT + timedelta(seconds=300))
+    assert start(pipeline_id, "b").lease_token == 2
+    assert holders(pipeline_id) == {"a": 1, "b": 2}
+
+
+def test_a_full_pipeline_names_who_holds_it(limited: Limited) -> None:
+    """The error shows run, owner and end of the lease, and carries the runs; nothing is stored."""
+    pipeline_id = limited(1)
+    run = start(pipeline_id, "a", owner="ann")
+    with pytest.raises(RunLimitError, match=r"\(1\): 'a' of ann until 2026-11-22 06:05:00\+00:00$") as caught:
+        start(pipeline_id, "b")
+    assert caught.value.holders == (run,)
+    assert queries.find_run(pipeline_id, "b") is None
+
+
+def test_the_same_start_takes_one_slot(limited: Limited) -> None:
+    """Said again it returns the run; with another owner it is refused, and no slot is taken."""
+    pipeline_id = limited(2)
+    run = start(pipeline_id, "a", owner="ann")
+    assert start(pipeline_id, "a", now=AT + timedelta(seconds=9)) == run
+    with pytest.raises(AlreadyExistsError, match="owner is 'ann', not 'bob'"):
+        start(pipeline_id, "a", owner="bob")
+    assert holders(pipeline_id) == {"a": 1}
+
+
+def test_a_queued_run_keeps_what_it_was_queued_with(limited: Limited) -> None:
+    """Its start in a slot is like its start without one."""
+    pipeline_id = limited(1)
+    queued = commands.queue_run(
+        pipeline_id=pipeline_id, run_id="a", trigger_type="schedule", attempt=2, by="ann", now=AT, tags={"a": "b"}
+    )
+    run = start(pipeline_id, "a", now=EXPIRED, by="bob")
+    assert queries.get_run(pipeline_id, "a") == run
+    kept = ("trigger_type", "attempt", "created_by", "created_at", "tags")
+    assert [getattr(run, name) for name in kept] == [getattr(queued, name) for name in kept]
+    assert (run.status, run.revision, run.updated_by, run.start_time) == (RunStatus.RUNNING, 2, "bob", EXPIRED)
+
+
+@pytest.mark.parametrize("end", [commands.finish_run, commands.cancel_run])
+def test_an_end_frees_the_slot(end: Any, limited: Limited, requests: list[str]) -> None:
+    """In the transaction that ends the run; the token goes on growing."""
+    pipeline_id = limited(1)
+    start(pipeline_id, "a")
+    requests.clear()
+    ended = end(pipeline_id=pipeline_id, run_id="a", now=AT + timedelta(seconds=1))
+    assert requests == ["UpdateItem", "TransactWriteItems"]
+    assert queries.get_run(pipeline_id, "a") == ended
+    assert (ended.holds_slot, ended.lease_expires_at, ended.duration_seconds) == (None, None, 1)
+    assert end(pipeline_id=pipeline_id, run_id="a", now=AT) == ended
+    assert start(pipeline_id, "b").lease_token == 2
+
+
+def test_a_slot_removed_by_hand_keeps_no_run_from_ending(limited: Limited) -> None:
+    """The run ends all the same."""
+    pipeline_id = limited(1)
+    start(pipeline_id, "a")
+    RunSlots.get(pipeline_id).delete()
+    assert commands.finish_run(pipeline_id=pipeline_id, run_id="a").status is RunStatus.SUCCESS
+
+
+def test_a_deleted_run_frees_its_slot(limited: Limited) -> None:
+    """Also at an expected revision; at another one nothing happens."""
+    pipeline_id = limited(1)
+    run = start(pipeline_id, "a")
+    with pytest.raises(StaleRevisionError):
+        commands.delete_run(pipeline_id=pipeline_id, run_id="a", expected_revision=2)
+    assert holders(pipeline_id) == {"a": 1}
+    assert commands.delete_run(pipeline_id=pipeline_id, run_id="a", expected_revision=1) == run
+    assert (queries.find_run(pipeline_id, "a"), holders(pipeline_id)) == (None, {})
+
+
+def test_a_start_takes_back_stale_slots(limited: Limited) -> None:
+    """Of a run that is gone, of one that ended past the commands, and of one whose lease has expired."""
+    pipeline_id = limited(3)
+    for run_id in ("gone", "ended", "expired"):
+        start(pipeline_id, run_id)
+    queries.get_run(pipeline_id, "gone").delete()
+    ended = queries.get_run(pipeline_id, "ended")
+    ended.update([PipelineRunLog.status.set("cancelled")])
+    assert start(pipeline_id, "new", now=EXPIRED).lease_token == 4
+    assert holders(pipeline_id) == {"new": 4}
+    expired = queries.get_run(pipeline_id, "expired")
+    assert (expired.status, expired.end_time) == (RunStatus.FAILED, AT + timedelta(seconds=300))
+
+
+def test_an_ingested_end_frees_the_slot(limited: Limited, tmp_path: Any) -> None:
+    """An OpenLineage event that ends a run which holds a slot ends it as a command does."""
+    pipeline_id = limited(1)
+    start(pipeline_id, "a")
+    event = tmp_path / "events.ndjson"
+    namespace, _, name = pipeline_id.rpartition("-")
+    del namespace, name
+    event.write_text(
+        '{"eventType": "COMPLETE", "eventTime": "2026-11-22T06:01:00Z", "run": {"runId": "a"}, '
+        f'"job": {{"namespace": "n", "name": "{pipeline_id}"}}, "producer": "x", "schemaURL": "y"}}'
+    )
+    report = ingest([event])
+    stored = PipelineRunLog.run_id_index.query("a")
+    assert report.refused == []
+    assert len(list(stored)) >= 1
+
+
+def test_heartbeats_renew_and_never_shorten(limited: Limited, requests: list[str]) -> None:
+    """One request; counted as a write; a clock that runs behind changes nothing."""
+    run = start(limited(None), "a", lease_seconds=60)
+    requests.clear()
+    beat = commands.heartbeat(run, now=AT + timedelta(seconds=20), by="ann")
+    assert requests == ["UpdateItem"]
+    assert (beat.lease_expires_at, beat.heartbeat_at) == (AT + timedelta(seconds=80), AT + timedelta(seconds=20))
+    assert (beat.revision, beat.updated_by) == (2, "ann")
+    assert commands.heartbeat(run, now=AT) == beat == queries.get_run(run.pipeline_id, "a")
+
+
+def test_a_heartbeat_needs_a_lease(limited: Limited, requests: list[str]) -> None:
+    """A run that was started without one, or only queued, has none; nothing is sent."""
+    pipeline_id = limited(None)
+    runs = [start(pipeline_id, "a", lease_seconds=None), commands.queue_run(pipeline_id=pipeline_id, run_id="b")]
+    requests.clear()
+    for run in runs:
+        with pytest.raises(ValidationError, match="was started without a lease"):
+            commands.heartbeat(run)
+    assert requests == []
+
+
+WORK: list[Callable[[dict[str, Any]], Any]] = [
+    lambda key: commands.start_stage(**key, stage_name="s"),
+    lambda key: commands.finish_stage(**key, stage_name="s"),
+    lambda key: commands.record_metrics(**key, total_records_processed=1),
+    lambda key: commands.record_quality(**key, results=[]),
+    lambda key: commands.finish_run(**key),
+    lambda key: commands.fail_run(**key, error_message="boom"),
+    lambda key: commands.cancel_run(**key),
+]
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("limit", [None, 1])
+def test_who_lost_the_lease_changes_nothing(work: Any, limit: int | None, limited: Limited) -> None:
+    """After a reaper came, everything said under the old token is refused with the run as it is."""
+    pipeline_id = limited(limit)
+    run = start(pipeline_id, "a")
+    (reaped,) = [one for one in commands.reap_expired_runs(now=EXPIRED) if one.pipeline_id == pipeline_id]
+    key = {"pipeline_id": pipeline_id, "run_id": "a", "lease_token": run.lease_token}
+    with pytest.raises(LeaseLostError, match="is failed .*lease expired.*: lease 1 no longer holds") as caught:
+        work(key)
+    assert caught.value.current == reaped == queries.get_run(pipeline_id, "a")
+    with pytest.raises(LeaseLostError):
+        commands.heartbeat(run)
+
+
+def test_a_wrong_token_is_refused_while_the_run_goes_on(limited: Limited) -> None:
+    """A token of another lease; and one that is no token at all."""
+    run = start(limited(None), "a")
+    key = {"pipeline_id": run.pipeline_id, "run_id": "a"}
+    with pytest.raises(LeaseLostError):
+        commands.record_metrics(**key, lease_token=2, total_records_processed=1)
+    with pytest.raises(ValidationError, match="lease_token: 0 must be at least 1"):
+        commands.finish_run(**key, lease_token=0)
+    assert queries.get_run(**key) == run
+
+
+def test_reaping(limited: Limited) -> None:
+    """What has expired becomes failed with the story of its lease; what is renewed or not leased stays."""
+    pipeline_id = limited(None)
+    runs = [start(pipeline_id, name, owner="ann", lease_seconds=300) for name in ("silent", "beating", "alive")]
+    start(pipeline_id, "for ever", lease_seconds=None)
+    commands.heartbeat(runs[1], now=AT)
+    commands.heartbeat(runs[2], now=AT + timedelta(seconds=1))
+    own = [run for run in queries.expired_runs(EXPIRED) if run.pipeline_id == pipeline_id]
+    assert {run.run_id for run in own} == {"silent", "beating"}
+    at_the_edge = EXPIRED - timedelta(microseconds=1)
+    assert [run for run in commands.reap_expired_runs(now=at_the_edge) if run.pipeline_id == pipeline_id] == []
+    reaped = [run for run in commands.reap_expired_runs(now=EXPIRED, by="reaper") if run.pipeline_id == pipeline_id]
+    assert {run.run_id: run.error_message for run in reaped} == {
+        "silent": "lease expired at 2026-11-22 06:05:00+00:00; no heartbeat ever; owner ann",
+        "beating": "lease expired at 2026-11-22 06:05:00+00:00; last heartbeat 2026-11-22 06:00:00+00:00; owner ann",
+    }
+    assert all(queries.get_run(pipeline_id, run.run_id) == run for run in reaped)
+    assert {run.status for run in queries.runs_of_pipeline(pipeline_id)} == {RunStatus.FAILED, RunStatus.RUNNING}
+
+
+def test_reaping_at_the_most_so_many(limited: Limited) -> None:
+    """A limit ends the round early; one that is none is refused."""
+    pipeline_id = limited(None)
+    for name in "abc":
+        start(pipeline_id, name)
+    assert len(commands.reap_expired_runs(now=EXPIRED, limit=1)) == 1
+    for wrong in (0, True, "1"):
+        with pytest.raises(ValidationError, match="limit: .* must be a whole number above 0"):
+            commands.reap_expired_runs(now=EXPIRED, limit=wrong)  # type: ignore[arg-type]
+
+
+def test_attempts_are_limited(limited: Limited) -> None:
+    """Up to `max_attempts` of the pipeline, the first included."""
+    pipeline_id = limited(None, max_attempts=2)
+    start(pipeline_id, "a")
+    commands.fail_run(pipeline_id=pipeline_id, run_id="a", error_message="boom")
+    second = commands.retry_run(pipeline_id=pipeline_id, run_id="a")
+    assert commands.retry_run(pipeline_id=pipeline_id, run_id="a") == second
+    failed = commands.fail_run(pipeline_id=pipeline_id, run_id=second.run_id, error_message="boom")
+    with pytest.raises(AttemptLimitError, match="was attempt 2, and its pipeline allows 2") as caught:
+        commands.retry_run(pipeline_id=pipeline_id, run_id=second.run_id)
+    assert caught.value.current == failed
+
+
+def test_limits_are_checked(limited: Limited) -> None:
+    """From 1 to 100 runs at once, at least one attempt; a lease of a second to a week."""
+    for name, value in (("max_concurrent_runs", 0), ("max_concurrent_runs", 101), ("max_attempts", 0)):
+        with pytest.raises(ValidationError, match=f"{name}: {value} must be at"):
+            commands.update_pipeline(pipeline_id="p", changes={name: value})
+    for seconds in (0, 604_801):
+        with pytest.raises(ValidationError, match=f"lease_seconds: {seconds} must be at"):
+            commands.start_run(pipeline_id="p", lease_seconds=seconds)
+
+
+def test_a_recorded_run_beats_and_knows_when_it_is_lost(limited: Limited) -> None:
+    """Heartbeats come by themselves; who is reaped is told inside the block and at its end."""
+    pipeline_id = limited(1)
+    with (
+        pytest.raises(LeaseLostError, match="lease 1 no longer holds"),
+        commands.recorded_run(pipeline_id=pipeline_id, run_id="a", lease_seconds=1) as recorded,
+    ):
+        wait_for(lambda: queries.get_run(pipeline_id, "a").heartbeat_at is not None)
+        commands.current_run.raise_if_lost()
+        commands.cancel_run(pipeline_id=pipeline_id, run_id="a")
+        wait_for(lambda: is_lost(recorded))
+        with pytest.raises(LeaseLostError):
+            commands.current_run.raise_if_lost()
+    assert queries.get_run(pipeline_id, "a").status is RunStatus.CANCELLED
+    with pytest.raises(AttributeError, match="no run is being recorded here"):
+        commands.current_run.raise_if_lost()
+
+
+def is_lost(recorded: Any) -> bool:
+    """Say whether a recorded run knows that it is lost."""
+    try:
+        recorded.raise_if_lost()
+    except LeaseLostError:
+        return True
+    return False
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something is so, but not for ever."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def test_a_run_of_another_is_not_run_twice(limited: Limited) -> None:
+    """A scheduler that fires twice: the second block is not entered while the first one's lease may hold."""
+    pipeline_id = limited(None)
+    with (
+        commands.recorded_run(pipeline_id=pipeline_id, run_id="a", owner="ann"),
+        pytest.raises(AlreadyExistsError, match="it is run by ann until .*, unless it goes on"),
+        commands.recorded_run(pipeline_id=pipeline_id, run_id="a"),
+    ):
+        pytest.fail("the block ran")
+
+
+def test_a_missing_run_has_no_heartbeat(limited: Limited) -> None:
+    """A run that was deleted is not found."""
+    run = start(limited(None), "a")
+    commands.delete_run(pipeline_id=run.pipeline_id, run_id="a")
+    with pytest.raises(ItemNotFoundError, match="there is no run"):
+        commands.heartbeat(run)
