@@ -130,6 +130,8 @@ def _start(beginning: Beginning) -> PipelineRunLog:
         try:
             if (started := _start_in_slot(beginning, situation)) is not None:
                 return started
+            if attempt == 0:
+                continue  # slots were freed: look again at once
         except ConflictError as error:
             if isinstance(error, RunLimitError):
                 raise

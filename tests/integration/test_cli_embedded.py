@@ -231,4 +231,4 @@ def test_statuses_complete_in_a_shell(start: Start) -> None:
     }
     assert done(start(**words))[1].split() == ["pending", "running", "success", "failed", "cancelled", "skipped"]
     words |= {"COMP_WORDS": "pipemodels runs ", "COMP_CWORD": "2"}
-    assert done(start(**words))[1].split() == ["list", "show", "stats", "timeline"]
+    assert done(start(**words))[1].split() == ["list", "show", "stats", "timeline", "reap"]

@@ -39,6 +39,10 @@ def test_a_run_is_stored_whole_at_each_step(store: Backend) -> None:
         "status_shard": started.status_shard,
         "start_time": NOON + SECOND,
         "start_epoch": int((NOON + SECOND).timestamp()),
+        "owner": started.owner,
+        "lease_token": 1,
+        "lease_seconds": 300,
+        "lease_expires_at": NOON + 301 * SECOND,
         "updated_at": NOON + SECOND,
         "updated_by": "worker",
         "revision": 2,
@@ -51,7 +55,7 @@ def test_a_run_is_stored_whole_at_each_step(store: Backend) -> None:
         **key, total_records_failed=1, now=NOON + timedelta(seconds=8, microseconds=1), by="worker"
     )
     assert plain(queries.get_run(**key)) == plain(ended)
-    assert plain(ended) == plain(staged) | {
+    assert plain(ended) | {"lease_expires_at": staged.lease_expires_at} == plain(staged) | {
         "status": RunStatus.SUCCESS,
         "status_shard": ended.status_shard,
         "end_time": NOON + timedelta(seconds=8, microseconds=1),

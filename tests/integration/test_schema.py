@@ -13,7 +13,7 @@ from tests.helpers.backends import Backend, fresh, requests_of
 from tests.helpers.differences import concurrent
 from tests.helpers.items import pipeline_fields
 
-TABLES = ("pipeline_config", "table_config", "pipeline_run_logs")
+TABLES = ("pipeline_config", "table_config", "pipeline_run_logs", "pipeline_run_slots")
 
 
 def test_tables_are_made_once_and_dropped_once(store: Backend) -> None:
@@ -28,7 +28,7 @@ def test_tables_are_made_once_and_dropped_once(store: Backend) -> None:
         ttl = connection_of(config).client._make_api_call("DescribeTimeToLive", {"TableName": names[2]})
         assert ttl["TimeToLiveDescription"] == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
         assert drop_tables() == names
-        assert [one.state for one in table_status()] == ["MISSING"] * 3
+        assert [one.state for one in table_status()] == ["MISSING"] * 4
         assert drop_tables() == []
 
 
@@ -70,7 +70,7 @@ def test_a_foreign_table_is_refused_before_any_is_made(store: Backend) -> None:
             create_tables()
         with pytest.raises(ValidationError, match="is not ours"):
             drop_tables()
-        assert [one.state for one in table_status()] == ["MISSING", "DIFFERENT", "MISSING"]
+        assert [one.state for one in table_status()] == ["MISSING", "DIFFERENT", "MISSING", "MISSING"]
         connection_of(config).client._make_api_call("DeleteTable", {"TableName": name})
 
 

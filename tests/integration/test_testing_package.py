@@ -51,7 +51,7 @@ def test_each_fixture_gives_empty_tables_in_force(tmp_path: Path) -> None:
         def test_starts_empty(store, time, request):
             config = request.getfixturevalue(store)
             assert current_config() is config
-            assert [one.state for one in table_status()] == ["ACTIVE"] * 3
+            assert [one.state for one in table_status()] == ["ACTIVE"] * 4
             assert queries.all_pipelines().count() == 0
             commands.create_pipeline(pipeline_id="p", pipeline_name="p", source_type="a", destination_type="b")
 
