@@ -131,7 +131,7 @@ def _start(beginning: Beginning) -> PipelineRunLog:
             if (started := _start_in_slot(beginning, situation)) is not None:
                 return started
             if attempt == 0:
-                continue  # slots were freed: look again at once
+                continue  # slots were freed, or the run has one: look again at once
         except ConflictError as error:
             if isinstance(error, RunLimitError):
                 raise
@@ -141,7 +141,7 @@ def _start(beginning: Beginning) -> PipelineRunLog:
 
 
 def _start_in_slot(beginning: Beginning, situation: slots.Situation) -> PipelineRunLog | None:
-    """Take a slot and start the run as it was read; None where first a stale slot was freed.
+    """Take a slot and start the run as it was read; None where it must be read again first.
 
     Raises:
         RunLimitError: no slot is free.
@@ -151,9 +151,9 @@ def _start_in_slot(beginning: Beginning, situation: slots.Situation) -> Pipeline
     limit = situation.max_concurrent_runs or 0
     if len(situation.holders) >= limit or run_id in situation.holders:
         running = _free_stale_slots(beginning, situation)
-        if len(running) >= limit:
+        if len(running) >= limit and all(run.run_id != run_id for run in running):
             raise _full(beginning, running)
-        return None
+        return None  # the run itself may hold one: BatchGetItem is no snapshot, and it was read before it started
     token = situation.last_token + 1
     after = _started(beginning, situation.run, token)
     part = slots.written(beginning.target, situation.run, after, by=beginning.by, now=beginning.now)

@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipemodels import (
     commands,
     queries,
 )
+from pipemodels.commands import _slots
 from pipemodels.interop import ingest_events
 from pipemodels.models import RunSlots
 
@@ -87,6 +89,24 @@ def test_the_same_start_takes_one_slot(limited: Limited) -> None:
     assert start(pipeline_id, "a", now=AT + timedelta(seconds=9)) == run
     with pytest.raises(AlreadyExistsError, match="owner is 'ann', not 'bob'"):
         start(pipeline_id, "a", owner="bob")
+    assert holders(pipeline_id) == {"a": 1}
+
+
+def test_a_run_that_starts_between_two_reads_is_no_other_run(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BatchGetItem is no snapshot: the slot that it shows may be of the very run that it does not show yet."""
+    pipeline_id = limited(1)
+    run = start(pipeline_id, "a")
+    original, torn = _slots.read_situation, [True]
+
+    def read(target: Any) -> Any:
+        found = original(target)
+        return replace(found, run=None) if torn.pop() else found
+
+    torn.insert(0, False)
+    monkeypatch.setattr(_slots, "read_situation", read)
+    assert start(pipeline_id, "a") == run
     assert holders(pipeline_id) == {"a": 1}
 
 

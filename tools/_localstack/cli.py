@@ -236,10 +236,10 @@ def _stop_if_started_here(localstack: "LocalStack") -> None:
 
 
 def _wait_for_the_user(localstack: "LocalStack", endpoint: str) -> int:
-    say(f"LocalStack is up until Ctrl-C. In another terminal:\n  export PIPEMODELS_STORE={endpoint}")
-    for name, value in _TEST_ACCOUNT.items():
-        say(f"  export {name}={value}")
     try:
+        say(f"LocalStack is up until Ctrl-C. In another terminal:\n  export PIPEMODELS_STORE={endpoint}")
+        for name, value in _TEST_ACCOUNT.items():
+            say(f"  export {name}={value}")
         while localstack.is_running():
             threading.Event().wait(2.0)
     except children.Interrupted as interrupted:
