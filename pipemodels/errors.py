@@ -255,7 +255,7 @@ def _from_service(response: Any, subject: str, table: str, decode: _Decode | Non
         return ConflictError(f"{subject}: the condition failed", decode(item) if decode and item else None)
     if code == "ResourceNotFoundException":
         return TableMissingError(table)
-    if code == "ValidationException" and "exceeded the maximum allowed size" in message:
+    if code in {"ValidationException", "ValidationError"} and "exceeded the maximum allowed size" in message:
         return ItemTooLargeError([Problem(subject, None, "would exceed the 409,600 bytes of a DynamoDB item")])
     if code in _THROTTLED:
         return ThrottledError(f"{subject}: DynamoDB is busy ({code}); safe to try again")

@@ -18,7 +18,7 @@ from pipemodels.cli.output import Report, Screen, note
 from pipemodels.cli.runs import show_runs
 from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store
-from pipemodels.errors import StorageError, ThrottledError
+from pipemodels.errors import StorageError, ThrottledError, ValidationError
 from pipemodels.models import PipelineRunLog
 
 _EVERY = re.compile(r"([0-9]{1,5}) ?(s|m|min|h)")
@@ -53,13 +53,16 @@ def reap_runs(store: Store, every: EveryOption = None, by: ByOption = None) -> R
 
 
 def _reap_until_interrupted(every: int, by: str | None) -> deque[PipelineRunLog]:
-    """Reap again and again; where DynamoDB is busy or away, the next round may do better."""
+    """Reap again and again; where DynamoDB is busy or away, the next round may do better.
+
+    So it may for a run that somebody must mend first: all others are reaped.
+    """
     reaped: deque[PipelineRunLog] = deque(maxlen=_KEPT)
     try:
         while True:
             try:
                 found = commands.reap_expired_runs(by=by)
-            except (ThrottledError, StorageError) as error:
+            except (ThrottledError, StorageError, ValidationError) as error:
                 note(f"{error}; again in {every} s")
             else:
                 for run in found:

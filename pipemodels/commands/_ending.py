@@ -23,10 +23,15 @@ from pipemodels.errors import (
     ConflictError,
     IllegalTransitionError,
     ItemNotFoundError,
+    ItemTooLargeError,
+    Problem,
     ThrottledError,
     ValidationError,
 )
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
+
+# what an ended run can do without: more bytes than an end in the fewest words adds to an item that is full
+_SPARED = dict.fromkeys(("owner", "lease_token", "lease_seconds", "heartbeat_at", "current_stage", "start_epoch"))
 
 
 def end_run(
@@ -76,16 +81,31 @@ def end_run(
 
 
 def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> PipelineRunLog | None:
-    """Make a run failed whose lease has expired, as it was seen; None where it has been renewed or ended since."""
-    target = run_target(run.pipeline_id, run.run_id)
+    """Make a run failed whose lease has expired, as it was seen; None where it has been renewed or ended since.
+
+    Raises:
+        ValidationError: what is stored breaks a rule between fields; with the run's name.
+    """
     last = f"last heartbeat {run.heartbeat_at}" if run.heartbeat_at else "no heartbeat ever"
     message = f"lease expired at {run.lease_expires_at}; {last}; owner {run.owner}"
-    changes = {"status": RunStatus.FAILED, "end_time": run.lease_expires_at, "error_message": message}
-    lease = Lease(run.lease_token, run.lease_expires_at)
     try:
-        return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
+        try:
+            return _expire(run, {"error_message": message}, by=by, now=now)
+        except ItemTooLargeError:
+            return _expire(run, {"error_message": "lease expired", **_SPARED}, by=None, now=now)
     except (ConflictError, ItemNotFoundError):
         return None
+    except ValidationError as error:
+        name = run_target(run.pipeline_id, run.run_id).name
+        raise ValidationError(
+            Problem(f"{name}: {problem.field}", problem.value, problem.reason) for problem in error.problems
+        ) from error
+
+
+def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:
+    target, lease = run_target(run.pipeline_id, run.run_id), Lease(run.lease_token, run.lease_expires_at)
+    changes = {"status": RunStatus.FAILED, "end_time": run.lease_expires_at, **said}
+    return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
 
 
 def end_as_read(

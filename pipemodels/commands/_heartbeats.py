@@ -20,13 +20,17 @@ class Heartbeats:
 
     A run without a lease has none. One that does not come through is sent again at the next third; once the lease has
     passed by this machine's monotonic clock without one, the run counts as lost.
+
+    Args:
+        run: the run as it was started.
+        asked: when its start was asked for, by the monotonic clock: the lease began no sooner.
     """
 
-    def __init__(self, run: PipelineRunLog) -> None:
+    def __init__(self, run: PipelineRunLog, asked: float) -> None:
         self._run = run
         self._stopped = threading.Event()
         self._lost: PipemodelsError | None = None
-        self._renewed = time.monotonic()
+        self._renewed = asked
         # the configuration in force is the context's, and a thread starts without one
         self._thread = threading.Thread(
             target=copy_context().run, args=(self._beat,), name=f"heartbeats of {run.run_id}", daemon=True

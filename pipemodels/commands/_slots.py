@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from pipemodels.commands import _writing as writing
@@ -80,7 +81,7 @@ def _read_together(subject: str, wanted: Mapping[type[Model], dict[str, Any]]) -
     tables = {current_config().table_name(model.Meta.base_name): model for model in wanted}  # type: ignore[attr-defined]
     missing: dict[str, Any] = {name: {**wanted[tables[name]], "ConsistentRead": True} for name in tables}
     found: dict[type[Model], list[Any]] = {model: [] for model in wanted}
-    for attempt in range(1 << 30):
+    for attempt in count():
         answer = send("BatchGetItem", {"RequestItems": missing}, subject=subject, table=" or ".join(tables))
         for name, items in answer["Responses"].items():
             found[tables[name]] += map(tables[name].from_raw_data, items)
@@ -93,15 +94,15 @@ def _read_together(subject: str, wanted: Mapping[type[Model], dict[str, Any]]) -
 
 
 def changed(run: PipelineRunLog, changes: Mapping[str, Any]) -> PipelineRunLog:
-    """Return a copy of the run with these changes and what follows from them.
+    """Return a copy of the run with these changes and what follows from them; its size is for DynamoDB to judge.
 
     Raises:
         ValidationError: the changed run breaks a rule.
-        ItemTooLargeError: it would be too large.
     """
     after = copy.copy(run)
     after.attribute_values = {**run.attribute_values, **changes}
-    after.serialize()
+    after.refuse_unstorable()
+    after.derive()
     return after
 
 

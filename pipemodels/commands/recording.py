@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 import traceback
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,11 +28,11 @@ class RecordedRun:
     Everything is written under the run's lease: once that is lost, each report raises `LeaseLostError`.
     """
 
-    def __init__(self, run: PipelineRunLog) -> None:
+    def __init__(self, run: PipelineRunLog, asked: float) -> None:
         self.run = run
         self._key: dict[str, Any] = {"pipeline_id": run.pipeline_id, "run_id": run.run_id}
         self._leased = {**self._key, "lease_token": run.lease_token}
-        self._beats = Heartbeats(run)
+        self._beats = Heartbeats(run, asked)
 
     @property
     def run_id(self) -> str:
@@ -112,8 +113,8 @@ def recorded_run(*, pipeline_id: str, run_id: str | None = None, **facts: Any) -
     """
     given = {"python_version": platform.python_version(), **facts}
     owner = given.pop("owner", None) or f"{default_owner()}:{uuid.uuid4().hex[:8]}"
-    started = _begun(pipeline_id, run_id, owner, given)
-    recorded = RecordedRun(started)
+    asked = time.monotonic()
+    recorded = RecordedRun(_begun(pipeline_id, run_id, owner, given), asked)
     token = _current.set(recorded)
     try:
         with recorded._beats:

@@ -160,14 +160,27 @@ class Model(PynamoModel, metaclass=_MetaModel):
             SummaryError: the item is a summary.
         """
         self._refuse_summary()
-        if null_check and (problems := list(self.problems())):
-            raise joined(problems)
-        values = {name: self.attribute_values.get(name) for name in self.get_attributes()}
-        for name, value in self.derived(values).items():
-            setattr(self, name, value)
+        if null_check:
+            self.refuse_unstorable()
+        self.derive()
         item = super().serialize(null_check=null_check)
         refuse_too_large(item)
         return item
+
+    def refuse_unstorable(self) -> None:
+        """Raise what keeps this item from being stored, but its size.
+
+        Raises:
+            ValidationError: with every problem.
+        """
+        if problems := list(self.problems()):
+            raise joined(problems)
+
+    def derive(self) -> None:
+        """Bring up to date what is derived from other attributes."""
+        values = {name: self.attribute_values.get(name) for name in self.get_attributes()}
+        for name, value in self.derived(values).items():
+            setattr(self, name, value)
 
     def deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
         """Take the values of a whole item."""

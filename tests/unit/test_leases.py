@@ -23,7 +23,7 @@ from pipemodels import (
     commands,
     queries,
 )
-from pipemodels.commands import _slots
+from pipemodels.commands import _slots, leases
 from pipemodels.interop import ingest_events
 from pipemodels.models import RunSlots
 
@@ -283,6 +283,46 @@ def test_reaping_at_the_most_so_many(limited: Limited) -> None:
     for wrong in (0, True, "1"):
         with pytest.raises(ValidationError, match=r"limit: .* must be a whole number above 0"):
             commands.reap_expired_runs(now=EXPIRED, limit=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_run_that_is_renewed_meanwhile_is_not_reaped(
+    limit: int | None, limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its heartbeat comes after the reaper has found it expired: the lease as it was found is in the condition."""
+    commands.reap_expired_runs(now=EXPIRED)  # what other tests have left
+    pipeline_id = limited(limit)
+    run = start(pipeline_id, "a")
+    found, renewed = leases._expired, []
+
+    def renewing(now: Any) -> Any:
+        for expired in found(now):
+            renewed.append(commands.heartbeat(run, now=EXPIRED))
+            yield expired
+
+    monkeypatch.setattr(leases, "_expired", renewing)
+    assert commands.reap_expired_runs(now=EXPIRED) == []
+    assert [queries.get_run(pipeline_id, "a")] == renewed
+    assert limit is None or holders(pipeline_id) == {"a": 1}
+
+
+def test_a_run_that_breaks_a_rule_keeps_no_other_from_being_reaped(limited: Limited) -> None:
+    """It is named once all others are reaped, and goes once it is mended."""
+    commands.reap_expired_runs(now=EXPIRED)  # what other tests have left
+    broken, other = limited(1), limited(1)
+    for pipeline_id in (broken, other):
+        start(pipeline_id, "a")
+    facts = PipelineRunLog.total_records_processed, PipelineRunLog.total_records_failed
+    PipelineRunLog(broken, "a").update([one.set(value) for one, value in zip(facts, (1, 2), strict=True)])
+    message = rf"^run '{broken}' / 'a': total_records_failed: 2 exceeds total_records_processed \(1\)$"
+    with pytest.raises(ValidationError, match=message):
+        commands.reap_expired_runs(now=EXPIRED)
+    assert (holders(broken), holders(other)) == ({"a": 1}, {})
+    with pytest.raises(ValidationError, match=message):
+        start(broken, "b", now=EXPIRED)
+    PipelineRunLog(broken, "a").update([PipelineRunLog.total_records_processed.set(2)])
+    assert [run.pipeline_id for run in commands.reap_expired_runs(now=EXPIRED)] == [broken]
+    assert holders(broken) == {}
 
 
 def test_attempts_are_limited(limited: Limited) -> None:
