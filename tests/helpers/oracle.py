@@ -308,7 +308,8 @@ class Oracle:
     def expire(self, run: Item, by: str | None, now: datetime) -> Item:
         """Make a run failed whose lease has expired."""
         until = run["lease_expires_at"]
-        last = f"last heartbeat {run['heartbeat_at']}" if "heartbeat_at" in run else "no heartbeat ever"
+        beat = run.get("heartbeat_at")
+        last = f"last heartbeat {beat.astimezone(UTC)}" if beat else "no heartbeat ever"
         message = f"lease expired at {until}; {last}; owner {run['owner']}"
         end = max(until, run["start_time"])
         return self.ended(run, {"status": "failed", "error_message": message, "end_time": end}, by, now)
