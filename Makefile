@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# with LOCALSTACK=1 a third of the tests wait for a container, and so does one worker more
+SUITE = $(if $(LOCALSTACK),tools/localstack.py test-all -- tests/tools --engine,-m pytest)
+WORKERS ?= $(if $(LOCALSTACK),3,2)
 DECLARED := setup.cfg pyproject.toml constraints.txt
 
 .PHONY: demo test check wheel clean
@@ -10,8 +13,8 @@ DECLARED := setup.cfg pyproject.toml constraints.txt
 demo: $(VENV)/installed-demo ## show what pipemodels does, on an embedded store in a temporary directory
 	$(BIN)/pipemodels demo
 
-test: $(VENV)/installed-dev ## the whole suite, on moto and on the embedded store
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report=term $(ARGS)
+test: $(VENV)/installed-dev ## the whole suite, on moto and on the embedded store; LOCALSTACK=1: in Docker too
+	$(BIN)/python $(SUITE) --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 check: $(VENV)/installed-dev ## style and types, over package, tests and tools
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import urllib.error
 import urllib.request
@@ -22,6 +23,7 @@ ENDPOINT_VARIABLE = "PIPEMODELS_LOCALSTACK_ENDPOINT"
 LOCALSTACK_ENDPOINT = "http://127.0.0.1:4566"
 DEFAULT = ("moto", "embedded")
 _SHARE = {"moto": 1.0, "embedded": 1.0}
+_regions = itertools.cycle(["us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-central-1"])
 _SHARE_ELSEWHERE = 0.2  # of the examples: a server in a container is five times slower
 
 
@@ -43,6 +45,9 @@ class Backend:
     @contextmanager
     def fresh_tables(self, **changes: Any) -> Iterator[DynamoDBConfig]:
         """Use tables of its own inside the block, and drop them."""
+        if self.name == "moto":
+            # moto copies all tables of a region for each transaction
+            changes = {"region_name": next(_regions), **changes}
         config = replace(self.config, table_prefix=fresh("t") + "_", **changes)
         with self.reachable(), using(config):
             create_tables()

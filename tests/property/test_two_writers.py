@@ -14,7 +14,16 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from pynamodb.exceptions import DeleteError, PutError, TransactWriteError, UpdateError
 from pynamodb.transactions import TransactWrite
 
-from pipemodels import AlreadyExistsError, ItemNotFoundError, PipelineConfig, StaleRevisionError, commands, queries
+from pipemodels import (
+    AlreadyExistsError,
+    DynamoDBConfig,
+    ItemNotFoundError,
+    PipelineConfig,
+    StaleRevisionError,
+    commands,
+    queries,
+    using,
+)
 from tests.helpers.backends import Backend, fresh
 from tests.helpers.items import pipeline_fields, plain
 
@@ -25,17 +34,17 @@ _CLOCK = {"updated_at"}  # the ORM's writes take it from the clock
 class TwoWriters(RuleBasedStateMachine):
     """Each writer changes a field of its own, `description` or `source_type`, to a value that was never there."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, config: DynamoDBConfig) -> None:
         super().__init__()
         self.stack = ExitStack()
-        self.stack.enter_context(backend.active())
+        self.stack.enter_context(using(config))
         self.pipeline_id = fresh("p")
         self.copies: list[PipelineConfig | None] = [None, None]
         self.truth: dict[str, Any] | None = None
         self.written = 0
 
     def teardown(self) -> None:
-        """Leave the back end."""
+        """Leave the tables."""
         self.stack.close()
 
     # -- the truth ------------------------------------------------------------------------------------------------
@@ -258,5 +267,6 @@ def _histories(backend: Backend) -> settings:
 @pytest.mark.no_cover  # as for the state machine
 def test_no_update_is_lost_silently(backend: Backend) -> None:
     """Interleaved saves, updates, batches, transactions and commands of two writers: stored whole, or refused."""
-    factory: Any = lambda: TwoWriters(backend)  # noqa: E731  # typed as a class, and a factory is taken
-    run_state_machine_as_test(factory, settings=_histories(backend))
+    with backend.fresh_tables() as config:
+        factory: Any = lambda: TwoWriters(config)  # noqa: E731  # typed as a class, and a factory is taken
+        run_state_machine_as_test(factory, settings=_histories(backend))
