@@ -24,6 +24,7 @@ from botocore.exceptions import NoRegionError, ProfileNotFound
 from botocore.utils import is_valid_uri
 from pynamodb.connection import Connection, TableConnection
 
+from pipemodels import wire
 from pipemodels.checks import id_problem
 from pipemodels.errors import Problem, ValidationError, translated
 
@@ -50,6 +51,7 @@ class DynamoDBConfig:
         clock_skew_seconds: by how much clocks of machines may differ: no lease counts as expired before that.
         index_shards: over how many partitions an index spreads one value. It may grow, once every reader
             has the larger number; it must never shrink.
+        wire: read and write items by compiled code; False does it step by step, as PynamoDB does.
 
     Raises:
         ValidationError: with every problem at once.
@@ -71,6 +73,7 @@ class DynamoDBConfig:
     time_limit_seconds: float = 30.0
     clock_skew_seconds: float = 5.0
     index_shards: int = 4
+    wire: bool = True
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -82,8 +85,8 @@ class DynamoDBConfig:
         """Read botocore's own variables and `PIPEMODELS_…`.
 
         `PIPEMODELS_TABLE_PREFIX`, `PIPEMODELS_ENVIRONMENT`, `PIPEMODELS_TIMEZONE`, `PIPEMODELS_INDEX_SHARDS`,
-        `PIPEMODELS_CLOCK_SKEW_SECONDS`, and `PIPEMODELS_STORE`: `aws` or an endpoint URL, which wins over
-        `AWS_ENDPOINT_URL_DYNAMODB` and `AWS_ENDPOINT_URL`.
+        `PIPEMODELS_CLOCK_SKEW_SECONDS`, `PIPEMODELS_WIRE` (`on` or `off`), and `PIPEMODELS_STORE`: `aws` or an
+        endpoint URL, which wins over `AWS_ENDPOINT_URL_DYNAMODB` and `AWS_ENDPOINT_URL`.
 
         Args:
             environ: the variables; the process's own if None.
@@ -107,6 +110,7 @@ class DynamoDBConfig:
             user_timezone=env.get("PIPEMODELS_TIMEZONE", "UTC"),
             clock_skew_seconds=_number(env.get("PIPEMODELS_CLOCK_SKEW_SECONDS", "5")),
             index_shards=_number(env.get("PIPEMODELS_INDEX_SHARDS", "4")),
+            wire=_switch(env.get("PIPEMODELS_WIRE", "on")),
         )
 
     @classmethod
@@ -130,6 +134,11 @@ def _number(text: str) -> Any:
     if re.fullmatch(r"[0-9]{1,9}", text):
         return int(text)
     return float(text) if re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,6}", text) else text
+
+
+def _switch(text: str) -> Any:
+    """Return what a switch says, or the text itself, which its field then refuses with the others."""
+    return {"on": True, "off": False}.get(text, text)
 
 
 def _endpoint(env: Mapping[str, str], store: str | None, region: str | None) -> str | None:
@@ -158,6 +167,9 @@ def _problems(config: DynamoDBConfig) -> Iterator[Problem]:
         value = getattr(config, one.name)
         if one.name in _NUMBERS:
             yield from _number_problems(one.name, value, *_NUMBERS[one.name])
+        elif one.name == "wire":
+            if not isinstance(value, bool):
+                yield Problem(one.name, value, "must be True or False; in the environment, on or off")
         elif not isinstance(value, str) and not (value is None and one.default is None):
             yield Problem(one.name, value if one.repr else "***", "must be text")
         elif value is not None:
@@ -298,6 +310,8 @@ class ConfiguredConnection(Connection):
             if is_loopback(self._config.endpoint_url):
                 # a proxy of the environment cannot reach this machine's own loopback interface
                 session.set_default_client_config(BotocoreConfig(proxies={}))
+            if self._config.wire:
+                wire.install(session)
             self._local.session = session
         return self._local.session
 

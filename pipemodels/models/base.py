@@ -24,6 +24,7 @@ from pynamodb.models import BatchWrite, MetaModel
 from pynamodb.models import Model as PynamoModel
 from pynamodb.pagination import ResultIterator
 
+from pipemodels import wire
 from pipemodels.attributes import CheckedAttribute, IdAttribute, RevisionAttribute, UTCInstantAttribute
 from pipemodels.config import connection_of, current_config, using
 from pipemodels.documents import decode, refuse_too_large
@@ -190,6 +191,9 @@ class Model(PynamoModel, metaclass=_MetaModel):
     @classmethod
     def _instantiate(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
         """Make an item of stored values; PynamoDB's own way goes past `_container_deserialize` of a model."""
+        if (item := wire.decoded(cls, attribute_values)) is not None:
+            return item
+        attribute_values = wire.plain(attribute_values)
         stored: type[Self] | None = cls._get_discriminator_class(attribute_values)
         if stored is not None and not issubclass(stored, cls):
             raise ValueError(f"what is stored is a {stored.__name__}, and no {cls.__name__}")
@@ -388,6 +392,7 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     @classmethod
     def _mark(cls, results: ResultIterator[Self], settings: dict[str, Any]) -> ResultIterator[Self]:
+        results.page_iter._operation = wire.Pages(cls, results.page_iter._operation)
         held = cls.held_by(settings.get("index_name"), settings.get("attributes_to_get"))
         if held is not None:
             results._map_fn = lambda data: cls.summary(data, held)
@@ -399,6 +404,12 @@ class Model(PynamoModel, metaclass=_MetaModel):
         item = super().get(*args, **settings)
         item._held = cls.held_by(None, settings.get("attributes_to_get"))
         return item
+
+    @classmethod
+    def _batch_get_page(cls, *args: Any, **settings: Any) -> tuple[Any, Any]:
+        with wire.reading(cls):
+            items, unprocessed = super()._batch_get_page(*args, **settings)  # type: ignore[no-untyped-call]  # PynamoDB's
+        return wire.stored_items(items), unprocessed
 
     @classmethod
     def batch_get(cls, *args: Any, **settings: Any) -> Iterator[Self]:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pynamodb.connection import TableConnection
 from pynamodb.expressions.condition import Condition
 
+from pipemodels import wire
 from pipemodels.config import DynamoDBConfig, current_config, is_timezone, using
 from pipemodels.errors import Problem, ThrottledError, ValidationError, translated
 from pipemodels.instants import utc_instant
@@ -111,7 +112,7 @@ class Results(Generic[_M]):
         items: list[_M] = []
         while len(items) < limit and (batch := merge.take(limit - len(items))):
             items += self._items(batch)
-        return Page(items, None if merge.ended() else encode_cursor(canonical, merge.positions))
+        return Page(items, None if merge.ended() else encode_cursor(canonical, merge.positions()))
 
     def first(self) -> _M | None:
         """Return the first item, or None."""
@@ -131,7 +132,7 @@ class Results(Generic[_M]):
             if start is None:
                 return total
 
-    def _items(self, raw: list[dict[str, Any]]) -> list[_M]:
+    def _items(self, raw: list[Any]) -> list[_M]:
         model = self._query.model
         if self._whole:
             return _whole_items(model, self._config, raw)
@@ -149,8 +150,7 @@ class _Merge:
     def __init__(
         self, query: Query[Any], config: DynamoDBConfig, positions: list[Position], *, limit: int | None
     ) -> None:
-        self._query, self._config = query, config
-        self.positions = positions
+        self._query = query
         # one more than the page, to know whether anything follows it
         size = None if limit is None else limit + 1
         if size is not None and query.filter_condition is not None:
@@ -159,13 +159,18 @@ class _Merge:
             _Stream(query, config, partition, position, size)
             for partition, position in zip(query.partitions, positions, strict=True)
         ]
+        self._positions = positions
+        self._taken: dict[int, Mapping[str, Any]] = {}  # the last item given out of each partition
+        self._heads: dict[int, str] = {}  # the sort key of what comes next in each, by its number
+        self._unknown = range(len(self._streams))  # the partitions whose head is not known
+        self._choose = max if query.newest_first else min
 
-    def take(self, count: int) -> list[dict[str, Any]]:
+    def take(self, count: int) -> list[Mapping[str, Any]]:
         """Return the next items, fewer only where all partitions have ended."""
-        taken: list[dict[str, Any]] = []
+        taken: list[Mapping[str, Any]] = []
         while len(taken) < count and (number := self._next()) is not None:
-            item = self._streams[number].items.popleft()
-            self.positions[number] = self._streams[number].key_of(item)
+            item = self._taken[number] = self._streams[number].items.popleft()
+            self._unknown = range(number, number + 1)
             taken.append(item)
         return taken
 
@@ -173,22 +178,34 @@ class _Merge:
         """Say whether nothing follows."""
         return self._next() is None
 
+    def positions(self) -> list[Position]:
+        """Return the position behind what was given out of each partition."""
+        return [self._position(number) for number in range(len(self._streams))]
+
+    def _position(self, number: int) -> Position:
+        stream = self._streams[number]
+        if number not in self._heads and number not in self._unknown:
+            return END
+        return stream.key_of(self._taken[number]) if number in self._taken else self._positions[number]
+
     def _next(self) -> int | None:
         """Return the partition whose head comes next: by the sort key, then by the partition's number."""
-        heads = [(number, stream.head()) for number, stream in enumerate(self._streams)]
-        for number, head in heads:
+        for number in self._unknown:
+            head = self._streams[number].head()
             if head is None:
-                self.positions[number] = END
-        there = [(number, head) for number, head in heads if head is not None]
-        if not there:
-            return None
-        choose = max if self._query.newest_first else min
-        best = choose(self._sort_key(head) for _, head in there)
-        return next(number for number, head in there if self._sort_key(head) == best)
+                self._heads.pop(number, None)
+            else:
+                self._heads[number] = self._sort_key(head)
+        self._unknown = range(0)
+        if len(self._heads) < 2:
+            return next(iter(self._heads), None)
+        return self._choose(self._heads, key=self._heads.__getitem__)  # the first of equal ones, as they were put in
 
-    def _sort_key(self, item: dict[str, Any]) -> str:
+    def _sort_key(self, item: Mapping[str, Any]) -> str:
+        if self._query.order is None or len(self._streams) == 1:
+            return ""
         # code points order as UTF-8 bytes do, by which DynamoDB orders text
-        return str(next(iter(item[self._query.order].values()))) if self._query.order else ""
+        return str(next(iter(item[self._query.order].values())))
 
 
 @dataclass
@@ -200,18 +217,18 @@ class _Stream:
     partition: str | None
     position: Position
     size: int | None
-    items: deque[dict[str, Any]] = field(default_factory=deque)
+    items: deque[Mapping[str, Any]] = field(default_factory=deque)
 
-    def head(self) -> dict[str, Any] | None:
+    def head(self) -> Mapping[str, Any] | None:
         """Return the next item without taking it; asks DynamoDB until there is one or the partition ends."""
         while not self.items and self.position != END:
             start = None if self.position is START else self.position
             answer = _ask(self.query, self.config, self.partition, start, self.size)
-            self.items.extend(answer["Items"])
+            self.items.extend(wire.stored_items(answer["Items"]))
             self.position = answer.get("LastEvaluatedKey", END)
         return self.items[0] if self.items else None
 
-    def key_of(self, item: dict[str, Any]) -> dict[str, Any]:
+    def key_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return the position behind an item: the keys of the table and of the index."""
         return {name: item[name] for name in _key_names(self.query.model, self.query.index_name)}
 
@@ -238,7 +255,7 @@ def _ask(
         "exclusive_start_key": start,
         "limit": limit,
     }
-    with using(config), translated(query.name, table=query.model.Meta.table_name):
+    with using(config), translated(query.name, table=query.model.Meta.table_name), wire.reading(query.model):
         connection = query.model._get_connection()
         if partition is None and select is not None:
             return _count_table(connection, start)
@@ -262,11 +279,11 @@ def _count_table(connection: TableConnection, start: Any) -> dict[str, Any]:
     return dict(connection.connection.dispatch("Scan", request | ({"ExclusiveStartKey": start} if start else {})))
 
 
-def _whole_items(model: type[_M], config: DynamoDBConfig, raw: list[dict[str, Any]]) -> list[_M]:
+def _whole_items(model: type[_M], config: DynamoDBConfig, raw: list[Any]) -> list[_M]:
     """Return the whole items of these keys, in their order; those that are gone are left out."""
     names = _key_names(model, None)
     found: dict[str, dict[str, Any]] = {}
-    with using(config), translated(model.__name__, table=model.Meta.table_name):
+    with using(config), translated(model.__name__, table=model.Meta.table_name), wire.reading(model):
         for start in range(0, len(raw), _BATCH_KEYS):
             for item in _batch_get(model._get_connection(), raw[start : start + _BATCH_KEYS], names):
                 found[_identity(item, names)] = item
@@ -274,14 +291,12 @@ def _whole_items(model: type[_M], config: DynamoDBConfig, raw: list[dict[str, An
     return [model.from_raw_data(item) for item in whole if item is not None]
 
 
-def _batch_get(
-    connection: TableConnection, wanted: list[dict[str, Any]], names: list[str]
-) -> Iterator[dict[str, Any]]:
+def _batch_get(connection: TableConnection, wanted: list[Any], names: list[str]) -> Iterator[Any]:
     """Yield items by their keys, asking again, ever later, for those that DynamoDB left out of a reply."""
     for attempt in range(_BATCH_TRIES):
         keys = [{name: next(iter(item[name].values())) for name in names} for item in wanted]
         answer = connection.batch_get_item(cast(Any, keys), consistent_read=True)
-        yield from answer["Responses"].get(connection.table_name, [])
+        yield from wire.stored_items(answer["Responses"].get(connection.table_name, []))
         wanted = answer.get("UnprocessedKeys", {}).get(connection.table_name, {}).get("Keys", [])
         if not wanted:
             return
@@ -289,7 +304,7 @@ def _batch_get(
     raise ThrottledError(f"table {connection.table_name!r}: DynamoDB is busy and left items out; try again")
 
 
-def _identity(item: dict[str, Any], names: list[str]) -> str:
+def _identity(item: Mapping[str, Any], names: list[str]) -> str:
     return json.dumps([item[name] for name in names])
 
 

@@ -22,6 +22,7 @@ EVERY_VARIABLE = {
     "PIPEMODELS_TIMEZONE": "Europe/Berlin",
     "PIPEMODELS_INDEX_SHARDS": "8",
     "PIPEMODELS_CLOCK_SKEW_SECONDS": "2.5",
+    "PIPEMODELS_WIRE": "off",
 }
 DEFAULTS = {
     "aws_access_key_id": None,
@@ -39,6 +40,7 @@ DEFAULTS = {
     "max_attempts": 4,
     "time_limit_seconds": 30.0,
     "clock_skew_seconds": 5.0,
+    "wire": True,
     "index_shards": 4,
 }
 SECRETS = ("AKIA-key-id", "very-secret-key", "very-secret-token")
@@ -70,6 +72,7 @@ def test_from_env_reads_every_variable() -> None:
         "user_timezone": "Europe/Berlin",
         "index_shards": 8,
         "clock_skew_seconds": 2.5,
+        "wire": False,
     }
 
 

@@ -1,0 +1,108 @@
+"""The wire: what DynamoDB sends and takes, read and written by compiled code instead of step by step.
+
+PynamoDB and botocore build every reply and every request several times over. Here a model's decoder and encoder are
+compiled, at first use, from the attributes that it declares, and the JSON itself is left to msgspec. Whatever is out
+of the ordinary goes the ordinary way: same result, slower. `docs/performance.md` says what each step gives.
+
+This module is all that the rest of the package sees; it imports nothing costly before something is read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from pipemodels.models.base import Model
+    from pipemodels.wire.decoders import Decoder
+
+_M = TypeVar("_M", bound="Model")
+
+_reading: ContextVar[type[Model] | None] = ContextVar("pipemodels_reading", default=None)
+
+
+def install(session: Any) -> None:
+    """Have the clients of a botocore session read replies the fast way, if its botocore is one that we know."""
+    from pipemodels.wire.replies import install_parser
+
+    install_parser(session)
+
+
+def decoder_of(model: type[Model]) -> Decoder | None:
+    """Return the compiled decoder of a model, made at first use; None for a model that reads in a way of its own."""
+    try:
+        return model.__dict__["_wire_decoder"]  # type: ignore[no-any-return]  # set below
+    except KeyError:
+        from pipemodels.wire.decoders import compile_decoder
+
+        model._wire_decoder = compile_decoder(model)  # type: ignore[attr-defined]  # the wire's own
+        return model._wire_decoder  # type: ignore[attr-defined, no-any-return]
+
+
+def decoded(model: type[_M], item: Any) -> _M | None:
+    """Return an object of an item, in the model's form or plain; None where it must be made the ordinary way."""
+    is_plain = isinstance(item, dict)
+    if (is_plain and not _is_on()) or (decoder := decoder_of(model)) is None:
+        return None
+    try:
+        if type(item) is decoder.form:
+            return decoder.build(item)  # type: ignore[no-any-return]  # of this model
+        return decoder.of_plain(item) if is_plain else None
+    except Exception:  # whatever it was: the ordinary way says it in its own words
+        return None
+
+
+def _is_on() -> bool:
+    from pipemodels.config import current_config
+
+    return current_config().wire
+
+
+def plain(item: Any) -> Any:
+    """Return an item as botocore gives it, whichever way it was read."""
+    return item if isinstance(item, dict) else item.plain()
+
+
+# -- pages ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def reading(model: type[Model]) -> Iterator[None]:
+    """Say that the items of the replies inside the block are for this model; `stored_items` then takes them out."""
+    token = _reading.set(model)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+def model_being_read() -> type[Model] | None:
+    """Return the model for which the current reply is read."""
+    return _reading.get()
+
+
+def stored_items(items: Any) -> Any:
+    """Return a reply's items as they are decoded: for `from_raw_data` and for looking up keys; else as they are."""
+    taken = getattr(items, "taken", None)
+    return taken() if taken else items
+
+
+class Pages:
+    """An operation of PynamoDB that returns pages, whose items are for one model.
+
+    PynamoDB's iterators call it, and ask `__self__` for the keys of its table.
+    """
+
+    def __init__(self, model: type[Model], operation: Callable[..., Mapping[str, Any]]) -> None:
+        self._model, self._operation = model, operation
+        self.__self__ = operation.__self__  # type: ignore[attr-defined]  # a bound method
+
+    def __call__(self, *args: Any, **settings: Any) -> dict[str, Any]:
+        """Return a page, with its items as they are decoded."""
+        with reading(self._model):
+            page = dict(self._operation(*args, **settings))
+        if "Items" in page:
+            page["Items"] = stored_items(page["Items"])
+        return page

@@ -1,0 +1,270 @@
+"""Decoders compiled per model: from an item's form to the object, in one function of generated source.
+
+Each attribute is recognised by the functions with which it decodes. One whose functions are its own is asked itself.
+The generated functions only ever hasten what the model would do: where one fails, the model's own way follows, and
+gives the value or the error.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pendulum
+from pynamodb.attributes import Attribute
+from pynamodb.models import Model as PynamoModel
+
+from pipemodels.attributes import (
+    CheckedAttribute,
+    DecimalAttribute,
+    DocumentAttribute,
+    EnumAttribute,
+    ExpiryAttribute,
+    FlagAttribute,
+    IntegerAttribute,
+    RecordListAttribute,
+    TextAttribute,
+    TextListAttribute,
+    UTCInstantAttribute,
+    ValueAttribute,
+)
+from pipemodels.documents import read_number
+from pipemodels.models.base import Model
+from pipemodels.records import Record, record_fields
+from pipemodels.wire import forms
+
+_new, _set = object.__new__, object.__setattr__
+
+# -- values ---------------------------------------------------------------------------------------------------------
+
+_from_text = datetime.fromisoformat
+_DateTime: Any = pendulum.DateTime  # takes, besides numbers, the state of a datetime as pickle has it
+_TAKES_24 = sys.version_info >= (3, 13)
+
+
+def instant(text: str) -> pendulum.DateTime:
+    """Read the stored form of an instant; the other forms that are read too are left to the attribute.
+
+    `fromisoformat` takes more than the stored form, but nothing else with these characters in these places, apart
+    from hour 24, which later Pythons take. Pickle's state of a datetime is the fastest way to one of another class.
+    """
+    if text[4:20:3] != "--T::." or text[26:] != "Z" or (_TAKES_24 and text[11:13] == "24"):
+        raise forms.IrregularError
+    return _DateTime(_from_text(text).__reduce__()[1][0], pendulum.UTC)  # type: ignore[no-any-return]
+
+
+def integer(text: str) -> int:
+    """Read a whole number of digits alone."""
+    if not (text.isdecimal() and text.isascii()):
+        raise forms.IrregularError
+    return int(text)
+
+
+_fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
+
+
+def decimal(text: str) -> Decimal:
+    """Read any number; one with a fraction and no zero at its end is exact as it stands."""
+    return Decimal(text if _fraction(text) else read_number(text))
+
+
+def expiry(text: str) -> pendulum.DateTime:
+    """Read whole seconds since 1970."""
+    return _DateTime(datetime.fromtimestamp(integer(text), UTC).__reduce__()[1][0], pendulum.UTC)  # type: ignore[no-any-return]
+
+
+def document(tagged: dict[str, Any]) -> Any:
+    """Read a part of a free document; what is irregular, or binary, is left to the ordinary way."""
+    ((tag, value),) = tagged.items()
+    kind = type(value)
+    if tag == "S" and kind is str:
+        return value
+    if tag == "N" and kind is str:
+        return int(value) if value.isdecimal() and value.isascii() else read_number(value)
+    if tag == "M":
+        return {key: document(part) for key, part in value.items()}
+    if tag == "L" and kind is list:
+        return [document(part) for part in value]
+    if tag == "BOOL" and kind is bool:
+        return value
+    if tag == "NULL" and kind is bool:
+        return None
+    raise forms.IrregularError
+
+
+def regular(tagged: dict[str, Any]) -> dict[str, Any]:
+    """Return a tagged value for an attribute that decodes by itself."""
+    forms.check_regular(tagged)
+    return tagged
+
+
+# -- attributes -----------------------------------------------------------------------------------------------------
+
+_Recipe = tuple[Any, str]  # the form, and the expression that makes its value of `t`, an instance of the form
+
+_INSTANT = (forms.Text, "instant(t.S)")
+_RECIPES: dict[tuple[Any, str], _Recipe] = {
+    (TextAttribute.decode, "S"): (forms.Text, "t.S"),
+    (UTCInstantAttribute.decode, "S"): _INSTANT,
+    (IntegerAttribute.decode, "N"): (forms.Number, "integer(t.N)"),
+    (DecimalAttribute.decode, "N"): (forms.Number, "decimal(t.N)"),
+    (ExpiryAttribute.decode, "N"): (forms.Number, "expiry(t.N)"),
+    (DocumentAttribute.decode, "M"): (forms.Document, "{k: document(p) for k, p in t.M.items()}"),
+    (TextListAttribute.decode, "L"): (forms.Documents, "[document(p) for p in t.L]"),
+}
+_CHECKED = ("deserialize", "get_value", "untagged", "__set__")
+
+
+def _recipe(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
+    """Return how an attribute is read, if it is read by functions that we know; `names` take what that needs."""
+    kind: Any = type(attribute)
+    if not issubclass(kind, CheckedAttribute):
+        return None
+    if kind.untagged is ValueAttribute.untagged and kind.get_value is CheckedAttribute.get_value:
+        return dict[str, Any], "document(t)"
+    if any(getattr(kind, one) is not getattr(CheckedAttribute, one) for one in _CHECKED):
+        return None
+    if kind.decode is RecordListAttribute.decode and attribute.attr_type == "L":
+        return _records(attribute.of, name, names)
+    if kind.decode is CheckedAttribute.decode:
+        return _by_normalising(attribute, name, names)
+    if kind.decode is TextListAttribute.decode and kind.element is TextListAttribute.element:
+        return forms.Texts, "[p.S for p in t.L]"
+    return _RECIPES.get((kind.decode, attribute.attr_type))
+
+
+def _by_normalising(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
+    kind = type(attribute)
+    if kind.normalise is FlagAttribute.normalise and attribute.attr_type == "BOOL":
+        return forms.Flag, "t.BOOL"
+    if (
+        kind.normalise is EnumAttribute.normalise
+        and attribute.attr_type == "S"
+        and type(attribute.enum) is enum.EnumType
+    ):
+        members: Any = attribute.enum
+        names[f"members_{name}"] = {member.value: member for member in members}
+        return forms.Text, f"members_{name}[t.S]"
+    return None
+
+
+def _records(of: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
+    if not _is_plain_record(of):
+        return None
+    fields, parts = [], []
+    for number, (field, attribute) in enumerate(record_fields(of).items()):
+        recipe = _recipe(attribute, f"{name}_{number}", names)
+        if recipe is None:
+            return None
+        form, expression = recipe
+        fields.append((f"f{number}", form, None))
+        parts.append(f"{field!r}: None if (t := s.f{number}) is None else {expression}")
+    stored = {f"f{number}": field for number, field in enumerate(record_fields(of))}
+    names[f"class_{name}"] = of
+    source = f"""
+def record_{name}(s):
+    record = new(class_{name})
+    set(record, "__dict__", {{{", ".join(parts)}}})
+    return record
+"""
+    exec(source, names)  # noqa: S102  # of names of fields alone, quoted
+    form = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True)
+    return forms.list_of(form), f"[record_{name}(e.M) for e in t.L]"
+
+
+def _is_plain_record(of: type[Record]) -> bool:
+    """Say whether a record read from storage is no more than its fields."""
+    return (
+        of.from_storage.__func__ is Record.from_storage.__func__  # type: ignore[attr-defined]
+        and of.__new__ is object.__new__
+        and not any(hasattr(inspect.getattr_static(of, name, None), "__set__") for name in record_fields(of))
+        and of.__dictoffset__ != 0
+    )
+
+
+# -- models ---------------------------------------------------------------------------------------------------------
+
+_OWN = ("_instantiate", "_container_deserialize", "from_raw_data")
+_PYNAMO = ("__init__", "_set_defaults", "_set_discriminator", "get_attributes", "_get_discriminator_class")
+
+
+class Decoder:
+    """Makes objects of one model.
+
+    Attributes:
+        form: in which its items are read.
+        build: makes an object of an item in that form, or raises, whatever it comes upon.
+    """
+
+    def __init__(self, form: type[forms.Stored], build: Callable[[forms.Stored], Any]) -> None:
+        self.form, self.build = form, build
+
+    def of_plain(self, item: dict[str, Any]) -> Any:
+        """Return an object of an item as botocore returns it, or raise."""
+        return self.build(msgspec.convert(item, self.form))
+
+
+def same_functions(model: type, base: type, names: Iterable[str]) -> bool:
+    """Say whether a class has these functions of its base, and none of its own."""
+    return all(inspect.getattr_static(model, name) is inspect.getattr_static(base, name) for name in names)
+
+
+def compile_decoder(model: type[Model]) -> Decoder | None:
+    """Return the decoder of a model; None where it, or its base, makes objects in a way that we do not know."""
+    known = same_functions(model, Model, _OWN) and same_functions(model, PynamoModel, _PYNAMO)
+    plain = model.__new__ is object.__new__ and model.__setattr__ is object.__setattr__
+    if not known or not plain or model._discriminator:  # type: ignore[attr-defined]  # PynamoDB's
+        return None
+    names: dict[str, Any] = {
+        "new": _new, "set": _set, "model": model, "instant": instant, "integer": integer, "decimal": decimal,
+        "expiry": expiry, "document": document, "regular": regular,
+    }  # fmt: skip
+    fields: list[Any] = []
+    lines: list[str] = []
+    for number, (name, attribute) in enumerate(model.get_attributes().items()):
+        expected, statement = _statement(name, attribute, f"f{number}", names)
+        fields.append((f"f{number}", expected | None, None))
+        lines += [f"    if (t := s.f{number}) is not None:", f"        {statement}"]
+    attributes: dict[str, Attribute[Any]] = model.get_attributes()
+    stored = {f"f{number}": attribute.attr_name for number, attribute in enumerate(attributes.values())}
+    if len(set(stored.values())) < len(stored):
+        return None  # two attributes read one stored value
+    defaults = any(attribute.default is not None for attribute in attributes.values())
+    source = "\n".join([
+        "def build(s):",
+        "    item = new(model)",
+        "    item.attribute_values = values = {}",
+        *(["    item._set_defaults(_user_instantiated=False)"] if defaults else []),
+        *lines,
+        "    return item",
+    ])  # fmt: skip
+    exec(source, names)  # noqa: S102  # of names of attributes alone, quoted
+    form: Any = msgspec.defstruct(
+        model.__name__,
+        fields,
+        bases=(forms.Stored,),
+        namespace={"fields": {name: field for field, name in stored.items()}},
+        rename=stored,
+        gc=False,
+        omit_defaults=True,
+    )
+    return Decoder(form, names["build"])
+
+
+def _statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> tuple[Any, str]:
+    """Return the form of an attribute, and the statement that sets it."""
+    recipe = _recipe(attribute, field, names)
+    if recipe is not None and not isinstance(attribute, ValueAttribute):
+        return recipe[0], f"values[{name!r}] = {recipe[1]}"
+    names[f"attribute_{field}"] = attribute
+    value = f"attribute_{field}.deserialize(attribute_{field}.get_value(regular(t)))"
+    if isinstance(attribute, CheckedAttribute):
+        return dict[str, Any], f"values[{name!r}] = {value}"
+    return dict[str, Any], f"item.{name} = {value}" if name.isidentifier() else f"setattr(item, {name!r}, {value})"

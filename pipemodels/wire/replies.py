@@ -1,0 +1,180 @@
+"""Replies: botocore's own parser of DynamoDB's JSON, without its walk along the shapes where that changes nothing.
+
+botocore reads the JSON and then copies it, value by value, along the shapes of the service model; that turns base64
+into bytes, and leaves all else as it was. So what holds no bytes, and nothing odd, is taken as msgspec reads it. A
+page for a model is read at once into the model's form.
+
+Errors, metadata, the checksum, retries and events stay botocore's: this is its parser, asked by its endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from botocore.parsers import JSONParser, ResponseParserFactory
+
+from pipemodels.wire import decoder_of, forms, model_being_read
+
+_PAGES = {"QueryOutput": "Items", "ScanOutput": "Items", "BatchGetItemOutput": "Responses"}
+_Shape = Any  # botocore carries no types
+
+
+class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
+    """botocore's parser, faster."""
+
+    def _parse_body_as_json(self, body_contents: bytes) -> Any:
+        try:
+            return msgspec.json.decode(body_contents)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return super()._parse_body_as_json(body_contents)
+
+    def _handle_map(self, shape: _Shape, value: Any) -> Any:
+        if shape.value.name == "AttributeValue" and type(value) is dict:
+            try:
+                for part in value.values():
+                    forms.check_regular(part)
+            except (forms.IrregularError, RecursionError):
+                pass
+            else:
+                return value
+        return super()._handle_map(shape, value)
+
+    def _handle_json_body(self, raw_body: bytes, shape: _Shape) -> Any:
+        model = model_being_read() if shape.name in _PAGES else None
+        decoder = decoder_of(model) if model else None
+        if decoder is not None:
+            try:
+                return self._page(raw_body, shape, decoder.form)
+            except (msgspec.MsgspecError, ValueError, RecursionError, TypeError, AttributeError):
+                pass  # whatever it was: the ordinary way says it in botocore's words
+        return super()._handle_json_body(raw_body, shape)
+
+    def _page(self, body: bytes, shape: _Shape, form: type[forms.Stored]) -> dict[str, Any]:
+        """Read a page whose items are in a model's form; an item that is not is read as botocore does."""
+        if not body.isascii():
+            str(body, "utf-8")  # msgspec does not look at the characters of what it skips
+        held = _PAGES[shape.name]
+        try:
+            page = _page_decoder(shape, form).decode(body)
+        except msgspec.ValidationError:
+            page = _page_decoder(shape, msgspec.Raw).decode(body)
+        items_shape = shape.members[held] if held == "Items" else shape.members[held].value
+        forms.Stored.as_botocore = partial(self._parse_shape, items_shape.member)
+        parsed: dict[str, Any] = {}
+        for member, member_shape in shape.members.items():
+            value = getattr(page, member)
+            if value is None:
+                continue
+            if member == held:
+                parsed[member] = self._held(value, member_shape, form, lambda: self._plain(body, shape)[held])
+            elif (plain := msgspec.json.decode(value)) is not None:
+                parsed[member] = self._parse_shape(member_shape, plain)
+        return parsed
+
+    def _held(self, value: Any, shape: _Shape, form: type[forms.Stored], plain: Callable[[], Any]) -> Any:
+        """Return the items of a page: a list of them, or one for each table."""
+        if isinstance(value, dict):
+            return {
+                table: self._held(items, shape.value, form, lambda table=table: plain()[table])  # type: ignore[misc]
+                for table, items in value.items()
+            }
+        if value and isinstance(value[0], msgspec.Raw):
+            value = [self._item(item, shape.member, form) for item in value]
+        return Items(value, plain)
+
+    def _item(self, item: msgspec.Raw, shape: _Shape, form: type[forms.Stored]) -> Any:
+        try:
+            return msgspec.json.decode(item, type=form)
+        except msgspec.ValidationError:
+            return self._parse_shape(shape, msgspec.json.decode(item))
+
+    def _plain(self, body: bytes, shape: _Shape) -> Any:
+        return super()._handle_json_body(body, shape)
+
+
+_page_decoders: dict[tuple[str, type], msgspec.json.Decoder[Any]] = {}
+
+
+def _page_decoder(shape: _Shape, item: type) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of a reply with these items; its other members are left as JSON."""
+    key = shape.name, item
+    if key not in _page_decoders:
+        held = {"Items": list[item], "Responses": dict[str, list[item]]}  # type: ignore[valid-type]
+        fields = [(member, held.get(member, msgspec.Raw), None) for member in shape.members]
+        _page_decoders[key] = msgspec.json.Decoder(msgspec.defstruct(shape.name, fields, gc=False))
+    return _page_decoders[key]
+
+
+class Items(list[Any]):
+    """The items of a page that was read for a model: a list of plain items, made only if somebody looks.
+
+    Handlers of botocore's events, and whoever wraps its calls, meet what botocore would have given them.
+    """
+
+    def __init__(self, stored: list[Any], plain: Callable[[], list[Any]]) -> None:
+        super().__init__(stored)
+        self._plain: Callable[[], list[Any]] | None = plain
+
+    def taken(self) -> list[Any]:
+        """Return the items as they are decoded, or plain ones if somebody has looked."""
+        return list.copy(self)
+
+    def _look(self) -> None:
+        if self._plain is not None:
+            plain, self._plain = self._plain(), None
+            list.__setitem__(self, slice(None), plain)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+
+def _looking(name: str) -> Callable[..., Any]:
+    method = getattr(list, name)
+
+    def look_first(self: Items, *args: Any, **settings: Any) -> Any:
+        self._look()
+        return method(self, *args, **settings)
+
+    return look_first
+
+
+_AS_THEY_ARE = {
+    "__init__", "__new__", "__class__", "__getattribute__", "__setattr__", "__delattr__", "__init_subclass__",
+    "__subclasshook__", "__class_getitem__", "__reduce__", "__reduce_ex__", "__len__", "__sizeof__", "__dir__",
+    "__getstate__", "__doc__", "__hash__",
+}  # fmt: skip
+for _name in set(dir(list)) - _AS_THEY_ARE:
+    setattr(Items, _name, _looking(_name))
+Items.__radd__ = lambda self, other: other + list(self)  # type: ignore[attr-defined]  # past list's own, which looks at nothing
+
+
+class WireParserFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
+    """Makes the parser of the `json` protocol; others are botocore's."""
+
+    def create_parser(self, protocol_name: str) -> Any:
+        """Return a parser."""
+        return WireParser(**self._defaults) if protocol_name == "json" else super().create_parser(protocol_name)
+
+
+_SAMPLE = (
+    b'{"Items":[{"a":{"S":"\\u00e4\\n"},"b":{"B":"AAE="},"l":{"L":[{"N":"1"},{"NULL":true}]},"m":{"M":{"k":{"BOOL":false}}}},'
+    b'{"s":{"SS":["x"]},"o":{"S":null}}],"Count":2,"ConsumedCapacity":{"CapacityUnits":0.5,"TableName":"t"},"New":1}'
+)
+
+
+def install_parser(session: Any) -> None:
+    """Register the parser with a session whose botocore reads a sample of each kind alike with and without it."""
+    try:
+        factory = session.get_component("response_parser_factory")
+        shape = session.get_service_model("dynamodb").operation_model("Query").output_shape
+        reply = {"status_code": 200, "headers": {"x-amzn-RequestId": "0"}, "body": _SAMPLE}
+        known = type(factory) is ResponseParserFactory and WireParser().parse(reply, shape) == JSONParser().parse(
+            reply, shape
+        )
+    except Exception:  # whatever another botocore has done to its inside
+        return
+    if known:
+        session.register_component("response_parser_factory", WireParserFactory())

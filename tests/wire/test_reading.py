@@ -1,0 +1,266 @@
+"""Reading by the wire and the ordinary way: equal results, for whatever is in the reply."""
+
+from __future__ import annotations
+
+import json
+import operator
+import pickle
+import re
+from copy import deepcopy
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.parsers import JSONParser
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipemodels import PipelineRunLog, using, wire
+from pipemodels.attributes import UTCInstantAttribute
+from pipemodels.models.base import Model
+from pipemodels.wire import decoders, forms
+from pipemodels.wire.replies import Items, WireParser
+from tests.wire import worlds
+from tests.wire.worlds import MODELS, ON, Circle, Odd, Shape, exact, made_ordinarily, ordinarily, outcome, reply
+
+models = st.sampled_from(MODELS)
+
+
+def drawn_page(model: type[Model], *, nonsense: bool = False) -> Any:
+    """Draw a model and the body of a page of its items."""
+    found = st.lists(worlds.items(model, nonsense=nonsense), max_size=4)
+    return st.tuples(st.just(model), worlds.bodies(found.map(worlds.page)))
+
+
+def read(body: bytes, operation: str = "Query") -> Any:
+    """Return a reply as the wire reads it."""
+    return WireParser().parse(reply(body), worlds.shape(operation))
+
+
+def read_for(model: type[Model], body: bytes) -> tuple[Any, list[Any]]:
+    """Return a reply as it is read for a model, and its items as they are decoded."""
+    with wire.reading(model):
+        parsed = read(body)
+    return parsed, wire.stored_items(parsed.get("Items", []))
+
+
+def made(model: type[Model], item: Any) -> tuple[str, Any]:
+    """Return what the model makes of an item, with the wire on."""
+    with using(ON):
+        return outcome(lambda: exact(model.from_raw_data(item)))
+
+
+@given(models.flatmap(drawn_page))
+def test_a_page_for_a_model_gives_the_same_objects_and_errors(drawn: tuple[type[Model], bytes]) -> None:
+    """Each item of a page that is read for a model gives what the ordinary way gives, and so does all around it."""
+    model, body = drawn
+    ordinary = ordinarily(body)
+    parsed, stored = read_for(model, body)
+    assert [made(model, item) for item in stored] == [made_ordinarily(model, item) for item in ordinary["Items"]]
+    assert exact(parsed | {"Items": list(parsed["Items"])}) == exact(ordinary)
+
+
+@given(models.flatmap(drawn_page))
+def test_a_plain_item_gives_the_same_objects_and_errors(drawn: tuple[type[Model], bytes]) -> None:
+    """So does a plain item, which any operation may return."""
+    model, body = drawn
+    for item in ordinarily(body)["Items"]:
+        untouched = deepcopy(item)
+        assert made(model, item) == made_ordinarily(model, untouched)
+        assert item == untouched
+
+
+@given(models.flatmap(lambda model: drawn_page(model, nonsense=True)))
+def test_what_dynamodb_never_sends_is_read_as_botocore_reads_it(drawn: tuple[type[Model], bytes]) -> None:
+    """A null, two tags, an unknown tag: botocore's result, or its error.
+
+    A page for a model does not look into what the model does not read, and meets errors in documents when the item is
+    made: there the error may come later, or not at all.
+    """
+    model, body = drawn
+    ordinary = outcome(lambda: exact(ordinarily(body)))
+    assert outcome(lambda: exact(read(body))) == ordinary
+    if ordinary[0] == "value":
+        _, stored = read_for(model, body)
+        plain = ordinarily(body)["Items"]
+        assert [made(model, item) for item in stored] == [made_ordinarily(model, item) for item in plain]
+
+
+_OPERATIONS = ("Query", "Scan", "GetItem", "BatchGetItem", "UpdateItem", "TransactGetItems", "DescribeTable")
+_PIECES = [
+    b"\\ud800", b"\\udc00x", b"\\ud83d\\ude00", b"\xff", b"\xed\xa0\x80", b"\n", b"\x00", b"\\x", b"\\/", b"\x7f",
+    b"NaN", b"-Infinity", b"1e400", b"123456789012345678901234567890", b"-0", b"01", b"1.", b"null", b"true", b'"',
+    b"}", b"]", b"\xef\xbb\xbf", b"\xc2\xa0", b"\x0c", b'"B":', b'"S":', b'"__type":"x",', b"[" * 2000,
+]  # fmt: skip
+
+
+@st.composite
+def broken_bodies(draw: Any) -> bytes:
+    """Draw bodies into which something was put, or out of which something was taken."""
+    body = draw(drawn_page(PipelineRunLog))[1]
+    for _ in range(draw(st.integers(1, 2))):
+        start = draw(st.integers(0, len(body)))
+        end = draw(st.sampled_from([start, start, start + 1, start + 4]))
+        body = body[:start] + draw(st.sampled_from([b"", *_PIECES]) | st.binary(max_size=2)) + body[end:]
+    return bytes(body)
+
+
+_BATCH = (
+    b'{"Responses":{"t":[{"a":{"B":"AAE="}}]},"UnprocessedKeys":{"t":{"Keys":[{"a":{"B":"AAE="}}]}}}'  # binary keys
+)
+_CANCELLED = (
+    b'{"__type":"x#TransactionCanceledException",'
+    b'"CancellationReasons":[{"Code":"None"},{"Code":"X","Item":{"b":{"B":"AAE="}}}]}'
+)
+
+
+@given(broken_bodies(), st.sampled_from(_OPERATIONS), st.sampled_from([200, 200, 400, 500]))
+@example(b"", "Query", 200)
+@example(b"null", "Query", 200)
+@example(b"[]", "Query", 200)
+@example(b'{"Items":null}', "Query", 200)
+@example(b'{"Items":[{"a":{"S":"1","S":"2"}}],"Items":[]}', "Query", 200)
+@example(_BATCH, "BatchGetItem", 200)
+@example(b'{"__type":"x#ThrottlingException","message":"slow \xc3\xa4"}', "Query", 400)
+@example(_CANCELLED, "TransactWriteItems", 400)
+def test_any_body_is_read_as_botocore_reads_it(body: bytes, operation: str, status: int) -> None:
+    """Broken JSON, no Unicode, numbers out of range, errors: botocore's result, or its error, with its metadata."""
+    one, other = (
+        outcome(lambda: exact(parser.parse(reply(body, status), worlds.shape(operation))))  # noqa: B023  # called at once
+        for parser in (WireParser(), JSONParser())
+    )
+    assert one == other
+
+
+@given(broken_bodies())
+@example(json.dumps(worlds.page([])).encode().replace(b'"x"', b'"\xff"'))
+@example(json.dumps(worlds.page([{"no": {"S": "?"}}]), ensure_ascii=False).encode().replace(b"?", b"\xff"))
+@example(b"")
+@example(b'{"Count":7,"ScannedCount":7}')
+def test_a_broken_page_for_a_model_is_read_as_botocore_reads_it(body: bytes) -> None:
+    """Where botocore takes a body, the page for a model is the same."""
+    ordinary = outcome(lambda: ordinarily(body))
+    if ordinary[0] != "value":
+        assert outcome(lambda: read_for(PipelineRunLog, body))[0] in {ordinary[0], "value"}
+        return
+    parsed, stored = read_for(PipelineRunLog, body)
+    plain = (ordinary[1] or {}).get("Items", [])
+    assert [made(PipelineRunLog, item) for item in stored] == [
+        made_ordinarily(PipelineRunLog, item) for item in plain
+    ]
+    assert exact({**parsed, "Items": 0}) == exact({**ordinary[1], "Items": 0})
+
+
+def test_broken_unicode_is_an_error_wherever_it_is() -> None:
+    """Also in what the model does not read."""
+    body = json.dumps(worlds.page([{"unread": {"S": "?"}}]), ensure_ascii=False).encode().replace(b"?", b"\xff")
+    with wire.reading(PipelineRunLog), pytest.raises(UnicodeDecodeError):
+        read(body)
+
+
+_STORED_FORM = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{6}Z", re.ASCII)
+_near_instants = st.builds(
+    lambda text, place, piece, cut: text[:place] + piece + text[place + cut :],
+    st.sampled_from(["2026-11-22T06:04:09.937580Z", "2024-02-29T23:59:59.000000Z"]),
+    st.integers(0, 27),
+    st.text("0123456789-+:.,TWtzZ \u0663", max_size=3),
+    st.integers(0, 4),
+)
+
+
+@given(_near_instants)
+@example("2026-11-22T24:00:00.000000Z")
+@example("2026-W47-7T06:04:09.937580Z")
+def test_an_instant_is_read_in_the_stored_form_only(text: str) -> None:
+    """What the wire reads as an instant is in the form that the attribute reads, and the same instant."""
+    try:
+        read_by_wire = decoders.instant(text)
+    except (forms.IrregularError, ValueError):
+        return
+    assert _STORED_FORM.fullmatch(text)
+    assert exact(read_by_wire) == exact(UTCInstantAttribute().decode(text))
+
+
+@given(st.datetimes())
+def test_every_instant_is_read_by_the_wire(value: datetime) -> None:
+    """The stored form of any instant is one that the wire reads itself."""
+    text = value.isoformat(timespec="microseconds") + "Z"
+    assert exact(decoders.instant(text)) == exact(UTCInstantAttribute().decode(text))
+
+
+def test_the_package_s_models_are_compiled() -> None:
+    """All of them; a model whose class is stored, or that makes objects in its own way, is not."""
+    assert [model.__name__ for model in MODELS if wire.decoder_of(model) is None] == ["Shape", "Circle"]
+
+    class Own(Odd):
+        def _container_deserialize(self, attribute_values: Any) -> None:
+            super()._container_deserialize(attribute_values)
+            self.attribute_values["number"] = 42
+
+    assert wire.decoder_of(Own) is None
+    item = {"the key": {"S": "a"}}
+    assert made(Own, item) == made_ordinarily(Own, item)
+    assert made(Shape, {"key": {"S": "a"}, "kind": {"S": "circle"}})[1][0] is Circle
+
+
+PLAIN: list[Any] = [{"run_id": {"S": "a"}, "blob": {"B": b"\x00"}}, {"run_id": {"S": "b"}}]
+
+
+class TestItems:
+    """The items of a page that was read for a model look like the list that botocore would have given."""
+
+    BODY = json.dumps(worlds.page([{"run_id": {"S": "a"}, "blob": {"B": "AA=="}}, {"run_id": {"S": "b"}}])).encode()
+
+    def items(self) -> Any:
+        """Return such items."""
+        with wire.reading(PipelineRunLog):
+            found = read(self.BODY)["Items"]
+        assert type(found) is Items
+        return found
+
+    @pytest.mark.parametrize(
+        "look",
+        [
+            list, tuple, repr, json.dumps, deepcopy, len, bool, max, iter, reversed, sorted,
+            lambda x: x[0], lambda x: x[-1:], lambda x: [*x], lambda x: operator.add([3], x), lambda x: x.copy(),
+            lambda x: operator.add(x, [3]), lambda x: x * 2, lambda x: x == PLAIN, lambda x: operator.eq(PLAIN, x),
+            lambda x: PLAIN[0] in x, lambda x: x.index(PLAIN[1]), lambda x: x.count(PLAIN[0]), lambda x: {**x[0]},
+            lambda x: pickle.loads(pickle.dumps(x)), lambda x: (x.append(1), x), lambda x: (x.pop(), x),
+            lambda x: x.__iadd__([3]),
+        ],
+    )  # fmt: skip
+    def test_every_look_is_at_plain_items(self, look: Any) -> None:
+        """Whatever is done with them, it is done with plain items."""
+
+        def kept(found: Any) -> Any:
+            seen = look(found)
+            return list(seen) if hasattr(seen, "__next__") else seen
+
+        ours, plain = outcome(lambda: kept(self.items())), outcome(lambda: kept(deepcopy(PLAIN)))
+        assert ours == plain
+
+    def test_they_are_decoded_items_for_the_model(self) -> None:
+        """Taken for the model they are in its form, and may be asked for keys."""
+        taken = wire.stored_items(self.items())
+        assert isinstance(taken[0], forms.Stored)
+        assert taken[0]["run_id"] == {"S": "a"}
+        with pytest.raises(KeyError):
+            taken[0]["pipeline_id"]
+
+    def test_what_a_handler_changed_counts(self) -> None:
+        """Once somebody has looked, plain items are what is read."""
+        found = self.items()
+        found[0]["run_id"] = {"S": "changed"}
+        assert wire.stored_items(found)[0]["run_id"] == {"S": "changed"}
+
+
+def test_off_means_off() -> None:
+    """With the switch off nothing is compiled for a model."""
+
+    class Fresh(Odd):
+        pass
+
+    made_ordinarily(Fresh, {"the key": {"S": "a"}})
+    assert "_wire_decoder" not in vars(Fresh)
+    made(Fresh, {"the key": {"S": "a"}})
+    assert "_wire_decoder" in vars(Fresh)
