@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 
-from pipemodels import LeaseLostError, PipelineRunLog, RunLimitError, commands, queries
-from pipemodels.commands._ending import expire_run
+from pipemodels import (
+    ConflictError,
+    LeaseLostError,
+    PipelineRunLog,
+    RunLimitError,
+    RunStatus,
+    commands,
+    queries,
+)
+from pipemodels.commands import _writing
+from pipemodels.commands._ending import end_as_read, expire_run
+from pipemodels.commands._run_rules import run_target
 from pipemodels.config import ConfiguredConnection
 from pipemodels.models import RunSlots
 
@@ -90,6 +100,40 @@ def test_a_run_that_was_deleted_and_started_again_is_another(limited: Limited) -
         job()
     assert queries.get_run(pipeline_id, "a") == again[0]
     assert holders(pipeline_id) == {"a": 2}
+
+
+def test_a_stage_is_not_written_into_a_run_that_became_anothers(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is part of the write's own condition: between read and write the run may change hands."""
+    pipeline_id = limited(1)
+    key: dict[str, Any] = {"pipeline_id": pipeline_id, "run_id": "a"}
+    first = commands.start_run(pipeline_id=pipeline_id, run_id="a")
+    again: list[PipelineRunLog] = []
+    original = _writing.read
+
+    def read(target: _writing.Target) -> Any:
+        found = original(target)
+        commands.delete_run(**key)
+        again.append(commands.start_run(pipeline_id=pipeline_id, run_id="a"))
+        return found
+
+    monkeypatch.setattr(_writing, "read", read)
+    with pytest.raises(LeaseLostError, match="lease 1 no longer holds"):
+        commands.start_stage(**key, stage_name="load", lease_token=first.lease_token)
+    assert queries.get_run(pipeline_id, "a") == again[0]
+
+
+def test_what_the_plain_orm_wrote_meanwhile_is_not_overwritten(limited: Limited) -> None:
+    """It counts the revision, and has no name of its own: a run that is ended as it was read is refused."""
+    run = commands.start_run(pipeline_id=limited(1), run_id="a", now=AT)
+    queries.get_run(run.pipeline_id, "a").update([PipelineRunLog.tags.set({"a": "b"})])
+    written = queries.get_run(run.pipeline_id, "a")
+    assert written.write_id == run.write_id
+    target = run_target(run.pipeline_id, "a")
+    with pytest.raises(ConflictError) as caught:
+        end_as_read(target, run, {"status": RunStatus.CANCELLED, "end_time": run.start_time}, by=None)
+    assert caught.value.current == written == queries.get_run(run.pipeline_id, "a")
 
 
 def test_a_reply_that_leaves_items_out_is_no_answer(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
