@@ -138,7 +138,10 @@ def deleted(target: writing.Target, run: PipelineRunLog) -> dict[str, Any]:
 def _as_read(run: PipelineRunLog | None) -> Any:
     if run is None:
         return PipelineRunLog.pipeline_id.does_not_exist()
-    return PipelineRunLog.revision == run.revision
+    # a run that was deleted and started again may be at the same revision, but not of the same write
+    write_id = PipelineRunLog.write_id
+    same_write = write_id.does_not_exist() if run.write_id is None else write_id == run.write_id
+    return (PipelineRunLog.revision == run.revision) & same_write
 
 
 def taken(situation: Situation, pipeline_id: str, run_id: str, token: int) -> dict[str, Any]:

@@ -289,6 +289,14 @@ def test_naive_times_have_their_own_error(name: str, value: Any) -> None:
         Specimen(key="k", instant=value, expiry=value)
 
 
+def test_a_naive_time_beside_another_fault_is_a_validation_error() -> None:
+    """Who catches NaiveDateTimeError to attach a zone would miss that there is more to repair."""
+    with pytest.raises(ValidationError) as caught:
+        Specimen(key="", instant=NAIVE)
+    assert type(caught.value) is ValidationError
+    assert [problem.field for problem in caught.value.problems] == ["key", "instant"]
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -670,10 +670,11 @@ def test_a_retry_said_again_gives_the_same_run(key: Key) -> None:
     assert commands.retry_run(**key).tags == told.tags
 
 
-def test_a_retry_does_not_take_another_run_for_its_own(key: Key) -> None:
-    """Where somebody else has the id that follows, it is refused."""
+@pytest.mark.parametrize("facts", [{}, {"attempt": 2}, {"attempt": 2, "retry_of": "another"}])
+def test_a_retry_does_not_take_another_run_for_its_own(facts: dict[str, Any], key: Key) -> None:
+    """Where somebody else has the id that follows, it is refused; also where that is a second attempt too."""
     in_status(key, "failed")
-    commands.start_run(**key | {"run_id": key["run_id"] + "__attempt_2"}, now=AT)
+    commands.start_run(**key | {"run_id": key["run_id"] + "__attempt_2"}, now=AT, **facts)
     with pytest.raises(AlreadyExistsError, match="exists with other facts"):
         commands.retry_run(**key)
 

@@ -65,10 +65,10 @@ def test_what_is_normalised(value: Any, copy: Any) -> None:
 def test_a_document_is_copied_deeply() -> None:
     """What its maker changes later does not change what is stored."""
     inner: list[Any] = [1]
-    document = {"a": {"b": inner}}
+    document = {"a": {"b": inner}, "c": [{"d": inner}]}
     copy = checked_document(document, "config")
     inner.append(2)
-    assert copy == {"a": {"b": [1]}}
+    assert copy == {"a": {"b": [1]}, "c": [{"d": [1]}]}
 
 
 @pytest.mark.parametrize(

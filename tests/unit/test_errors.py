@@ -39,6 +39,7 @@ from pipemodels.errors import (
     TableMissingError,
     ThrottledError,
     ValidationError,
+    failed_conditions,
     translated,
 )
 
@@ -165,6 +166,15 @@ def test_a_cancelled_transaction_becomes_its_first_real_reason(reasons: list[str
     listed = [{"Code": code, "Message": f"because of {code}"} for code in reasons]
     error = translate(wrapped("TransactionCanceledException", TransactWriteError, CancellationReasons=listed))
     assert type(error) is kind
+
+
+def test_the_failed_conditions_of_a_cancelled_transaction_are_told_by_position() -> None:
+    """An item that was all right, or that collided with another writer, is not among them."""
+    codes = ["None", "ConditionalCheckFailed", "TransactionConflict", "ConditionalCheckFailed"]
+    listed = [{"Code": code} for code in codes]
+    error = translate(wrapped("TransactionCanceledException", TransactWriteError, CancellationReasons=listed))
+    assert isinstance(error, ConflictError)
+    assert failed_conditions(error) == [1, 3]
 
 
 def test_a_cancelled_transaction_shows_the_message_of_its_reason() -> None:

@@ -7,7 +7,14 @@ import pendulum
 import pytest
 
 from pipemodels import NaiveDateTimeError, ValidationError, parse_instant
-from pipemodels.instants import instant_text, microseconds_since_epoch, read_stored_instant, utc_instant, utc_now
+from pipemodels.instants import (
+    instant_text,
+    microseconds_since_epoch,
+    read_stored_instant,
+    shifted,
+    utc_instant,
+    utc_now,
+)
 from tests.helpers.timezone_assertions import assert_utc_timezone
 from tests.unit.test_timezone_assertions import NoOffset
 
@@ -138,6 +145,22 @@ def test_a_zone_without_an_offset_is_naive() -> None:
     """A tzinfo whose utcoffset() is None does not say which instant is meant."""
     with pytest.raises(NaiveDateTimeError, match=r"start_time: .* has no UTC offset"):
         utc_instant(datetime(2026, 1, 1, tzinfo=NoOffset()), "start_time")
+
+
+@pytest.mark.parametrize(
+    ("start", "seconds", "stored"),
+    [
+        ("2026-11-22T06:04:09.937580Z", 0.5, "2026-11-22T06:04:10.437580Z"),
+        ("2026-11-22T06:04:09.937580Z", -10, "2026-11-22T06:03:59.937580Z"),
+        ("9999-12-31T23:59:59.000000Z", 1, "9999-12-31T23:59:59.999999Z"),
+        ("0001-01-01T00:00:00.000000Z", -5, "0001-01-01T00:00:00.000000Z"),
+        ("2026-11-22T06:04:09.937580Z", 1e15, "9999-12-31T23:59:59.999999Z"),
+        ("2026-11-22T06:04:09.937580Z", -1e15, "0001-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_a_shift_stays_within_the_calendar(start: str, seconds: float, stored: str) -> None:
+    """What would lie beyond the first or the last instant is that one: no lease expires by an overflow."""
+    assert instant_text(shifted(parse_instant(start), seconds)) == stored
 
 
 def test_the_clock_is_in_utc() -> None:

@@ -346,6 +346,10 @@ def test_limits_are_checked(limited: Limited) -> None:
     for seconds in (0, 604_801):
         with pytest.raises(ValidationError, match=f"lease_seconds: {seconds} must be at"):
             commands.start_run(pipeline_id="p", lease_seconds=seconds)
+    pipeline_id = limited(100, max_attempts=1)
+    for seconds in (1, 604_800):
+        run = commands.start_run(pipeline_id=pipeline_id, lease_seconds=seconds)
+        assert run.lease_seconds == seconds
 
 
 def test_a_recorded_run_beats_and_knows_when_it_is_lost(limited: Limited) -> None:

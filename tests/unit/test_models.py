@@ -411,6 +411,10 @@ def test_a_table_derives_its_shard(unique: Unique) -> None:
             ],
         ),
         (
+            lambda: run("p", end_time=AT, status="failed", error_message=""),
+            ["error_message is required of what failed: say what went wrong"],
+        ),
+        (
             lambda: TableConfig(
                 table_id="t",
                 pipeline_id="p",
@@ -430,6 +434,13 @@ def test_what_keeps_an_item_from_being_stored(item: Callable[[], Any], problems:
     with pytest.raises(ValidationError) as caught:
         item().save()
     assert [f"{one.field} {one.reason}" for one in caught.value.problems] == problems
+
+
+def test_the_ends_of_what_the_rules_allow(unique: Unique) -> None:
+    """A run may end as it starts, and every record of it may have failed."""
+    item = run(unique("ends"), end_time=AT, total_records_failed=2, total_records_processed=2)
+    item.save()
+    assert PipelineRunLog.get(item.pipeline_id, item.run_id) == item
 
 
 @pytest.mark.parametrize("name", ["is_active", "version", "created_at", "pipeline_name"])
@@ -574,7 +585,12 @@ def test_a_refresh_makes_a_summary_whole(summary: Any) -> None:
 
 def test_a_summary_is_not_the_item(summary: Any) -> None:
     """It does not equal the whole item, even where all its values do."""
-    assert summary != PipelineConfig.get(summary.pipeline_id)
+    whole = PipelineConfig.get(summary.pipeline_id)
+    assert summary != whole
+    names = [attribute.attr_name for attribute in PipelineConfig.get_attributes().values()]
+    part = PipelineConfig.get(summary.pipeline_id, attributes_to_get=names)
+    assert part.attribute_values == whole.attribute_values
+    assert part != whole
 
 
 def test_an_item_read_in_part_is_a_summary(unique: Unique) -> None:

@@ -145,6 +145,14 @@ def test_bad_arguments_are_refused_before_any_request(work: Callable[[], Any], r
     assert requests == []
 
 
+def test_all_bad_parts_of_a_key_are_told_together(requests: list[str]) -> None:
+    """Who mends one part of a key does not come back for the other."""
+    with pytest.raises(ValidationError) as caught:
+        queries.get_run("", " x")
+    assert [problem.field for problem in caught.value.problems] == ["pipeline_id", "run_id"]
+    assert requests == []
+
+
 # -- listings ------------------------------------------------------------------------------------------------
 
 

@@ -191,14 +191,28 @@ def test_recorded_runs_nest(pipeline_id: str) -> None:
     assert [run.status for run in PipelineRunLog.query(pipeline_id)] == [RunStatus.FAILED] * 2
 
 
-def test_a_run_that_has_ended_is_not_run_again(pipeline_id: str) -> None:
-    """The id of an ended run, from a scheduler that fires twice, is refused before the block begins."""
-    with commands.recorded_run(pipeline_id=pipeline_id, run_id="r"):
+def test_the_current_run_is_the_innermost(pipeline_id: str) -> None:
+    """After an inner run it is the outer one again; outside there is none, and the error says where to ask."""
+    with commands.recorded_run(pipeline_id=pipeline_id, run_id="outer"):
+        with commands.recorded_run(pipeline_id=pipeline_id, run_id="inner"):
+            assert commands.current_run.run_id == "inner"
+        assert commands.current_run.run_id == "outer"
+    with pytest.raises(AttributeError, match=r"^run_id: no run is being recorded here; call this inside"):
+        commands.current_run.run_id  # noqa: B018  # asking is what is tried
+
+
+@pytest.mark.parametrize("owner", [None, "ann"])
+def test_a_run_that_has_ended_is_not_run_again(owner: str | None, pipeline_id: str) -> None:
+    """The id of an ended run, from a scheduler that fires twice, is refused before the block begins.
+
+    Also where it is the same owner's, to whom `start_run` would return the run that there is.
+    """
+    with commands.recorded_run(pipeline_id=pipeline_id, run_id="r", owner=owner):
         pass
     ended, entered = only_run(pipeline_id), False
     with (
         pytest.raises(AlreadyExistsError, match="'r' is success already") as caught,
-        commands.recorded_run(pipeline_id=pipeline_id, run_id="r"),
+        commands.recorded_run(pipeline_id=pipeline_id, run_id="r", owner=owner),
     ):
         entered = True
     assert (caught.value.current, entered) == (ended, False)

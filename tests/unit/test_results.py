@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from pipemodels import (
 )
 from pipemodels.config import connection_of
 from pipemodels.queries import Results
+from pipemodels.queries import results as results_module
 from pipemodels.queries.cursors import decode_cursor, encode_cursor
 
 Unique = Callable[[str], str]
@@ -103,6 +105,53 @@ def test_items_come_in_order_across_shards(unique: Unique, environment: str) -> 
         assert by_pages(results, limit) == expected, limit
 
 
+def runs(unique: Unique, count: int, status: str) -> list[PipelineRunLog]:
+    """Store runs of one status, each started a second after the one before."""
+    return write(
+        [
+            PipelineRunLog(
+                pipeline_id="p",
+                run_id=unique("listed"),
+                status=status,
+                trigger_type="x",
+                start_time=AT + timedelta(seconds=n),
+                lease_expires_at=AT if status == "running" else None,
+                error_message="boom" if status == "failed" else None,
+            )
+            for n in range(count)
+        ]
+    )
+
+
+def tables(unique: Unique, count: int) -> list[TableConfig]:
+    """Store tables of one type, each of a pipeline of its own."""
+    fields: dict[str, Any] = {"table_name": "n", "table_type": "lookup", "data_format": "csv", "location": "x"}
+    return write([TableConfig(table_id=unique("listed"), pipeline_id=f"p{n:02}", **fields) for n in range(count)])
+
+
+def test_no_shard_is_left_out(unique: Unique) -> None:
+    """Every listing over shards gives what lies in each of them."""
+    with using(replace(current_config(), table_prefix="shards.")):
+        create_tables()
+        configured, described = pipelines(unique, 20, "e"), tables(unique, 20)
+        running, failed = runs(unique, 20, "running"), runs(unique, 20, "failed")
+        for shards in (
+            {one.active_shard for one in configured},
+            {one.environment_shard for one in configured},
+            {one.table_type_shard for one in described},
+            {one.status_shard for one in running},
+            {one.status_shard for one in failed},
+        ):
+            assert len(shards) == 4
+        assert sorted(ids(queries.active_pipelines())) == sorted(ids(configured))
+        assert sorted(ids(queries.pipelines_by_environment("e"))) == sorted(ids(configured))
+        assert ids(queries.tables_by_type("lookup")) == ids(described)
+        assert ids(queries.running_runs()) == ids(reversed(running))
+        assert ids(queries.failed_runs(AT)) == ids(reversed(failed))
+        assert sorted(ids(queries.expired_runs())) == sorted(ids(running))
+        assert sorted(ids(queries.all_runs())) == sorted(ids(running + failed))
+
+
 @pytest.mark.parametrize("limit", [1, 7, 49, 50, 51])
 def test_ties_are_neither_missed_nor_repeated(limit: int, unique: Unique) -> None:
     """Fifty items share one sort key: pages of any size give each once, in one order."""
@@ -135,8 +184,15 @@ def test_runs_of_one_status_at_one_instant(unique: Unique) -> None:
     assert queries.runs_by_status("skipped", since=AT + timedelta(days=399), until=at).count() == 0
 
 
-def test_pages_are_full_behind_a_filter(unique: Unique, environment: str) -> None:
-    """One in ten passes the filter: pages are full all the same, and the last one ends."""
+@pytest.mark.parametrize("least", [100, 1])
+def test_pages_are_full_behind_a_filter(
+    unique: Unique, environment: str, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in ten passes the filter: pages are full all the same, and the last one ends.
+
+    Also where a reply holds nothing that passes, and more follows.
+    """
+    monkeypatch.setattr(results_module, "_LEAST_FILTERED", least)
     items = pipelines(unique, 10, environment, is_active=True)
     for n in range(9):
         pipelines(unique, 10, environment, is_active=False, created_at=AT + timedelta(minutes=n))
@@ -145,6 +201,7 @@ def test_pages_are_full_behind_a_filter(unique: Unique, environment: str) -> Non
     assert ids(results) == expected
     for limit in (1, 3, 5, 9, 10, 11):
         assert by_pages(results, limit) == expected
+    assert results.page(10).cursor is None
     assert results.count() == 10
     assert queries.pipelines_by_environment(environment, is_active=False).count() == 90
 
@@ -299,6 +356,35 @@ def test_a_cursor_is_bound_to_its_query(unique: Unique, environment: str, other_
     assert len(queries.pipelines_by_environment(environment).in_full().page(3, cursor)) == 3
 
 
+def test_no_two_queries_share_a_cursor(config: DynamoDBConfig) -> None:
+    """What a cursor is bound to differs wherever the query, or one of its arguments, does."""
+    later = AT + timedelta(days=1)
+    listings: list[Results[Any]] = [
+        queries.active_pipelines(),
+        queries.active_pipelines("e"),
+        *(queries.pipelines_by_environment("e", active) for active in (None, True, False)),
+        queries.all_pipelines(),
+        *(queries.tables_of_pipeline("p", kind) for kind in (None, "source", "lookup")),
+        *(queries.tables_by_type(kind) for kind in ("source", "lookup")),
+        queries.all_tables(),
+        *(queries.runs_of_pipeline("p", status=status) for status in (None, "failed", "success")),
+        *(queries.runs_by_status(status) for status in ("failed", "success")),
+        *(
+            listing(since=since, until=until)
+            for listing in (
+                queries.all_runs,
+                partial(queries.runs_of_pipeline, "q"),
+                partial(queries.runs_by_status, "running"),
+            )
+            for since, until in ((None, None), (AT, None), (later, None), (None, later), (AT, later))
+        ),
+        queries.expired_runs(),
+        queries.expired_runs(AT),
+        queries.expired_runs(later),
+    ]
+    assert len({one._query.canonical(config) for one in listings}) == len(listings)
+
+
 def test_an_altered_cursor_is_refused(unique: Unique, environment: str, requests: list[str]) -> None:
     """Cut, extended, one character changed anywhere, or nothing like a cursor: refused before any request."""
     pipelines(unique, 8, environment)
@@ -342,6 +428,17 @@ def test_growing_the_shards(unique: Unique, environment: str) -> None:
         rest = results.page(1000, page.cursor)
     assert sorted(ids(page) + ids(rest)) == sorted(ids(old + new))
     assert ids(page) == ids(old[:-8:-1])
+
+
+def test_a_cursor_of_all_runs_goes_on_where_the_shards_have_grown(unique: Unique) -> None:
+    """The partitions of a larger number come behind those that a cursor knows, of every status."""
+    with using(replace(current_config(), table_prefix="grown.")) as config:
+        create_tables()
+        items = runs(unique, 10, "pending") + runs(unique, 10, "failed")
+        page = queries.all_runs().page(7)
+        with using(replace(config, index_shards=8)):
+            rest = queries.all_runs().page(1000, page.cursor)
+    assert sorted(ids(page) + ids(rest)) == sorted(ids(items))
 
 
 def test_a_listing_that_is_empty(unique: Unique) -> None:

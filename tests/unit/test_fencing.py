@@ -1,0 +1,159 @@
+"""What a worker says of a run that is no longer its own, and what is decided from what has changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipemodels import (
+    ConflictError,
+    LeaseLostError,
+    PipelineRunLog,
+    RunLimitError,
+    RunStatus,
+    commands,
+    queries,
+)
+from pipemodels.commands import _writing
+from pipemodels.commands._ending import end_as_read, expire_run
+from pipemodels.commands._run_rules import run_target
+from pipemodels.config import ConfiguredConnection
+from pipemodels.models import RunSlots
+
+AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
+EXPIRED = AT + timedelta(seconds=306)
+Limited = Callable[..., str]
+
+WORK: list[Callable[[dict[str, Any]], Any]] = [
+    lambda key: commands.start_stage(**key, stage_name="s"),
+    lambda key: commands.finish_stage(**key, stage_name="s"),
+    lambda key: commands.record_metrics(**key, total_records_processed=1),
+    lambda key: commands.record_quality(**key, results=[]),
+    lambda key: commands.finish_run(**key),
+    lambda key: commands.fail_run(**key, error_message="boom"),
+    lambda key: commands.cancel_run(**key),
+]
+
+
+@pytest.fixture
+def limited(unique: Callable[[str], str]) -> Limited:
+    """Return a maker of pipelines with a limit, or without one."""
+
+    def make(limit: int | None) -> str:
+        fields: dict[str, Any] = {"pipeline_name": "n", "source_type": "s", "destination_type": "d"}
+        return commands.create_pipeline(pipeline_id=unique("fenced"), max_concurrent_runs=limit, **fields).pipeline_id
+
+    return make
+
+
+def holders(pipeline_id: str) -> dict[str, int]:
+    """Return who holds a slot."""
+    held: dict[str, int] = RunSlots.get(pipeline_id).holders
+    return held
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_token_of_another_lease_changes_nothing(work: Any, limit: int | None, limited: Limited) -> None:
+    """While the run goes on under its own token, with a slot or without one."""
+    pipeline_id = limited(limit)
+    run = commands.start_run(pipeline_id=pipeline_id, run_id="a", now=AT)
+    with pytest.raises(LeaseLostError, match="lease 2 no longer holds"):
+        work({"pipeline_id": pipeline_id, "run_id": "a", "lease_token": 2})
+    assert queries.get_run(pipeline_id, "a") == run
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_run_that_was_renewed_since_it_was_seen_is_not_reaped(limit: int | None, limited: Limited) -> None:
+    """An index shows it a moment later: the lease must still end when the reaper saw it end."""
+    run = commands.start_run(pipeline_id=limited(limit), run_id="a", now=AT)
+    renewed = commands.heartbeat(run, now=EXPIRED)
+    assert expire_run(run, by=None, now=EXPIRED) is None
+    assert queries.get_run(run.pipeline_id, "a") == renewed
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_one_of_two_reapers_has_reaped_a_run(limit: int | None, limited: Limited) -> None:
+    """Who was slower counts nothing, and changes nothing."""
+    run = commands.start_run(pipeline_id=limited(limit), run_id="a", now=AT)
+    reaped = expire_run(run, by="first", now=EXPIRED)
+    assert reaped is not None
+    assert expire_run(run, by="second", now=EXPIRED) is None
+    assert queries.get_run(run.pipeline_id, "a") == reaped
+
+
+def test_a_run_that_was_deleted_and_started_again_is_another(limited: Limited) -> None:
+    """Also at the same revision: the worker of the first one does not end it, nor take its slot."""
+    pipeline_id = limited(1)
+    again: list[PipelineRunLog] = []
+
+    def job() -> None:
+        with commands.recorded_run(pipeline_id=pipeline_id, run_id="a") as recorded:
+            commands.delete_run(pipeline_id=pipeline_id, run_id="a")
+            again.append(commands.start_run(pipeline_id=pipeline_id, run_id="a", owner="another"))
+            assert again[0].revision == recorded.run.revision
+
+    with pytest.raises(LeaseLostError, match="lease 1 no longer holds"):
+        job()
+    assert queries.get_run(pipeline_id, "a") == again[0]
+    assert holders(pipeline_id) == {"a": 2}
+
+
+def test_a_stage_is_not_written_into_a_run_that_became_anothers(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is part of the write's own condition: between read and write the run may change hands."""
+    pipeline_id = limited(1)
+    key: dict[str, Any] = {"pipeline_id": pipeline_id, "run_id": "a"}
+    first = commands.start_run(pipeline_id=pipeline_id, run_id="a")
+    again: list[PipelineRunLog] = []
+    original = _writing.read
+
+    def read(target: _writing.Target) -> Any:
+        found = original(target)
+        commands.delete_run(**key)
+        again.append(commands.start_run(pipeline_id=pipeline_id, run_id="a"))
+        return found
+
+    monkeypatch.setattr(_writing, "read", read)
+    with pytest.raises(LeaseLostError, match="lease 1 no longer holds"):
+        commands.start_stage(**key, stage_name="load", lease_token=first.lease_token)
+    assert queries.get_run(pipeline_id, "a") == again[0]
+
+
+def test_what_the_plain_orm_wrote_meanwhile_is_not_overwritten(limited: Limited) -> None:
+    """It counts the revision, and has no name of its own: a run that is ended as it was read is refused."""
+    run = commands.start_run(pipeline_id=limited(1), run_id="a", now=AT)
+    queries.get_run(run.pipeline_id, "a").update([PipelineRunLog.tags.set({"a": "b"})])
+    written = queries.get_run(run.pipeline_id, "a")
+    assert written.write_id == run.write_id
+    target = run_target(run.pipeline_id, "a")
+    with pytest.raises(ConflictError) as caught:
+        end_as_read(target, run, {"status": RunStatus.CANCELLED, "end_time": run.start_time}, by=None)
+    assert caught.value.current == written == queries.get_run(run.pipeline_id, "a")
+
+
+def test_a_reply_that_leaves_items_out_is_no_answer(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit, or a holder, that DynamoDB left out of its first reply is asked for again."""
+    pipeline_id = limited(1)
+    run = commands.start_run(pipeline_id=pipeline_id, run_id="a", now=AT)
+    original = ConfiguredConnection.dispatch
+    asked: list[dict[str, Any]] = []
+
+    def dispatch(self: ConfiguredConnection, operation: str, request: dict[str, Any]) -> Any:
+        if operation != "BatchGetItem":
+            return original(self, operation, request)
+        asked.append(request["RequestItems"])
+        if len(asked) % 2:
+            return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
+        return original(self, operation, request)
+
+    monkeypatch.setattr("pipemodels.commands._slots.waited", lambda attempt: True)
+    monkeypatch.setattr(ConfiguredConnection, "dispatch", dispatch)
+    with pytest.raises(RunLimitError) as caught:
+        commands.start_run(pipeline_id=pipeline_id, run_id="b", now=AT)
+    assert caught.value.holders == (run,)
+    assert asked[0] == asked[1]
