@@ -156,6 +156,17 @@ def test_a_deleted_run_frees_its_slot(limited: Limited) -> None:
     assert (queries.find_run(pipeline_id, "a"), holders(pipeline_id)) == (None, {})
 
 
+def test_a_start_leaves_a_lease_alone_within_the_allowance_for_clocks(limited: Limited) -> None:
+    """Up to the last microsecond; after it the slot is the next one's."""
+    pipeline_id = limited(1)
+    run = start(pipeline_id, "a")
+    with pytest.raises(RunLimitError):
+        start(pipeline_id, "b", now=EXPIRED - timedelta(microseconds=1))
+    assert queries.get_run(pipeline_id, "a") == run
+    start(pipeline_id, "b", now=EXPIRED)
+    assert holders(pipeline_id) == {"b": 2}
+
+
 def test_a_start_takes_back_stale_slots(limited: Limited) -> None:
     """Of a run that is gone, of one that ended past the commands, and of one whose lease has expired."""
     pipeline_id = limited(3)
