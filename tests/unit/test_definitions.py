@@ -322,6 +322,8 @@ for _name, _next in itertools.pairwise("abcdefghi"):
         ("pipelines: [{config: *a}]", "names no anchor"),
         ("pipelines: [!!python/object/apply:os.system [ls]]", "is not taken: only plain values are"),
         ("pipelines: [{config: !!binary aGk=}]", "is not taken for 'aGk=': only plain values are"),
+        ("pipelines: [{cpu_cores: !!int true}]", "is not taken for 'true': only plain values are"),
+        ("pipelines: [{is_active: !!bool 1}]", "is not taken for '1': only plain values are"),
         ("pipelines: [{config: {<<: 3}}]", "must name a mapping"),
         ("pipelines: [{config: {[1]: 3}}]", "a key must be text"),
         ("pipelines: [{config: " + "[" * 100 + "]" * 100 + "}]", "goes deeper than 64 levels"),
@@ -429,6 +431,9 @@ def test_a_refused_entry_is_named_by_its_place(name: str, tmp_path: Path) -> Non
     report = apply_text(tmp_path, f'{{"pipelines": [\n{lines}]}}', name)
     assert [one.entry for one in report.refused] == ["pipelines[1] (line 3)", f"pipelines[2] {ids[1]} (line 4)"]
     assert report.created == [ids[0], ids[2]]
+    over_lines = json.dumps({"pipelines": [pipeline(ids[0]), 3]}, indent=1)
+    assert over_lines.splitlines()[8] == "  3"
+    assert [one.entry for one in apply_text(tmp_path, over_lines, name).refused] == ["pipelines[1] (line 9)"]
 
 
 def test_an_entry_that_is_there_three_times_names_both_others(tmp_path: Path) -> None:

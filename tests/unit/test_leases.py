@@ -285,6 +285,16 @@ def test_reaping(limited: Limited) -> None:
     assert {run.status for run in queries.runs_of_pipeline(pipeline_id)} == {RunStatus.FAILED, RunStatus.RUNNING}
 
 
+def test_reaping_goes_on_behind_the_first_page(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard that holds more than one reply is read to its end."""
+    monkeypatch.setattr("pipemodels.commands.leases._PAGE", 1)
+    pipeline_id = limited(None)
+    for name in "abcdefghi":
+        start(pipeline_id, name)
+    reaped = [run.run_id for run in commands.reap_expired_runs(now=EXPIRED) if run.pipeline_id == pipeline_id]
+    assert sorted(reaped) == list("abcdefghi")
+
+
 def test_reaping_at_the_most_so_many(limited: Limited) -> None:
     """A limit ends the round early; one that is none is refused."""
     pipeline_id = limited(None)

@@ -19,6 +19,8 @@ from pipemodels.interop.run_events import recorder
 from pipemodels.interop.run_events.events import event_time, read_event
 from pipemodels.interop.run_events.facts import NO_MESSAGE
 from pipemodels.interop.run_events.naming import id_of
+from pipemodels.interop.text.jsontext import JSONSource, Piece, decoded
+from pipemodels.interop.text.loosejson import LooseValues
 from pipemodels.models.base import stored_fields
 from tests.helpers.moto_store import moto_store, requests
 
@@ -326,6 +328,61 @@ def test_events_are_read_in_every_layout(layout: str, prefix: str) -> None:
     assert {run_of(one)["status"] for one in events} == {"running"}
 
 
+def test_a_broken_event_of_many_lines_is_one_refusal() -> None:
+    """What is left of it is no event, nor a list of errors; the next event is read."""
+    good = event()
+    text = f'{{\n"eventType": "START\n"eventTime": "x",\n"run": [],\n}}\n{json.dumps(good)}'
+    report = ingest_text(text)
+    assert refusals(report) == [(1, "is no JSON: a text in it has no end")]
+    assert (report.events, run_of(good)["status"]) == (1, "running")
+
+
+def test_a_part_of_an_event_on_a_line_of_its_own_is_no_event() -> None:
+    """An event goes on until it is whole, also where a line of it is JSON by itself."""
+    one = event("COMPLETE", inputs=[{"namespace": "db", "name": "a"}, {"namespace": "db", "name": "b"}])
+    text = json.dumps(one).replace('{"namespace": "db"', '\n{"namespace": "db"').replace('"},', '"}\n,')
+    assert '\n{"namespace": "db", "name": "a"}\n' in text
+    assert ingest_text(text) == IngestReport(events=1, runs=1, pipelines=1, refused=[])
+    assert run_of(one)["input_tables"] == ["db/a", "db/b"]
+
+
+def test_what_is_left_of_a_broken_array_is_read() -> None:
+    """Its events behind the broken one, also those that share a line."""
+    good = [event() for _ in range(4)]
+    first, second, third, fourth = map(json.dumps, good)
+    report = ingest_text(f"[{first}, !,\n{second}, {third},\n{fourth}\n]")
+    assert (report.events, report.runs) == (4, 4)
+    assert [line for line, _ in refusals(report)][:1] == [1]
+
+
+def test_a_value_of_many_lines_that_is_too_long_is_not_held() -> None:
+    """Of such a value only where it may have begun is kept: reading takes a small part of its length."""
+    line, count = b'"' + b"x" * 1_000 + b'",\n', 20_000
+    stream = io.BytesIO(b'{"a": [\n' + line * count + b"0]}\n{}")
+    values = LooseValues(JSONSource(stream), 1 << 20, lambda value: True)
+    tracemalloc.start()
+    found = list(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+    assert [(one.line, one.reason) for one in found] == [(1, "is longer than 1,048,576 bytes"), (count + 3, None)]
+
+
+def test_a_value_may_be_as_long_as_the_limit() -> None:
+    """One that is a byte longer is not held; what follows is read all the same."""
+    source = JSONSource(io.BytesIO(b'{"a": 12} {"a": 123}\n"abc"'))
+    assert [source.take_value(9).text for _ in range(2)] == [b'{"a": 12}', None]
+    assert source.take_value(5) == Piece(2, b'"abc"')
+
+
+def test_brackets_in_a_text_are_no_nesting() -> None:
+    """However many; and what is nested too deeply is no less so for them."""
+    brackets = "[{" * 200 + '\\" ' + "[" * 200
+    assert decoded(f'{{"a": "{brackets}"}}'.encode()) == {"a": brackets.replace('\\"', '"')}
+    with pytest.raises(ValueError, match="is nested too deeply"):
+        decoded(f'["{brackets}", {"[" * 200}{"]" * 200}]'.encode())
+
+
 def test_an_array_that_is_broken_gives_what_came_before() -> None:
     """Elements before the break are recorded, and the break is reported with its line."""
     one = event()
@@ -620,7 +677,7 @@ def test_a_run_that_is_nearly_full_is_refused_before_anything_is_sent() -> None:
     commands.start_run(**key, config_snapshot={"a": "x" * 300_000}, lease_seconds=None)
     with requests() as asked:
         report = ingest(one)
-    assert _WRITES.isdisjoint(asked)
+    assert "UpdateItem" not in asked
     ((line, reason),) = refusals(report)
     assert (line, "its largest fields: config_snapshot" in reason) == (1, True)
 
