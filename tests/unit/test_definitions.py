@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pipemodels import PipelineConfig, TableConfig, ValidationError, commands, parse_instant, queries
+from pipemodels import PipelineConfig, TableConfig, ValidationError, commands, current_config, parse_instant, queries
+from pipemodels.config import connection_of
 from pipemodels.interop import ApplyReport, FieldChange, apply_definitions, definitions
 from pipemodels.interop.definition_files.entries import read_entries
 from pipemodels.interop.definition_files.kinds import KINDS, Kind
@@ -447,10 +448,21 @@ def test_an_entry_that_is_there_three_times_names_both_others(tmp_path: Path) ->
 
 
 def test_a_key_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
-    """DynamoDB refuses a request that names a key twice."""
-    own = new_id()
+    """DynamoDB, and no stand-in, refuses a request that names a key twice."""
+    own, other = new_id(), new_id()
     apply(tmp_path, pipeline(own))
-    assert stored_items(PipelineConfig, [(own,), (new_id(),), (own,)]) == {(own,): queries.get_pipeline(own)}
+    asked: list[str] = []
+
+    def note(params: Any, **_: Any) -> None:
+        (table,) = params["RequestItems"].values()
+        asked.extend(key["pipeline_id"]["S"] for key in table["Keys"])
+
+    events = connection_of(current_config()).client.meta.events
+    events.register("before-parameter-build.dynamodb.BatchGetItem", note)
+    found = stored_items(PipelineConfig, [(own,), (other,), (own,)])
+    events.unregister("before-parameter-build.dynamodb.BatchGetItem", note)
+    assert sorted(asked) == [own, other]
+    assert found == {(own,): queries.get_pipeline(own)}
     assert stored_items(PipelineConfig, []) == {}
 
 
