@@ -7,13 +7,24 @@ import json
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipemodels import PipelineConfig, TableConfig, ValidationError, commands, current_config, parse_instant, queries
+from pipemodels import (
+    PipelineConfig,
+    TableConfig,
+    TableMissingError,
+    ValidationError,
+    commands,
+    current_config,
+    parse_instant,
+    queries,
+    using,
+)
 from pipemodels.config import connection_of
 from pipemodels.interop import ApplyReport, FieldChange, apply_definitions, definitions
 from pipemodels.interop.definition_files.entries import read_entries
@@ -445,6 +456,12 @@ def test_an_entry_that_is_there_three_times_names_both_others(tmp_path: Path) ->
     places = [f"{file}: pipelines[{position}] {own} (line 1)" for position in range(3)]
     others = [" and ".join(places[:n] + places[n + 1 :]) for n in range(3)]
     assert reasons(report) == [("pipeline_id", f"is defined more than once: here and in {other}") for other in others]
+
+
+def test_missing_tables_are_told_as_such(tmp_path: Path) -> None:
+    """With the command that creates them, and not as an error of the library below."""
+    with using(replace(current_config(), table_prefix="missing.")), pytest.raises(TableMissingError):
+        apply(tmp_path, pipeline(new_id()))
 
 
 def test_a_key_that_is_named_twice_is_read_once(tmp_path: Path) -> None:

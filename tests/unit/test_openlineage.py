@@ -347,10 +347,10 @@ def test_a_part_of_an_event_on_a_line_of_its_own_is_no_event() -> None:
 
 
 def test_what_is_left_of_a_broken_array_is_read() -> None:
-    """Its events behind the broken one, also those that share a line."""
+    """Its events behind the place where it breaks, also those that share a line."""
     good = [event() for _ in range(4)]
     first, second, third, fourth = map(json.dumps, good)
-    report = ingest_text(f"[{first}, !,\n{second}, {third},\n{fourth}\n]")
+    report = ingest_text(f"[{first} !\n{second}, {third},\n{fourth}\n]")
     assert (report.events, report.runs) == (4, 4)
     assert [line for line, _ in refusals(report)][:1] == [1]
 
