@@ -15,11 +15,13 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
+_T = TypeVar("_T")
 ROOT = Path(__file__).resolve().parents[1]
 LISTS = ROOT / "tools" / "mutants"
 # the same examples each time, so that who is killed today is killed tomorrow
@@ -172,9 +174,15 @@ async def tried(mutants: Sequence[Mutant], trees: Sequence[Tree], seconds: float
 
     selections = list(dict.fromkeys(mutant.tests for mutant in mutants))
     print(f"{len(selections)} selections on the unbroken package", flush=True)
-    if failures := [failure for failure in await asyncio.gather(*map(unbroken, selections)) if failure]:
+    if failures := [failure for failure in await _all(map(unbroken, selections)) if failure]:
         raise CannotTryError("\n".join(failures))
-    return await asyncio.gather(*map(one, mutants))
+    return await _all(map(one, mutants))
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    async with asyncio.TaskGroup() as group:  # where Ctrl-C comes it waits for all to end what they have begun
+        tasks = [group.create_task(one) for one in work]
+    return [task.result() for task in tasks]
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:

@@ -39,24 +39,33 @@ def test_the_guides_example_runs(tmp_path: Path) -> None:
 
 
 def test_each_fixture_gives_empty_tables_in_force(tmp_path: Path) -> None:
-    """Two tests in a row on moto and on the embedded store: each starts empty, and nothing is in force after it."""
+    """Two tests in a row on moto and on the embedded store: each starts empty, and leaves nothing behind.
+
+    Each has a prefix of its own, so that tests may run at the same time on one store.
+    """
     write_conftest(tmp_path)
     (tmp_path / "test_fixtures.py").write_text(
         textwrap.dedent("""
         import pytest
         from pipemodels import commands, current_config, queries, table_status
+        from pipemodels.config import connection_of
+
+        prefixes = set()
 
         @pytest.mark.parametrize("store", ["pipemodels_moto", "pipemodels_embedded"])
         @pytest.mark.parametrize("time", [1, 2])
         def test_starts_empty(store, time, request):
             config = request.getfixturevalue(store)
             assert current_config() is config
+            assert config.table_prefix and config.table_prefix not in prefixes
+            prefixes.add(config.table_prefix)
             assert [one.state for one in table_status()] == ["ACTIVE"] * 4
             assert queries.all_pipelines().count() == 0
             commands.create_pipeline(pipeline_id="p", pipeline_name="p", source_type="a", destination_type="b")
 
-        def test_is_over():
+        def test_is_over(pipemodels_embedded_server):
             assert current_config().table_prefix == ""
+            assert connection_of(pipemodels_embedded_server).list_tables()["TableNames"] == []
         """)
     )
     result = run_pytest(tmp_path)

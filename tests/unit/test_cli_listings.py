@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import ModuleType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
 from pipemodels.cli import main
+from pipemodels.cli.options import Moment
 from tests.helpers.command_line import Answer, CommandLine, cli, moto_aws, prefix, shop
 
 __all__ = ["cli", "moto_aws", "prefix", "shop"]
@@ -337,6 +341,36 @@ def test_ctrl_c_is_130(cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("pipemodels.cli.runs.read", interrupt)
     answer = cli("runs", "list", "--prefix", shop)
     assert answer == Answer(130, "", "pipemodels: interrupted; what was done until then stays\n")
+
+
+def test_ctrl_c_while_it_loads_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading takes a moment, in which somebody may think better of it."""
+
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "pipemodels.cli.running", Interrupted("running"))
+    assert main(["runs", "list"]) == 130
+
+
+def test_a_missing_module_of_another_name_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a fault of this package or of the installation, and must not be told as another one."""
+    monkeypatch.setitem(sys.modules, "pipemodels.cli.running", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pipemodels\.cli\.running"):
+        main(["runs", "list"])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("5m", 300), ("5 min", 300), ("24h", 86_400), ("7d", 604_800), ("2w", 1_209_600)],
+)
+def test_an_age_counts_back_from_now(text: str, seconds: int) -> None:
+    """In seconds, minutes, hours, days and weeks."""
+    age = timedelta(seconds=seconds)
+    before = datetime.now(UTC)
+    at = Moment.parse(text).at(ZoneInfo("UTC"))
+    assert before - age <= at <= datetime.now(UTC) - age
 
 
 def test_without_its_extra_the_command_says_what_to_install(

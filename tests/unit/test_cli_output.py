@@ -104,6 +104,14 @@ def test_a_table_fits_its_terminal(width: int) -> None:
     assert ("n" * 30 in lines[-1]) == (width >= 80)
 
 
+def test_a_column_that_does_not_give_way_is_never_cut() -> None:
+    """Also where it is the widest: an id that is cut is none."""
+    screen, written = terminal(40)
+    screen.table((Column(name="id"), Column(name="note", gives_way=True)), [("i" * 24, "o" * 20)])
+    line = Text.from_ansi(written.getvalue().splitlines()[-1]).plain
+    assert line == f"{'i' * 24}  {'o' * 13}…"
+
+
 @pytest.mark.parametrize("make", [pipe, lambda: terminal(80)])
 def test_what_is_stored_cannot_command_the_terminal(make: Any) -> None:
     """Escapes and newlines out of the store are shown, not done."""

@@ -52,8 +52,13 @@ def test_the_store_is_what_is_said_first(
 @pytest.mark.parametrize(
     "url", [ENDPOINT, "http://localhost:8000", "http://[::1]:1", "https://localhost.localstack.cloud"]
 )
-def test_a_stand_in_on_this_machine_needs_no_credentials(url: str) -> None:
-    """A loopback endpoint gets test credentials and a region where the environment has none."""
+@pytest.mark.parametrize("variables", [{}, {"AWS_PROFILE": "", "AWS_ACCESS_KEY_ID": "", "AWS_REGION": ""}])
+def test_a_stand_in_on_this_machine_needs_no_credentials(
+    url: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loopback endpoint gets test credentials and a region where the environment has none; empty is none."""
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
     with opened(Options(store=url, prefix="p_", tz="Asia/Tokyo")) as store:
         config = store.config
     assert (config.aws_access_key_id, config.aws_secret_access_key, config.region_name) == (

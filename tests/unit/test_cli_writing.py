@@ -184,6 +184,14 @@ def test_a_file_that_is_not_there_is_refused(cli: CommandLine, prefix: str) -> N
     assert [one["file"] for one in answer.json["refused"]] == ["no-such-file.yaml"]
 
 
+def test_a_message_cannot_command_the_terminal(cli: CommandLine, prefix: str) -> None:
+    """What a file's name, or what is in it, would do to a terminal is shown, not done."""
+    answer = cli("apply", "\x1b[2Jno-such-file.yaml", "--prefix", prefix)
+    assert answer.code == 1
+    assert "\\x1b[2Jno-such-file.yaml" in answer.err
+    assert "\x1b" not in answer.err
+
+
 def test_events_become_runs(cli: CommandLine, prefix: str, tmp_path: Path) -> None:
     """`ingest` counts events, runs and pipelines; a repeat is counted and changes nothing."""
     path = tmp_path / "events.ndjson"

@@ -175,6 +175,15 @@ def test_a_start_with_other_facts_is_refused(
     assert stored(raw, key) == before
 
 
+def test_what_is_said_relative_to_the_clock_may_be_said_again(key: Key) -> None:
+    """An expiry that counts from now is another instant each time, and no other fact: start and end repeat."""
+    expiry = timedelta(days=1)
+    run = commands.start_run(**key, now=AT, expires_at=expiry)
+    assert commands.start_run(**key, now=LATER, expires_at=expiry) == run
+    ended = commands.finish_run(**key, now=LATER, expires_at=expiry)
+    assert commands.finish_run(**key, now=LATER, expires_at=expiry + timedelta(hours=1)) == ended
+
+
 @pytest.mark.parametrize("verb", ["start_run", "queue_run"])
 def test_what_is_not_for_a_start(verb: str, key: Key, requests: list[str]) -> None:
     """The state machine's own fields and derived ones are refused, together; nothing is sent."""
@@ -416,6 +425,9 @@ def test_metrics_that_are_refused(key: Key, requests: list[str]) -> None:
     with pytest.raises(ValidationError) as caught:
         commands.record_metrics(**key, end_time=AT, records=5, cpu_hours=0.5, expires_at=datetime(2026, 1, 1))
     assert [one.field for one in caught.value.problems] == ["end_time", "records", "cpu_hours", "expires_at"]
+    for command in (commands.record_metrics, commands.finish_run):
+        with pytest.raises(ValidationError, match=r"^records: 5 is not among what a run reports: "):
+            command(**key, records=5, total_records_processed=5)
     assert requests == []
 
 

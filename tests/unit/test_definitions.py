@@ -7,16 +7,29 @@ import json
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipemodels import PipelineConfig, TableConfig, ValidationError, commands, parse_instant, queries
+from pipemodels import (
+    PipelineConfig,
+    TableConfig,
+    TableMissingError,
+    ValidationError,
+    commands,
+    current_config,
+    parse_instant,
+    queries,
+    using,
+)
+from pipemodels.config import connection_of
 from pipemodels.interop import ApplyReport, FieldChange, apply_definitions, definitions
 from pipemodels.interop.definition_files.entries import read_entries
 from pipemodels.interop.definition_files.kinds import KINDS, Kind
+from pipemodels.interop.reading import stored_items
 from pipemodels.models.base import stored_fields
 from tests.helpers.moto_store import moto_store, requests
 
@@ -321,6 +334,8 @@ for _name, _next in itertools.pairwise("abcdefghi"):
         ("pipelines: [{config: *a}]", "names no anchor"),
         ("pipelines: [!!python/object/apply:os.system [ls]]", "is not taken: only plain values are"),
         ("pipelines: [{config: !!binary aGk=}]", "is not taken for 'aGk=': only plain values are"),
+        ("pipelines: [{cpu_cores: !!int true}]", "is not taken for 'true': only plain values are"),
+        ("pipelines: [{is_active: !!bool 1}]", "is not taken for '1': only plain values are"),
         ("pipelines: [{config: {<<: 3}}]", "must name a mapping"),
         ("pipelines: [{config: {[1]: 3}}]", "a key must be text"),
         ("pipelines: [{config: " + "[" * 100 + "]" * 100 + "}]", "goes deeper than 64 levels"),
@@ -354,6 +369,10 @@ def test_yaml_that_no_definition_may_hold_is_refused_and_the_rest_applied(
         ("a.json", '{{"pipelines": [{entry}]\n"tables"}}', 2),
         ("a.json", '{{"pipelines": [{entry}],\n"pipelines": []}}', 2),
         ("a.json", '{{"pipelines": [{entry}],\n3: []}}', 2),
+        ("a.json", '{{"pipelines": [{entry}],\n3 : []}}', 2),
+        ("a.json", '{{"pipelines": [{entry}],\n[3]: []}}', 2),
+        ("a.json", '{{"pipelines"\n; [{entry}]}}', 2),
+        ("a.json", '{{"pipelines": [{entry}]\n; "tables": []}}', 2),
     ],
 )
 def test_a_file_that_is_broken_is_refused_whole(tmp_path: Path, name: str, text: str, line: int) -> None:
@@ -394,7 +413,7 @@ def test_json_is_read_as_json(tmp_path: Path) -> None:
     own = new_id()
     text = json.dumps({"pipelines": [pipeline(own, description="Käse 🧀\t\\", memory_gb=0.5)]})
     assert "\\ud83e" in text
-    assert apply_text(tmp_path, f"\ufeff{text}", "a.json").created == [own]
+    assert apply_text(tmp_path, f"\ufeff{text}", "a.JSON").created == [own]
     assert queries.get_pipeline(own).description == "Käse 🧀\t\\"
 
 
@@ -413,6 +432,55 @@ def test_two_entries_with_one_id_are_both_refused_naming_both_places(tmp_path: P
     ]
     reason = report.refused[0].problems[0].reason
     assert reason == f"is defined more than once: here and in {second}: pipelines[1] {own} (line 1)"
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+def test_a_refused_entry_is_named_by_its_place(name: str, tmp_path: Path) -> None:
+    """Its number in its section, its id where it has one, and the line on which it begins."""
+    ids = [new_id() for _ in range(3)]
+    entries = [pipeline(ids[0]), 3, pipeline(ids[1], cpu_cores=0), pipeline(ids[2])]
+    lines = ",\n".join(json.dumps(entry) for entry in entries)
+    report = apply_text(tmp_path, f'{{"pipelines": [\n{lines}]}}', name)
+    assert [one.entry for one in report.refused] == ["pipelines[1] (line 3)", f"pipelines[2] {ids[1]} (line 4)"]
+    assert report.created == [ids[0], ids[2]]
+    over_lines = json.dumps({"pipelines": [pipeline(ids[0]), 3]}, indent=1)
+    assert over_lines.splitlines()[8] == "  3"
+    assert [one.entry for one in apply_text(tmp_path, over_lines, name).refused] == ["pipelines[1] (line 9)"]
+
+
+def test_an_entry_that_is_there_three_times_names_both_others(tmp_path: Path) -> None:
+    """Whoever repairs one place sees all."""
+    own = new_id()
+    report = apply(tmp_path, pipeline(own), pipeline(own), pipeline(own))
+    file = tmp_path / "definitions.json"
+    places = [f"{file}: pipelines[{position}] {own} (line 1)" for position in range(3)]
+    others = [" and ".join(places[:n] + places[n + 1 :]) for n in range(3)]
+    assert reasons(report) == [("pipeline_id", f"is defined more than once: here and in {other}") for other in others]
+
+
+def test_missing_tables_are_told_as_such(tmp_path: Path) -> None:
+    """With the command that creates them, and not as an error of the library below."""
+    with using(replace(current_config(), table_prefix="missing.")), pytest.raises(TableMissingError):
+        apply(tmp_path, pipeline(new_id()))
+
+
+def test_a_key_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    """DynamoDB, and no stand-in, refuses a request that names a key twice."""
+    own, other = new_id(), new_id()
+    apply(tmp_path, pipeline(own))
+    asked: list[str] = []
+
+    def note(params: Any, **_: Any) -> None:
+        (table,) = params["RequestItems"].values()
+        asked.extend(key["pipeline_id"]["S"] for key in table["Keys"])
+
+    events = connection_of(current_config()).client.meta.events
+    events.register("before-parameter-build.dynamodb.BatchGetItem", note)
+    found = stored_items(PipelineConfig, [(own,), (other,), (own,)])
+    events.unregister("before-parameter-build.dynamodb.BatchGetItem", note)
+    assert sorted(asked) == [own, other]
+    assert found == {(own,): queries.get_pipeline(own)}
+    assert stored_items(PipelineConfig, []) == {}
 
 
 def test_documents_globs_and_directories_are_read_and_each_file_once(tmp_path: Path) -> None:
@@ -452,6 +520,25 @@ def test_a_path_that_means_no_file_is_refused(tmp_path: Path, name: str, reason:
     report = apply_definitions([tmp_path / name, tmp_path / "good.json"])
     assert [(one.entry, one.problems[0].reason) for one in report.refused] == [("file", reason)]
     assert report.created == [own]
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_taken_as_it_is(tmp_path: Path) -> None:
+    """And one that is not there is a glob, which matches another."""
+    ids = [new_id(), new_id()]
+    for name, own in zip(("a[1].json", "b1.json"), ids, strict=True):
+        (tmp_path / name).write_text(json.dumps({"pipelines": [pipeline(own)]}))
+    report = apply_definitions([tmp_path / "a[1].json", tmp_path / "b[1].json"])
+    assert (report.created, report.refused) == (ids, [])
+
+
+def test_a_glob_passes_over_folders_without_definitions(tmp_path: Path) -> None:
+    """It may match what holds nothing of interest, as long as something is there."""
+    own = new_id()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.json").write_text(json.dumps({"pipelines": [pipeline(own)]}))
+    report = apply_definitions([tmp_path / "*"])
+    assert (report.created, report.refused) == ([own], [])
 
 
 def test_utf_16_is_refused_with_what_to_do(tmp_path: Path) -> None:

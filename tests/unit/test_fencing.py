@@ -10,6 +10,7 @@ import pytest
 
 from pipemodels import (
     ConflictError,
+    IllegalTransitionError,
     LeaseLostError,
     PipelineRunLog,
     RunLimitError,
@@ -100,6 +101,28 @@ def test_a_run_that_was_deleted_and_started_again_is_another(limited: Limited) -
         job()
     assert queries.get_run(pipeline_id, "a") == again[0]
     assert holders(pipeline_id) == {"a": 2}
+
+
+def test_a_heartbeat_keeps_nobody_elses_run_alive(limited: Limited) -> None:
+    """The worker of a run that was deleted and started again is told that it is not its own any more."""
+    pipeline_id = limited(1)
+    first = commands.start_run(pipeline_id=pipeline_id, run_id="a", now=AT)
+    commands.delete_run(pipeline_id=pipeline_id, run_id="a")
+    again = commands.start_run(pipeline_id=pipeline_id, run_id="a", now=AT)
+    with pytest.raises(LeaseLostError, match="lease 1 no longer holds"):
+        commands.heartbeat(first, now=AT + timedelta(seconds=1))
+    assert queries.get_run(pipeline_id, "a") == again
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_run_that_was_skipped_is_not_started(limit: int | None, limited: Limited) -> None:
+    """A scheduler that comes late is told so, and stores nothing; whether there is a limit or not."""
+    pipeline_id = limited(limit)
+    commands.queue_run(pipeline_id=pipeline_id, run_id="a")
+    skipped = commands.skip_run(pipeline_id=pipeline_id, run_id="a")
+    with pytest.raises(IllegalTransitionError, match="was skipped and cannot be started") as caught:
+        commands.start_run(pipeline_id=pipeline_id, run_id="a")
+    assert caught.value.current == skipped == queries.get_run(pipeline_id, "a")
 
 
 def test_a_stage_is_not_written_into_a_run_that_became_anothers(

@@ -156,6 +156,17 @@ def test_a_deleted_run_frees_its_slot(limited: Limited) -> None:
     assert (queries.find_run(pipeline_id, "a"), holders(pipeline_id)) == (None, {})
 
 
+def test_a_start_leaves_a_lease_alone_within_the_allowance_for_clocks(limited: Limited) -> None:
+    """Up to the last microsecond; after it the slot is the next one's."""
+    pipeline_id = limited(1)
+    run = start(pipeline_id, "a")
+    with pytest.raises(RunLimitError):
+        start(pipeline_id, "b", now=EXPIRED - timedelta(microseconds=1))
+    assert queries.get_run(pipeline_id, "a") == run
+    start(pipeline_id, "b", now=EXPIRED)
+    assert holders(pipeline_id) == {"b": 2}
+
+
 def test_a_start_takes_back_stale_slots(limited: Limited) -> None:
     """Of a run that is gone, of one that ended past the commands, and of one whose lease has expired."""
     pipeline_id = limited(3)
@@ -272,6 +283,16 @@ def test_reaping(limited: Limited) -> None:
     }
     assert all(queries.get_run(pipeline_id, run.run_id) == run for run in reaped)
     assert {run.status for run in queries.runs_of_pipeline(pipeline_id)} == {RunStatus.FAILED, RunStatus.RUNNING}
+
+
+def test_reaping_goes_on_behind_the_first_page(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard that holds more than one reply is read to its end."""
+    monkeypatch.setattr("pipemodels.commands.leases._PAGE", 1)
+    pipeline_id = limited(None)
+    for name in "abcdefghi":
+        start(pipeline_id, name)
+    reaped = [run.run_id for run in commands.reap_expired_runs(now=EXPIRED) if run.pipeline_id == pipeline_id]
+    assert sorted(reaped) == list("abcdefghi")
 
 
 def test_reaping_at_the_most_so_many(limited: Limited) -> None:

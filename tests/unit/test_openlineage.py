@@ -19,6 +19,8 @@ from pipemodels.interop.run_events import recorder
 from pipemodels.interop.run_events.events import event_time, read_event
 from pipemodels.interop.run_events.facts import NO_MESSAGE
 from pipemodels.interop.run_events.naming import id_of
+from pipemodels.interop.text.jsontext import JSONSource, Piece, decoded
+from pipemodels.interop.text.loosejson import LooseValues
 from pipemodels.models.base import stored_fields
 from tests.helpers.moto_store import moto_store, requests
 
@@ -141,6 +143,18 @@ def test_a_run_of_other_events_alone_is_pending_until_it_starts() -> None:
     assert (run_of(one)["status"], run_of(one)["start_time"]) == ("running", "2026-01-02T03:04:02.000000Z")
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_run_of_which_only_the_end_was_told_began_at_its_end(together: bool) -> None:
+    """An ending says that the run was running, and OTHER says nothing of when: in one file and over two."""
+    other = event("OTHER", 1)
+    end = event("COMPLETE", 5, run=other["run"]["runId"])
+    for events in [(other, end)] if together else [(other,), (end,)]:
+        ingest(*events)
+    stored = run_of(other)
+    at = "2026-01-02T03:04:05.000000Z"
+    assert (stored["status"], stored["start_time"], stored["end_time"]) == ("success", at, at)
+
+
 def test_inputs_and_outputs_are_collected_over_the_events() -> None:
     """Datasets of all events are kept once each, sorted, as namespace/name."""
     one = event("START", inputs=[{"namespace": "db", "name": "b"}, {"namespace": "db", "name": "a"}])
@@ -177,6 +191,22 @@ def test_facets_that_have_a_field_are_kept() -> None:
     assert stored["data_quality_passed"] is False
     numbers = ("total_records_processed", "output_data_size_bytes", "input_data_size_bytes")
     assert [stored[name] for name in numbers] == [10, 100, 50]
+
+
+@pytest.mark.parametrize("held", [(False, True), (True, False)])
+def test_a_check_that_failed_once_in_an_event_has_failed(held: tuple[bool, bool]) -> None:
+    """Whichever of its assertions comes last, within a dataset's facet or in another."""
+    assertions = [{"assertion": "unique", "success": success} for success in held]
+    together = {"facets": {"dataQualityAssertions": {"assertions": assertions}}}
+    apart = {
+        name: {"dataQualityAssertions": {"assertions": [one]}}
+        for name, one in zip(("facets", "outputFacets"), assertions, strict=True)
+    }
+    for facets in (together, apart):
+        one = event("COMPLETE", outputs=[{"namespace": "db", "name": "a", **facets}])
+        ingest(one)
+        assert run_of(one)["data_quality_results"] == [{"check_name": "db/a: unique", "passed": False}]
+        assert run_of(one)["data_quality_passed"] is False
 
 
 @pytest.mark.parametrize("wrong", [None, "x", 3, [], {"rowCount": -1}, {"rowCount": True}, {"rowCount": 10**40 + 1}])
@@ -296,6 +326,61 @@ def test_events_are_read_in_every_layout(layout: str, prefix: str) -> None:
     }[layout]
     assert ingest_text(prefix + text) == IngestReport(3, 3, 1, [])
     assert {run_of(one)["status"] for one in events} == {"running"}
+
+
+def test_a_broken_event_of_many_lines_is_one_refusal() -> None:
+    """What is left of it is no event, nor a list of errors; the next event is read."""
+    good = event()
+    text = f'{{\n"eventType": "START\n"eventTime": "x",\n"run": [],\n}}\n{json.dumps(good)}'
+    report = ingest_text(text)
+    assert refusals(report) == [(1, "is no JSON: a text in it has no end")]
+    assert (report.events, run_of(good)["status"]) == (1, "running")
+
+
+def test_a_part_of_an_event_on_a_line_of_its_own_is_no_event() -> None:
+    """An event goes on until it is whole, also where a line of it is JSON by itself."""
+    one = event("COMPLETE", inputs=[{"namespace": "db", "name": "a"}, {"namespace": "db", "name": "b"}])
+    text = json.dumps(one).replace('{"namespace": "db"', '\n{"namespace": "db"').replace('"},', '"}\n,')
+    assert '\n{"namespace": "db", "name": "a"}\n' in text
+    assert ingest_text(text) == IngestReport(events=1, runs=1, pipelines=1, refused=[])
+    assert run_of(one)["input_tables"] == ["db/a", "db/b"]
+
+
+def test_what_is_left_of_a_broken_array_is_read() -> None:
+    """Its events behind the place where it breaks, also those that share a line."""
+    good = [event() for _ in range(4)]
+    first, second, third, fourth = map(json.dumps, good)
+    report = ingest_text(f"[{first} !\n{second}, {third},\n{fourth}\n]")
+    assert (report.events, report.runs) == (4, 4)
+    assert [line for line, _ in refusals(report)][:1] == [1]
+
+
+def test_a_value_of_many_lines_that_is_too_long_is_not_held() -> None:
+    """Of such a value only where it may have begun is kept: reading takes a small part of its length."""
+    line, count = b'"' + b"x" * 1_000 + b'",\n', 20_000
+    stream = io.BytesIO(b'{"a": [\n' + line * count + b"0]}\n{}")
+    values = LooseValues(JSONSource(stream), 1 << 20, lambda value: True)
+    tracemalloc.start()
+    found = list(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
+    assert [(one.line, one.reason) for one in found] == [(1, "is longer than 1,048,576 bytes"), (count + 3, None)]
+
+
+def test_a_value_may_be_as_long_as_the_limit() -> None:
+    """One that is a byte longer is not held; what follows is read all the same."""
+    source = JSONSource(io.BytesIO(b'{"a": 12} {"a": 123}\n"abc"'))
+    assert [source.take_value(9).text for _ in range(2)] == [b'{"a": 12}', None]
+    assert source.take_value(5) == Piece(2, b'"abc"')
+
+
+def test_brackets_in_a_text_are_no_nesting() -> None:
+    """However many; and what is nested too deeply is no less so for them."""
+    brackets = "[{" * 200 + '\\" ' + "[" * 200
+    assert decoded(f'{{"a": "{brackets}"}}'.encode()) == {"a": brackets.replace('\\"', '"')}
+    with pytest.raises(ValueError, match="is nested too deeply"):
+        decoded(f'["{brackets}", {"[" * 200}{"]" * 200}]'.encode())
 
 
 def test_an_array_that_is_broken_gives_what_came_before() -> None:
@@ -438,6 +523,40 @@ def test_events_join_a_run_that_a_job_recorded_itself() -> None:
     assert (stored["start_time"][17:19], stored["end_time"][17:19], stored["duration_seconds"]) == ("04", "09", 5)
 
 
+@pytest.mark.parametrize("success", [True, False])
+def test_checks_join_what_a_job_recorded_itself(success: bool) -> None:
+    """A check keeps the values that the job told; it fails where the event says so, and one of another stays."""
+    assertion = {"assertion": "unique", "success": success}
+    facets = {"dataQualityAssertions": {"assertions": [assertion]}}
+    one = event("RUNNING", 9, inputs=[{"namespace": "db", "name": "a", "facets": facets}])
+    key = {"pipeline_id": "shop/orders", "run_id": one["run"]["runId"]}
+    commands.start_run(**key, start_time=parse_instant("2026-01-02T03:04:05Z"), lease_seconds=None)
+    own = {"check_name": "own", "passed": True, "expected_value": 3, "actual_value": 3}
+    told = {
+        "check_name": "db/a: unique",
+        "passed": True,
+        "expected_value": 1,
+        "actual_value": 2,
+        "error_message": "m",
+    }
+    commands.record_quality(**key, results=[told, own])
+    ingest(one)
+    assert run_of(one)["data_quality_results"] == [told | {"passed": success}, own]
+    assert run_of(one)["data_quality_passed"] is success
+
+
+def test_a_job_that_said_that_its_data_are_bad_is_not_overruled() -> None:
+    """Whatever the checks of its events say: a job may know more than they do."""
+    facets = {"dataQualityAssertions": {"assertions": [{"assertion": "unique", "success": True}]}}
+    one = event("RUNNING", 9, inputs=[{"namespace": "db", "name": "a", "facets": facets}])
+    key = {"pipeline_id": "shop/orders", "run_id": one["run"]["runId"]}
+    commands.start_run(**key, start_time=parse_instant("2026-01-02T03:04:05Z"), lease_seconds=None)
+    commands.record_metrics(**key, data_quality_passed=False)
+    ingest(one)
+    assert run_of(one)["data_quality_results"] == [{"check_name": "db/a: unique", "passed": True}]
+    assert run_of(one)["data_quality_passed"] is False
+
+
 def test_a_start_that_comes_late_changes_the_start_alone() -> None:
     """START after COMPLETE moves the start back and leaves the success."""
     end = event("COMPLETE", 9)
@@ -458,6 +577,31 @@ def test_the_latest_end_stands() -> None:
     stored = run_of(failed)
     assert stored["status"] == "success"
     assert {"error_message", "error_stack_trace"}.isdisjoint(stored)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (("FAIL", "boom"), ("COMPLETE", None), ("failed", "boom")),
+        (("FAIL", "boom"), ("ABORT", "stopped"), ("failed", "boom")),
+        (("FAIL", None), ("ABORT", "stopped"), ("failed", NO_MESSAGE)),
+        (("ABORT", None), ("COMPLETE", None), ("cancelled", None)),
+        (("FAIL", "A reason"), ("FAIL", None), ("failed", "A reason")),
+    ],
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_of_two_ends_at_one_time_the_worse_stands(one: Any, other: Any, told: Any, together: bool) -> None:
+    """A failure over a cancellation, that over a success; and a reason over none. In any order."""
+    for ends in ((one, other), (other, one)):
+        run = f"ends-{next(_fresh)}"
+        events = [
+            event(kind, 5, run=run, facets={"errorMessage": {"message": message}} if message else {})
+            for kind, message in ends
+        ]
+        for part in [events] if together else [[each] for each in events]:
+            ingest(*part)
+        stored = run_of(events[0])
+        assert (stored["status"], stored.get("error_message")) == told
 
 
 def test_each_run_is_written_once_for_all_its_events() -> None:
@@ -499,7 +643,11 @@ def test_what_others_wrote_meanwhile_is_joined(monkeypatch: pytest.MonkeyPatch) 
     ingest(created)
     monkeypatch.setattr(recorder, "stored_items", lambda model, wanted: stale)
     monkeypatch.setattr(recorder, "create_pipeline", lambda **fields: None)
-    ends = [event("COMPLETE", 5, run=one["run"]["runId"]) for one in (written, created, deleted)]
+    fewer = {"namespace": "db", "name": "a", "outputFacets": {"outputStatistics": {"rowCount": 5}}}
+    ends = [
+        event("COMPLETE", 5, run=one["run"]["runId"], outputs=[fewer] if one is written else [])
+        for one in (written, created, deleted)
+    ]
     assert ingest(*ends).refused == []
     assert (run_of(written)["total_records_processed"], run_of(written)["duration_seconds"]) == (7, 5)
     assert (run_of(created)["duration_seconds"], run_of(deleted)["duration_seconds"]) == (5, 0)
@@ -513,21 +661,40 @@ def test_a_run_that_grows_too_large_is_refused_by_its_lines() -> None:
 
     one, other = event(inputs=tables("a")), event()
     ingest(one)
-    report = ingest(other, event(run=one["run"]["runId"], inputs=tables("b")))
+    run = one["run"]["runId"]
+    report = ingest(other, event(run=run, inputs=tables("b")), event("COMPLETE", 1, run=run))
     assert report.events == 1
-    ((line, reason),) = refusals(report)
-    assert line == 2
-    assert "its largest fields: input_tables" in reason
+    assert [line for line, _ in refusals(report)] == [2, 3]
+    assert all("its largest fields: input_tables" in reason for _, reason in refusals(report))
     assert run_of(other)["status"] == "running"
     assert len(run_of(one)["input_tables"]) == 220
 
 
-def test_a_pipeline_name_that_no_item_holds_refuses_its_events() -> None:
-    """A name of half a megabyte is refused by line, and the other events are recorded."""
-    other = event()
-    report = ingest(event() | {"job": {"namespace": "n", "name": "x" * 500_000}}, other)
-    assert [line for line, _ in refusals(report)] == [1]
+def test_a_run_that_is_nearly_full_is_refused_before_anything_is_sent() -> None:
+    """What it holds already counts, also where the events change another field."""
+    one = event(inputs=[{"namespace": "n", "name": f"{number}" + "x" * 1_000} for number in range(150)])
+    key = {"pipeline_id": "shop/orders", "run_id": one["run"]["runId"]}
+    commands.start_run(**key, config_snapshot={"a": "x" * 300_000}, lease_seconds=None)
+    with requests() as asked:
+        report = ingest(one)
+    assert "UpdateItem" not in asked
+    ((line, reason),) = refusals(report)
+    assert (line, "its largest fields: config_snapshot" in reason) == (1, True)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_pipeline_name_that_no_item_holds_refuses_its_events(
+    together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name of half a megabyte is refused by line, and the other events are recorded; also in parts of a file."""
+    if not together:
+        monkeypatch.setattr(recorder, "_RUNS", 1)
+    job = {"namespace": "n", "name": "x" * 500_000}
+    one, again, other = event() | {"job": job}, event() | {"job": job}, event()
+    report = ingest(one, again, other)
+    assert [line for line, _ in refusals(report)] == [1, 2]
     assert run_of(other)["status"] == "running"
+    assert all(queries.find_run(run_id=each["run"]["runId"]) is None for each in (one, again))
 
 
 def test_long_error_texts_are_cut() -> None:
