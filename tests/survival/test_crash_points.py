@@ -38,6 +38,7 @@ def points(backend: Backend, deaths: list[Death]) -> list[Death]:
 def test_every_crash_point(backend: Backend, world: World, workers: Workers, scenario: Scenario) -> None:
     """Whatever request a worker dies at, the store is as after whole requests, and others go on from there."""
     calm = course(world, scenario, workers[0])
+    assert workers[0].lives().does(prepared(world, scenario).go_on)
     world.goes_on(scenario.limit, stale=calm.stale)
     for death in points(backend, calm.deaths()):
         assert prepared(world, scenario).dies(workers[0], death)
