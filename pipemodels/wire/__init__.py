@@ -36,6 +36,11 @@ def install_in_client(client: Any) -> None:
     from pipemodels.wire.requests import install_serializer
 
     install_serializer(client)
+    try:
+        from pipemodels.wire.calls import install_kept
+    except ImportError:  # a botocore that is otherwise inside
+        return
+    install_kept(client)
 
 
 def decoder_of(model: type[Model]) -> Decoder | None:
