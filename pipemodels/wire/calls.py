@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from botocore.auth import SigV4Auth
+from botocore.auth import SIGNED_HEADERS_BLACKLIST, SigV4Auth, _host_from_url
 from botocore.context import get_context
 from botocore.regions import EndpointRulesetResolver
 from botocore.signers import RequestSigner
@@ -46,7 +46,7 @@ class WireSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
     def headers_to_sign(self, request: Any) -> Any:
         """Return the headers that are signed; asked twice for each signature, between which nothing changes."""
         if self._headers is None:
-            self._headers = super().headers_to_sign(request)
+            self._headers = _picked(request) or super().headers_to_sign(request)
         return self._headers
 
     def add_auth(self, request: Any) -> None:
@@ -70,6 +70,25 @@ class WireSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
                 key = self._sign(key, part)
             kept = _signing_key = made_of, key
         return str(self._sign(kept[1], string_to_sign, hex=True))
+
+
+class _Headers(dict[str, list[str]]):
+    """Headers by lower-case name, as far as a signer asks; botocore keeps them in a message of e-mail."""
+
+    get_all = dict.__getitem__
+
+
+def _picked(request: Any) -> _Headers | None:
+    """Return the headers of a request that are signed; None where one of them, or the lack of one, is unusual."""
+    picked = _Headers()
+    for name, value in request.headers.items():
+        if type(value) is not str or not value.isascii():
+            return None
+        if name.lower() not in SIGNED_HEADERS_BLACKLIST:
+            picked.setdefault(name.lower(), []).append(value)
+    if "host" not in picked:
+        picked["host"] = [_host_from_url(request.url)]
+    return picked
 
 
 _signing_key: tuple[Any, bytes] | None = None  # the last one, and what it was made of

@@ -200,18 +200,29 @@ def test_the_user_agent_is_botocore_s_and_follows_what_it_is_made_of() -> None:
             assert creator.to_string() == UserAgentString.to_string(creator)
 
 
-@given(st.lists(st.tuples(*[st.sampled_from(["a", "b"])] * 3), min_size=1, max_size=6), st.binary(max_size=9))
-def test_a_signature_is_botocore_s(made_of: list[tuple[str, str, str]], body: bytes) -> None:
-    """Whatever secret, day and region come after each other."""
+_headers = st.dictionaries(
+    st.sampled_from(["X-Amz-Target", "x-mine", "Host", "User-Agent", "Expect", "Date"]),
+    st.sampled_from(["a", "a  b ", "é", "", "a,b"]),
+)
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["a", "b"])] * 3), min_size=1, max_size=6), st.binary(max_size=9), _headers
+)
+def test_a_signature_is_botocore_s(made_of: list[tuple[str, str, str]], body: bytes, headers: Any) -> None:
+    """Whatever secret, day and region come after each other, and whatever headers there are."""
     for secret, day, region in made_of:
         signatures = []
         for kind in (SigV4Auth, calls.WireSigner):
             signer = kind(Credentials("key", secret), "dynamodb", region)
-            request = AWSRequest("POST", "https://x.test/", headers={"X-Amz-Target": "a"}, data=body)
+            request = AWSRequest("POST", "https://x.test/", headers=headers, data=body)
+            request.headers.add_header("x-mine", "again")
             request.context["timestamp"] = f"2026010{ord(day) - 96}T000000Z"
             signer._modify_request_before_signing(request)
             canonical = signer.canonical_request(request)
-            signatures.append((canonical, signer.signature(signer.string_to_sign(request, canonical), request)))
+            signature = signer.signature(signer.string_to_sign(request, canonical), request)
+            signer._inject_signature_to_request(request, signature)
+            signatures.append((canonical, request.headers.items()))
         assert signatures[0] == signatures[1]
 
 
