@@ -14,12 +14,15 @@ MAX_ID_CHARACTERS = 255
 MAX_ID_BYTES = 1024
 _LARGEST_EXPONENT = 125  # DynamoDB: magnitudes from 1E-130 to 9.99…E+125
 _SMALLEST_EXPONENT = -130
+_ALL_DIGITS = 10**MAX_DIGITS
 
 
 def text_problem(value: object) -> str | None:
     """Say why DynamoDB cannot store this as a string."""
     if not isinstance(value, str):
         return f"must be text, not {type(value).__name__}"
+    if value.isascii():
+        return None
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -41,7 +44,7 @@ def id_problem(value: object) -> str | None:
         return "must not be empty"
     if len(value) > MAX_ID_CHARACTERS or len(value.encode()) > MAX_ID_BYTES:
         return f"is too long: at most {MAX_ID_CHARACTERS} characters and {MAX_ID_BYTES} bytes"
-    if any(unicodedata.category(character) == "Cc" for character in value):
+    if not value.isprintable() and any(unicodedata.category(character) == "Cc" for character in value):
         return "must not hold control characters"
     if value != value.strip():
         return "must not begin or end with white space"
@@ -50,6 +53,8 @@ def id_problem(value: object) -> str | None:
 
 def number_problem(value: object) -> str | None:
     """Say why DynamoDB cannot store this number exactly."""
+    if type(value) is int and -_ALL_DIGITS < value < _ALL_DIGITS:
+        return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         if isinstance(value, float) and not math.isfinite(value):
             return "is not a finite number"

@@ -277,6 +277,12 @@ def current_config() -> DynamoDBConfig:
     return config
 
 
+def wire_is_on() -> bool:
+    """Say whether the configuration in force leaves the wire on; where none is yet, the environment is not read."""
+    config = _context.get() or _process
+    return config is None or config.wire
+
+
 class ConfiguredConnection(Connection):
     """PynamoDB's connection, with what it cannot be told: the profile, and retries as botocore counts them."""
 
@@ -293,6 +299,7 @@ class ConfiguredConnection(Connection):
             aws_session_token=config.aws_session_token,
         )
         self._config = config
+        self._wired: Any = None  # the client that was last looked at
         self.lock = threading.RLock()
         self.tables: dict[type, TableConnection] = {}  # by model; the base model fills it
 
@@ -314,6 +321,15 @@ class ConfiguredConnection(Connection):
                 wire.install(session)
             self._local.session = session
         return self._local.session
+
+    @property
+    def client(self) -> Any:
+        """Return the client; PynamoDB makes it when it is first asked for, and again while it has no credentials."""
+        client = super().client
+        if client is not self._wired and self._config.wire:
+            wire.install_in_client(client)
+        self._wired = client
+        return client
 
 
 def connection_of(config: DynamoDBConfig) -> ConfiguredConnection:

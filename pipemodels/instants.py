@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pendulum
 
@@ -27,7 +28,7 @@ _LAST_MICROSECOND = "59.999999"
 
 def utc_now() -> pendulum.DateTime:
     """Return the clock's instant."""
-    return utc_instant(datetime.now(UTC), "now")
+    return from_utc(datetime.now(UTC))
 
 
 def utc_instant(value: object, field: str) -> pendulum.DateTime:
@@ -40,6 +41,8 @@ def utc_instant(value: object, field: str) -> pendulum.DateTime:
         NaiveDateTimeError: it has no UTC offset; attach a time zone.
         ValidationError: it is no datetime, or in UTC it falls outside the years 1 to 9999.
     """
+    if type(value) is pendulum.DateTime and value.tzinfo is pendulum.UTC:
+        return from_utc(value) if value.fold else value
     if not isinstance(value, datetime):
         raise ValidationError.of(field, value, "is no datetime; parse text with parse_instant()")
     if value.utcoffset() is None:
@@ -49,9 +52,20 @@ def utc_instant(value: object, field: str) -> pendulum.DateTime:
         utc = datetime.astimezone(value, UTC)
     except OverflowError:
         raise ValidationError.of(field, value, "falls outside the years 1 to 9999 in UTC") from None
-    return pendulum.DateTime(
-        utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, tzinfo=pendulum.UTC
-    )
+    return from_utc(utc)
+
+
+_datetime: Any = datetime
+_DateTime: Any = pendulum.DateTime
+
+
+def from_utc(utc: datetime) -> pendulum.DateTime:
+    """Return the same instant as pendulum has it, of a datetime that is in UTC.
+
+    Made of the state that pickle keeps of a datetime, which a class of datetimes takes in place of numbers: it knows
+    no fold, and is three times as fast.
+    """
+    return _DateTime(datetime.__reduce__(utc)[1][0], pendulum.UTC)  # type: ignore[no-any-return]  # it is one
 
 
 def shifted(utc: datetime, seconds: float) -> pendulum.DateTime:
@@ -120,9 +134,13 @@ def _is_last_minute_of_month(utc: datetime) -> bool:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 
 
 def microseconds_since_epoch(utc: datetime) -> int:
     """Return whole microseconds since 1970-01-01 UTC; exact, where float seconds are not."""
-    # pendulum's own subtraction gives an Interval, which knows no whole division by a timedelta
-    return datetime.__sub__(utc, _EPOCH) // timedelta(microseconds=1)
+    if utc.tzinfo is pendulum.UTC:  # without asking the zone for its offset, which takes longest
+        since: timedelta = _datetime(datetime.__reduce__(utc)[1][0]) - _NAIVE_EPOCH
+    else:
+        since = datetime.__sub__(utc, _EPOCH)  # pendulum's own subtraction gives an Interval
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -121,6 +121,13 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     # -- values ---------------------------------------------------------------------------------------------------
 
+    def __init__(
+        self, hash_key: Any = None, range_key: Any = None, _user_instantiated: bool = True, **attributes: Any
+    ) -> None:
+        by_name = hash_key is None and range_key is None and _user_instantiated
+        if not by_name or not wire.filled(self, attributes):
+            super().__init__(hash_key, range_key, _user_instantiated, **attributes)
+
     def _set_attributes(self, **attributes: Any) -> None:
         problems = unknown_fields(attributes, list(self.get_attributes()))
         causes = []
@@ -161,6 +168,8 @@ class Model(PynamoModel, metaclass=_MetaModel):
             SummaryError: the item is a summary.
         """
         self._refuse_summary()
+        if (encoded := wire.encoded(self, null_check=null_check)) is not None:
+            return encoded
         if null_check:
             self.refuse_unstorable()
         self.derive()
@@ -346,6 +355,8 @@ class Model(PynamoModel, metaclass=_MetaModel):
     def get_save_kwargs_from_instance(self, *args: Any, **settings: Any) -> dict[str, Any]:
         """Return the save as a part of a transaction; otherwise like `save`."""
         self._touch()
+        if not args and not settings and (request := wire.save_request(self)) is not None:
+            return request
         return super().get_save_kwargs_from_instance(*args, **settings)
 
     def _touch(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeVar
 
 from pynamodb.models import BatchWrite, Model
+
+from pipemodels import wire
 
 _M = TypeVar("_M", bound=Model)
 _MAX_ITEMS = 100  # DynamoDB: items in one transaction
@@ -15,7 +16,8 @@ _MAX_BYTES = 3_500_000  # DynamoDB: 4 MB in one transaction; the rest is for key
 class TransactionalBatch(BatchWrite[_M]):
     """Writes each item as `save()` would, up to 100 in one transaction; a stale one refuses its transaction.
 
-    Transactions before the refused one stay written. A transaction costs twice the capacity of plain writes.
+    An item is written as it is when it is given. Transactions before the refused one stay written. A transaction
+    costs twice the capacity of plain writes.
     """
 
     def __init__(self, model: type[_M], auto_commit: bool = True) -> None:
@@ -23,27 +25,39 @@ class TransactionalBatch(BatchWrite[_M]):
         self.max_operations = _MAX_ITEMS
         self._bytes = 0
         self._pending_keys: set[str] = set()
+        attributes = model.get_attributes().items()
+        self._key_names = [name for name, one in attributes if one.is_hash_key or one.is_range_key]
 
     def save(self, put_item: _M) -> None:
         """Add a write; its item is checked now, and full transactions are sent."""
-        size = len(json.dumps(put_item.serialize(), ensure_ascii=False).encode())
-        self._make_room(put_item, size)
-        super().save(put_item)
+        self._make_room_for(put_item)
+        put = put_item.get_save_kwargs_from_instance()
+        size = wire.json_size(put["Item"])
+        if self._bytes + size > _MAX_BYTES:
+            self.commit()
+        self._bytes += size
+        self._add("PUT", put_item, put)
 
     def delete(self, del_item: _M) -> None:
         """Add a deletion; under the condition of its revision, where the object knows it."""
-        self._make_room(del_item, 0)
-        super().delete(del_item)
+        self._make_room_for(del_item)
+        known = getattr(del_item, str(del_item._version_attribute_name)) is not None
+        self._add("DELETE", del_item, del_item.get_delete_kwargs_from_instance(add_version_condition=known))
 
-    def _make_room(self, item: _M, size: int) -> None:
-        if len(self.pending_operations) == self.max_operations and self.auto_commit:
+    def _make_room_for(self, item: _M) -> None:
+        """Send what is pending where the transaction is full, or names the item already: it may do that only once."""
+        full = len(self.pending_operations) == self.max_operations
+        if full and not self.auto_commit:
+            raise ValueError(f"DynamoDB allows a maximum of {self.max_operations} batch operations")
+        if full or self._key(item) in self._pending_keys:
             self.commit()
-        key = json.dumps(item._get_keys())  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
-        # a transaction may name an item only once
-        if key in self._pending_keys or self._bytes + size > _MAX_BYTES:
-            self.commit()
-        self._pending_keys.add(key)
-        self._bytes += size
+
+    def _add(self, action: str, item: _M, request: dict[str, Any]) -> None:
+        self._pending_keys.add(self._key(item))
+        self.pending_operations.append({"action": action, "item": item, "request": request})
+
+    def _key(self, item: _M) -> str:
+        return str([item.attribute_values.get(name) for name in self._key_names])
 
     def commit(self) -> None:
         """Send what is pending as one transaction."""
@@ -51,13 +65,12 @@ class TransactionalBatch(BatchWrite[_M]):
         self.pending_operations, self._pending_keys, self._bytes = [], set(), 0
         if not operations:
             return
-        from pynamodb.transactions import TransactWrite  # here: few write batches, and everybody imports the models
-
-        with TransactWrite(connection=self.model._get_connection().connection) as transaction:
-            for operation in operations:
-                item = operation["item"]
-                if operation["action"] == "PUT":
-                    transaction.save(item)
-                else:
-                    known = getattr(item, str(item._version_attribute_name)) is not None
-                    transaction.delete(item, add_version_condition=known)
+        requests: dict[str, list[Any]] = {"PUT": [], "DELETE": []}
+        for operation in operations:
+            requests[operation["action"]].append(operation["request"])
+        self.model._get_connection().connection.transact_write_items(
+            condition_check_items=[], delete_items=requests["DELETE"], put_items=requests["PUT"], update_items=[]
+        )
+        for operation in operations:
+            if operation["action"] == "PUT":
+                operation["item"].update_local_version_attribute()

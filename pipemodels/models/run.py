@@ -27,7 +27,6 @@ from pipemodels.attributes import (
     UTCInstantAttribute,
     ValueAttribute,
 )
-from pipemodels.checks import exact_number
 from pipemodels.errors import Problem, ValidationError
 from pipemodels.instants import microseconds_since_epoch
 from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
@@ -69,9 +68,10 @@ def seconds_between(start: datetime, end: datetime) -> Decimal:
 
 
 def _seconds(microseconds: int) -> Decimal:
-    # built of digits: arithmetic would round to the precision of the caller's decimal context
-    digits = tuple(map(int, str(abs(microseconds))))
-    return Decimal(exact_number(Decimal((microseconds < 0, digits, -6))))
+    # of text: arithmetic would round to the precision of the caller's decimal context
+    sign, digits = ("-", str(-microseconds)) if microseconds < 0 else ("", str(microseconds))
+    digits = digits if len(digits) > 6 else digits.zfill(7)
+    return Decimal(f"{sign}{digits[:-6]}.{digits[-6:]}".rstrip("0").rstrip("."))
 
 
 def time_problems(
@@ -268,8 +268,10 @@ class PipelineRunLog(StampedModel):
 
     def rule_problems(self) -> list[Problem]:
         """Times in order, a reason for a failure, no more records failed than processed."""
-        problems = time_problems(self.status, self.start_time, self.end_time, self.error_message)
-        failed, processed = self.total_records_failed, self.total_records_processed
+        value = self.attribute_values.get
+        times = value("start_time"), value("end_time")
+        problems = time_problems(self.status, *times, value("error_message"))
+        failed, processed = value("total_records_failed"), value("total_records_processed")
         if failed is not None and processed is not None and failed > processed:
             problems.append(Problem("total_records_failed", failed, f"exceeds total_records_processed ({processed})"))
         return problems

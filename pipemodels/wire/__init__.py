@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from pipemodels.models.base import Model
     from pipemodels.wire.decoders import Decoder
+    from pipemodels.wire.encoders import Encoder
 
 _M = TypeVar("_M", bound="Model")
 
@@ -28,6 +29,18 @@ def install(session: Any) -> None:
     from pipemodels.wire.replies import install_parser
 
     install_parser(session)
+
+
+def install_in_client(client: Any) -> None:
+    """Have a client write requests the fast way, if its botocore is one that we know."""
+    from pipemodels.wire.requests import install_serializer
+
+    install_serializer(client)
+    try:
+        from pipemodels.wire.calls import install_kept
+    except ImportError:  # a botocore that is otherwise inside
+        return
+    install_kept(client)
 
 
 def decoder_of(model: type[Model]) -> Decoder | None:
@@ -55,9 +68,55 @@ def decoded(model: type[_M], item: Any) -> _M | None:
 
 
 def _is_on() -> bool:
-    from pipemodels.config import current_config
+    from pipemodels.config import wire_is_on
 
-    return current_config().wire
+    return wire_is_on()
+
+
+def encoder_of(model: type[Model]) -> Encoder | None:
+    """Return the compiled encoder of a model, made at first use; None for a model that writes in a way of its own."""
+    try:
+        return model.__dict__["_wire_encoder"]  # type: ignore[no-any-return]  # set below
+    except KeyError:
+        from pipemodels.wire.encoders import compile_encoder
+
+        model._wire_encoder = compile_encoder(model)  # type: ignore[attr-defined]  # the wire's own
+        return model._wire_encoder  # type: ignore[attr-defined, no-any-return]
+
+
+def filled(item: Model, values: Mapping[str, Any]) -> bool:
+    """Give a new object its defaults and these values; False where that is to be done the ordinary way."""
+    if not _is_on() or (encoder := encoder_of(type(item))) is None:
+        return False
+    try:
+        encoder.fill(item, values)
+    except Exception:  # whatever it was: the ordinary way says it in its own words
+        return False
+    return True
+
+
+def encoded(item: Model, *, null_check: bool) -> dict[str, dict[str, Any]] | None:
+    """Return the tagged form of an object, checked whole; None where that must be done the ordinary way."""
+    if not _is_on() or (encoder := encoder_of(type(item))) is None:
+        return None
+    try:
+        return encoder.encode(item, null_check=null_check)
+    except Exception:  # whatever it was: the ordinary way says it in its own words
+        return None
+
+
+def save_request(item: Model) -> dict[str, Any] | None:
+    """Return a put under the condition of the object's revision; None where that must be made the ordinary way."""
+    if not _is_on() or (encoder := encoder_of(type(item))) is None or not encoder.saves:
+        return None
+    return encoder.save_request(item, item.serialize())
+
+
+def json_size(value: Any) -> int:
+    """Return how many bytes of JSON this is."""
+    from msgspec.json import encode
+
+    return len(encode(value))
 
 
 def plain(item: Any) -> Any:

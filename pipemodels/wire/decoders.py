@@ -36,6 +36,7 @@ from pipemodels.attributes import (
     ValueAttribute,
 )
 from pipemodels.documents import read_number
+from pipemodels.instants import from_utc
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import forms
@@ -45,7 +46,6 @@ _new, _set = object.__new__, object.__setattr__
 # -- values ---------------------------------------------------------------------------------------------------------
 
 _from_text = datetime.fromisoformat
-_DateTime: Any = pendulum.DateTime  # takes, besides numbers, the state of a datetime as pickle has it
 _TAKES_24 = sys.version_info >= (3, 13)
 
 
@@ -57,7 +57,7 @@ def instant(text: str) -> pendulum.DateTime:
     """
     if text[4:20:3] != "--T::." or text[26:] != "Z" or (_TAKES_24 and text[11:13] == "24"):
         raise forms.IrregularError
-    return _DateTime(_from_text(text).__reduce__()[1][0], pendulum.UTC)  # type: ignore[no-any-return]
+    return from_utc(_from_text(text))
 
 
 def integer(text: str) -> int:
@@ -67,17 +67,17 @@ def integer(text: str) -> int:
     return int(text)
 
 
-_fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
+fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
 
 
 def decimal(text: str) -> Decimal:
     """Read any number; one with a fraction and no zero at its end is exact as it stands."""
-    return Decimal(text if _fraction(text) else read_number(text))
+    return Decimal(text if fraction(text) else read_number(text))
 
 
 def expiry(text: str) -> pendulum.DateTime:
     """Read whole seconds since 1970."""
-    return _DateTime(datetime.fromtimestamp(integer(text), UTC).__reduce__()[1][0], pendulum.UTC)  # type: ignore[no-any-return]
+    return from_utc(datetime.fromtimestamp(integer(text), UTC))
 
 
 def document(tagged: dict[str, Any]) -> Any:
@@ -191,8 +191,8 @@ def _is_plain_record(of: type[Record]) -> bool:
 
 # -- models ---------------------------------------------------------------------------------------------------------
 
-_OWN = ("_instantiate", "_container_deserialize", "from_raw_data")
-_PYNAMO = ("__init__", "_set_defaults", "_set_discriminator", "get_attributes", "_get_discriminator_class")
+_OWN = ("__init__", "_instantiate", "_container_deserialize")
+_PYNAMO = ("from_raw_data", "_set_defaults", "_set_discriminator", "get_attributes", "_get_discriminator_class")
 
 
 class Decoder:

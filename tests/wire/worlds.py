@@ -36,9 +36,14 @@ OFF = DynamoDBConfig.for_local_development(wire=False)
 _service = botocore.session.Session().get_service_model("dynamodb")
 
 
-def shape(operation: str) -> Any:
+def operation(name: str) -> Any:
+    """Return botocore's model of an operation."""
+    return _service.operation_model(name)
+
+
+def shape(name: str) -> Any:
     """Return the shape of an operation's reply."""
-    return _service.operation_model(operation).output_shape
+    return operation(name).output_shape
 
 
 class Reversed(TextAttribute):
@@ -218,9 +223,9 @@ def exact(value: Any) -> Any:
     return type(value), repr(value), getattr(value, "tzinfo", None)
 
 
-def ordinarily(body: bytes, operation: str = "Query") -> Any:
+def ordinarily(body: bytes, name: str = "Query") -> Any:
     """Return a reply as botocore reads it."""
-    return JSONParser().parse(reply(body), shape(operation))
+    return JSONParser().parse(reply(body), shape(name))
 
 
 def made_ordinarily(model: type[Model], item: Any) -> tuple[str, Any]:

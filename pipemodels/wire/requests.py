@@ -1,0 +1,100 @@
+"""Requests: botocore's own serializer of DynamoDB's JSON, without its walk along the shapes.
+
+The walk copies every value and turns bytes into base64. Here msgspec holds the parameters against the shape: what is
+exactly of it, and holds no bytes, is written as it stands; all else goes botocore's way. All that comes before and
+after, events, endpoint and signature, is botocore's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from botocore.serialize import JSONSerializer
+
+from pipemodels.wire.forms import IrregularError
+
+_OPERATIONS = frozenset(
+    {
+        "PutItem", "UpdateItem", "DeleteItem", "GetItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem",
+        "TransactWriteItems", "TransactGetItems",
+    }
+)  # fmt: skip
+_KINDS = {"string": str, "integer": int, "long": int, "boolean": bool}
+_Shape = Any  # botocore carries no types
+
+
+class Value(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """A tagged value of any kind but bytes."""
+
+    S: str = None  # type: ignore[assignment]  # absent; a None that is given is refused
+    N: str = None  # type: ignore[assignment]
+    M: dict[str, Value] = None  # type: ignore[assignment]
+    L: list[Value] = None  # type: ignore[assignment]
+    BOOL: bool = None  # type: ignore[assignment]
+    NULL: bool = None  # type: ignore[assignment]
+    SS: list[str] = None  # type: ignore[assignment]
+    NS: list[str] = None  # type: ignore[assignment]
+
+
+class WireSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries no types
+    """botocore's serializer, faster."""
+
+    def serialize_to_request(self, parameters: Any, operation_model: Any) -> Any:
+        """Return the request as a dict."""
+        if operation_model.name in _OPERATIONS and operation_model.endpoint is None:
+            try:
+                body = _body(parameters, operation_model.input_shape)
+            except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, IrregularError):
+                pass  # whatever it was: botocore says it in its own words
+            else:
+                return super().serialize_to_request({}, operation_model) | {"body": body}
+        return super().serialize_to_request(parameters, operation_model)
+
+
+_types: dict[str, Any] = {}
+
+
+def _body(parameters: Any, shape: _Shape) -> bytes:
+    if shape.name not in _types:
+        _types[shape.name] = _type_of(shape)
+    return msgspec.json.encode(msgspec.convert(parameters, _types[shape.name]))
+
+
+def _type_of(shape: _Shape) -> Any:
+    """Return the type that takes what is exactly of a shape."""
+    if shape.name == "AttributeValue":
+        return Value
+    if shape.type_name == "list":
+        return list[_type_of(shape.member)]  # type: ignore[misc]  # a type of its own, made here
+    if shape.type_name == "map":
+        return dict[str, _type_of(shape.value)]  # type: ignore[misc]  # a type of its own, made here
+    if shape.type_name != "structure":
+        if shape.type_name not in _KINDS:
+            raise IrregularError
+        return _KINDS[shape.type_name]
+    if any(member.serialization.get("name", name) != name for name, member in shape.members.items()):
+        raise IrregularError
+    fields = [(name, _type_of(member), None) for name, member in shape.members.items()]
+    return msgspec.defstruct(shape.name, fields, gc=False, omit_defaults=True, forbid_unknown_fields=True)
+
+
+_SAMPLE = {
+    "TableName": "t",
+    "Item": {"a": {"S": "é"}, "l": {"L": [{"N": "1"}, {"NULL": True}]}, "m": {"M": {"k": {"BOOL": False}}}},
+}
+
+
+def install_serializer(client: Any) -> None:
+    """Give the serializer to a client whose botocore writes a sample alike with and without it."""
+    try:
+        operation = client.meta.service_model.operation_model("PutItem")
+        ours, theirs = (
+            one.serialize_to_request(_SAMPLE, operation) for one in (WireSerializer(), client._serializer)
+        )
+        ours["body"], theirs["body"] = msgspec.json.decode(ours["body"]), msgspec.json.decode(theirs["body"])
+        known = type(client._serializer) is JSONSerializer and ours == theirs
+    except Exception:  # whatever another botocore has done to its inside
+        return
+    if known:
+        client._serializer = WireSerializer()

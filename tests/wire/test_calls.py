@@ -1,0 +1,301 @@
+"""The wire inside botocore: its events, wrappers and settings stay, and what is kept follows what it is made of."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import jmespath  # type: ignore[import-untyped]  # it carries no types
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.endpoint import Endpoint
+from botocore.exceptions import ChecksumError, ClientError
+from botocore.parsers import JSONParser, ResponseParserFactory
+from botocore.serialize import JSONSerializer
+from botocore.useragent import UserAgentString
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, create_tables, using, wire
+from pipemodels.config import ConfiguredConnection, connection_of
+from pipemodels.wire import calls, replies
+from pipemodels.wire.requests import WireSerializer, install_serializer
+from tests.wire import worlds
+
+KEYS: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
+RUN = {"pipeline_id": {"S": "p"}, "run_id": {"S": "r"}, "start_time": {"S": "2026-11-22T06:04:09.937580Z"}}
+
+
+class Body:
+    """A reply's body, as urllib3 has it."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def stream(self) -> Iterator[bytes]:
+        """Yield it."""
+        yield self.body
+
+
+@contextmanager
+def answered(*replies_: tuple[int, Any], **settings: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """Answer requests by a handler of `before-send`, as mocks do; yield the client and what was sent."""
+    connection = ConfiguredConnection(DynamoDBConfig(**KEYS, **settings))
+    sent: list[Any] = []
+    waiting = list(replies_)
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        sent.append(request)
+        status, reply = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+        told = {"x-amzn-requestid": f"id-{len(sent)}", "x-amz-crc32": str(zlib.crc32(body)), "Other": "1"}
+        return AWSResponse(request.url, status, told, Body(body))
+
+    connection.client.meta.events.register("before-send.dynamodb.*", answer)
+    yield connection.client, sent
+
+
+def test_a_configured_client_is_on_the_wire_unless_it_is_off() -> None:
+    """The switch decides over parser, serializer and what is kept."""
+    for on in (True, False):
+        client: Any = connection_of(DynamoDBConfig(**KEYS, wire=on)).client
+        factory = client._endpoint._response_parser_factory
+        assert isinstance(factory, replies.WireParserFactory) is on
+        assert isinstance(client._serializer, WireSerializer) is on
+        assert isinstance(client._user_agent_creator, calls.WireUserAgent) is on
+        assert isinstance(client._request_signer, calls.WireRequestSigner) is on
+        assert isinstance(client._ruleset_resolver, calls.WireResolver) is on
+
+
+def test_mock_aws_is_met_by_every_way_of_the_wire() -> None:
+    """A user's tests under `mock_aws` reach no network, however they write and read."""
+    with mock_aws(), using(DynamoDBConfig(**KEYS, table_prefix="mocked_")):
+        create_tables()
+        with PipelineRunLog.batch_write() as batch:
+            for number in range(3):
+                batch.save(PipelineRunLog("p", f"r{number}", status="pending", trigger_type="t"))
+        assert [run.run_id for run in PipelineRunLog.query("p")] == ["r0", "r1", "r2"]
+        assert PipelineRunLog.get("p", "r1").revision == 1
+        assert {run.run_id for run in PipelineRunLog.batch_get([("p", "r0"), ("p", "r2")])} == {"r0", "r2"}
+        assert len(list(PipelineRunLog.scan())) == 3
+
+
+def test_all_of_botocore_s_events_are_emitted_and_may_change_things() -> None:
+    """Each event comes, in order; what a handler changes in the parameters and the request is sent."""
+    seen: list[str] = []
+
+    def see(event_name: str, **_: Any) -> None:
+        seen.append(event_name.partition(".")[0])
+
+    with answered((200, {"Item": RUN})) as (client, sent):
+        names = (
+            "provide-client-params", "before-parameter-build", "before-endpoint-resolution", "before-call",
+            "request-created", "choose-signer", "before-sign", "before-send", "response-received", "needs-retry",
+            "after-call",
+        )  # fmt: skip
+        for name in names:
+            client.meta.events.register_first(f"{name}.dynamodb", see)
+        client.meta.events.register(
+            "before-parameter-build.dynamodb.GetItem", lambda params, **_: params.update(ConsistentRead=True)
+        )
+        client.meta.events.register(
+            "request-created.dynamodb.GetItem", lambda request, **_: request.headers.add_header("X-Mine", "1")
+        )
+        client._make_api_call("GetItem", {"TableName": "t", "Key": {"run_id": {"S": "é"}}})
+    assert list(dict.fromkeys(seen)) == [
+        "provide-client-params", "before-parameter-build", "before-endpoint-resolution", "before-call",
+        "request-created", "choose-signer", "before-sign", "before-send", "response-received", "needs-retry",
+        "after-call",
+    ]  # fmt: skip
+    assert json.loads(sent[0].body) == {
+        "TableName": "t", "Key": {"run_id": {"S": "é"}}, "ConsistentRead": True,
+    }  # fmt: skip
+    assert sent[0].headers["X-Mine"] == b"1"
+
+
+def test_instrumentation_wraps_what_it_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS X-Ray wraps `Endpoint.prepare_request` and `_make_api_call`; OpenTelemetry the latter."""
+    calls_: list[Any] = []
+    prepare: Any = Endpoint.prepare_request
+    call: Any = BaseClient._make_api_call
+
+    def prepared(self: Any, request: Any) -> Any:
+        request.headers["X-Amzn-Trace-Id"] = "Root=1"
+        return prepare(self, request)
+
+    def called(self: Any, operation: str, params: Any) -> Any:
+        reply = call(self, operation, params)
+        calls_.append((operation, params["TableName"], reply["Count"], reply["ConsumedCapacity"], reply["Items"][0]))
+        return reply
+
+    monkeypatch.setattr(Endpoint, "prepare_request", prepared)
+    monkeypatch.setattr(BaseClient, "_make_api_call", called)
+    page = {"Items": [RUN], "Count": 1, "ScannedCount": 1, "ConsumedCapacity": {"CapacityUnits": 0.5}}
+    with answered((200, page)) as (client, sent), wire.reading(PipelineRunLog):
+        items = wire.stored_items(client.query(TableName="t")["Items"])
+    assert calls_ == [("Query", "t", 1, {"CapacityUnits": 0.5}, RUN)]
+    assert sent[0].headers["X-Amzn-Trace-Id"] == b"Root=1"
+    assert PipelineRunLog.from_raw_data(items[0]).run_id == "r"
+
+
+def test_metadata_errors_and_retries_are_botocore_s() -> None:
+    """Request id, headers and retries of a success; code, message and reasons of a failure."""
+    throttled = (400, {"__type": "x#ThrottlingException", "message": "slow"})
+    with answered(throttled, (200, {"Item": RUN}), max_attempts=2) as (client, _):
+        metadata = client._make_api_call("GetItem", {"TableName": "t", "Key": {}})["ResponseMetadata"]
+    assert (metadata["RequestId"], metadata["HTTPStatusCode"], metadata["RetryAttempts"]) == ("id-2", 200, 1)
+    assert metadata["HTTPHeaders"]["other"] == "1"
+    reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"b": {"B": "AAE="}}}]
+    cancelled = {"__type": "x#TransactionCanceledException", "Message": "no", "CancellationReasons": reasons}
+    with answered((400, cancelled), max_attempts=1) as (client, _), pytest.raises(ClientError) as caught:
+        client._make_api_call("TransactWriteItems", {"TransactItems": []})
+    assert type(caught.value).__name__ == "TransactionCanceledException"
+    assert caught.value.response["CancellationReasons"][1]["Item"] == {"b": {"B": b"\x00\x01"}}
+
+
+def test_a_wrong_checksum_is_tried_again() -> None:
+    """Where botocore looks at the CRC32 of the body (its legacy retries), a damaged body is asked for again."""
+    sent: list[Any] = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        sent.append(request)
+        return AWSResponse(request.url, 200, {"x-amz-crc32": "1"}, Body(b"{}"))
+
+    session = ConfiguredConnection(DynamoDBConfig(**KEYS)).session
+    legacy = Config(retries={"mode": "legacy", "max_attempts": 1})
+    client = session.create_client("dynamodb", "eu-central-1", config=legacy)
+    assert isinstance(client._endpoint._response_parser_factory, replies.WireParserFactory)
+    client.meta.events.register("before-send.dynamodb.*", answer)
+    with pytest.raises(ChecksumError):
+        client.get_item(TableName="t", Key={"k": {"S": "a"}})
+    assert len(sent) == 2
+
+
+# -- what is kept ---------------------------------------------------------------------------------------------------
+
+
+def test_the_user_agent_is_botocore_s_and_follows_what_it_is_made_of() -> None:
+    """For any features and settings, also after another was kept."""
+    with answered((200, {})) as (client, _):
+        creator = client._user_agent_creator
+        for change in (
+            {"_client_features": {"RETRY"}},
+            {"_client_features": {"A"}},
+            {"_session_user_agent_extra": "x"},
+        ):
+            vars(creator).update(change)
+            assert creator.to_string() == UserAgentString.to_string(creator)
+        creator._client_config = SimpleNamespace(**vars(creator._client_config))
+        for name in ("user_agent_extra", "user_agent_appid"):
+            setattr(creator._client_config, name, "mine")
+            assert creator.to_string() == UserAgentString.to_string(creator)
+
+
+_headers = st.dictionaries(
+    st.sampled_from(["X-Amz-Target", "x-mine", "Host", "User-Agent", "Expect", "Date"]),
+    st.sampled_from(["a", "a  b ", "é", "", "a,b"]),
+)
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from(["a", "b"])] * 3), min_size=1, max_size=6), st.binary(max_size=9), _headers
+)
+def test_a_signature_is_botocore_s(made_of: list[tuple[str, str, str]], body: bytes, headers: Any) -> None:
+    """Whatever secret, day and region come after each other, and whatever headers there are."""
+    for secret, day, region in made_of:
+        signatures = []
+        for kind in (SigV4Auth, calls.WireSigner):
+            signer = kind(Credentials("key", secret), "dynamodb", region)
+            request = AWSRequest("POST", "https://x.test/", headers=headers, data=body)
+            request.headers.add_header("x-mine", "again")
+            request.context["timestamp"] = f"2026010{ord(day) - 96}T000000Z"
+            signer._modify_request_before_signing(request)
+            canonical = signer.canonical_request(request)
+            signature = signer.signature(signer.string_to_sign(request, canonical), request)
+            signer._inject_signature_to_request(request, signature)
+            signatures.append((canonical, request.headers.items()))
+        assert signatures[0] == signatures[1]
+
+
+_part = st.sampled_from([None, {}, {"TableName": "t"}, {"TableName": "arn:aws:x"}, {"TableName": None}, 5])
+_kinds = st.sampled_from(["ConditionCheck", "Put", "Delete", "Update", "Other"])
+
+
+@given(
+    st.dictionaries(
+        st.just("TransactItems"), st.lists(st.dictionaries(_kinds, _part) | st.none(), max_size=4) | st.none()
+    )
+)
+def test_the_tables_of_a_transaction_are_those_that_botocore_finds(parameters: Any) -> None:
+    """As by its query language, also in what is no transaction."""
+    operation = worlds.operation("TransactWriteItems")
+    with answered((200, {})) as (client, _):
+        found = client._ruleset_resolver._resolve_param_as_operation_context_param(
+            "ResourceArnList", operation, parameters
+        )
+    assert found == jmespath.search(calls._TABLES[0], parameters)
+
+
+# -- another botocore -----------------------------------------------------------------------------------------------
+
+
+class OtherParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
+    """A parser that reads otherwise."""
+
+    def _parse_shape(self, shape: Any, node: Any) -> Any:
+        return {"other": super()._parse_shape(shape, node)}
+
+
+class OtherSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries no types
+    """A serializer that writes otherwise."""
+
+
+def test_a_botocore_that_is_not_recognised_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another parser, serializer, signer or factory stays in place, and everything works."""
+    monkeypatch.setattr(replies, "JSONParser", OtherParser)
+    connection: Any = ConfiguredConnection(DynamoDBConfig(**KEYS))
+    client = connection.client
+    assert type(client._endpoint._response_parser_factory) is ResponseParserFactory
+    client._serializer = OtherSerializer()
+    install_serializer(client)
+    assert type(client._serializer) is OtherSerializer
+    monkeypatch.setattr(UserAgentString, "to_string", lambda self: object())
+    client._user_agent_creator.__class__ = UserAgentString
+    client._request_signer = object()
+    calls.install_kept(client)
+    assert type(client._request_signer) is object
+
+
+def test_proxies_and_certificates_are_left_to_botocore(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """The environment's proxy and CA bundle reach botocore's session as without the wire."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    sessions = []
+    for on in (True, False):
+        client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS, wire=on)).client
+        http = client._endpoint.http_session
+        sessions.append((http._proxy_config._proxies, http._verify, type(http)))
+    assert sessions[0] == sessions[1]
+    assert sessions[0][0]["https"] == "http://127.0.0.1:9"
+
+
+def test_a_model_of_the_package_reads_the_same_with_the_wire_off() -> None:
+    """The two ways meet in one place: the same table."""
+    with mock_aws():
+        found = []
+        for on in (True, False):
+            with using(DynamoDBConfig(**KEYS, table_prefix="both_", wire=on)):
+                create_tables()
+                item = PipelineConfig(f"p{on}", pipeline_name="n", source_type="s", destination_type="d")
+                item.save()
+                found.append(sorted(one.pipeline_id for one in PipelineConfig.scan()))
+        assert found[1] == ["pFalse", "pTrue"]

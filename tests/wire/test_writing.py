@@ -1,0 +1,255 @@
+"""Making, encoding and sending by the wire and the ordinary way: equal results, for whatever is given."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import pendulum
+import pytest
+from botocore.serialize import JSONSerializer
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipemodels import PipelineRunLog, ValidationError, using, wire
+from pipemodels.instants import instant_text
+from pipemodels.models import DataQualityResult, RunStatus, StageInfo, base
+from pipemodels.models.base import Model
+from pipemodels.testing import strategies as pm
+from pipemodels.wire import encoders
+from pipemodels.wire.requests import WireSerializer
+from tests.wire import worlds
+from tests.wire.worlds import MODELS, OFF, ON, Odd, exact, outcome
+
+NOON = pendulum.datetime(2026, 5, 17, 12)
+
+
+class Word(StrEnum):
+    """Text that is an enum's member."""
+
+    RUNNING = "running"
+
+
+class Loud(str):
+    """Text of a class of its own."""
+
+    __slots__ = ()
+
+
+_times = st.sampled_from([NOON, NOON.add(seconds=1), datetime(2026, 5, 17, 12, tzinfo=UTC)]) | pm.instants()
+_hostile: Any = st.sampled_from(
+    [
+        None, "", " ", "a ", "a\n", "ä", "\ud800", "x" * 256, "é" * 600, Word.RUNNING, Loud("a"), b"a", 0, -1, 1,
+        True, 10**38,
+        10**130, 1.5, math.nan, Decimal("1.50"), Decimal("100"), Decimal("1E+3"), Decimal("-0"), Decimal("NaN"),
+        Decimal("0.1"), Decimal("1." + "1" * 40), "running", "1.4.0", "rate(5 minutes)", RunStatus.FAILED,
+        datetime(2026, 5, 17), NOON, NOON.replace(fold=1), datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))),
+        timedelta(days=1), {}, {"a": 1}, {"a": Decimal("2")}, {"": 1}, {"a": 1.5}, {1: "a"}, {"a": {"b": [None,
+        "\ud800"]}},
+        OrderedDict(a=1), {"a": Loud("b")}, {"a": "b"}, [], ["a"], ["\ud800"], [{"a": 1}], ("a",), [1], {"a"},
+        [{"stage_name": "s", "status": "failed"}], [{"stage_name": "s", "status": "running", "start_time": NOON}],
+        [{"stage_name": "s", "status": "success", "start_time": NOON, "end_time": NOON.add(seconds=2)}],
+        [{"stage_name": "s", "status": "success", "end_time": NOON}], [{"stage_name": "s",
+        "duration_seconds": Decimal(1)}],
+        [StageInfo(stage_name="s", status=RunStatus.RUNNING)], [{"check_name": "c", "passed": True,
+        "actual_value": [1]}],
+        [DataQualityResult(check_name="c", passed=False, expected_value={"a": [Decimal("0.5")]})],
+    ]
+).map(deepcopy)  # fmt: skip
+_nested: Any = []
+for _ in range(40):
+    _nested = [_nested]
+_wide: Any = [1]
+for _ in range(25):
+    _wide = [_wide, _wide]
+
+
+def fields_of(model: type[Model]) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw what may be given for an object of a model: right, wrong, missing, unknown."""
+    right: Any = st.just({})
+    if model is PipelineRunLog:
+        stage = st.fixed_dictionaries(
+            {"stage_name": pm.ids(), "status": st.sampled_from(["running", RunStatus.SUCCESS])},
+            optional={"start_time": st.just(NOON), "end_time": _times, "records_processed": st.integers(0, 9)},
+        )
+        right = st.fixed_dictionaries(
+            {"pipeline_id": pm.ids(), "run_id": pm.ids(), "status": st.sampled_from(["running", RunStatus.FAILED]),
+             "trigger_type": pm.texts()},
+            optional={
+                "start_time": _times, "end_time": _times, "error_message": pm.texts(), "stages": st.lists(stage,
+                max_size=3),
+                "tags": pm.tags(), "config_snapshot": pm.documents(), "log_messages": st.lists(pm.documents(),
+                max_size=2),
+                "input_tables": st.lists(pm.texts(), max_size=2), "cpu_hours": pm.numbers(),
+                "attempt": st.integers(1, 9),
+                "created_at": _times, "data_quality_passed": st.booleans(), "revision": st.integers(1, 9),
+                "expires_at": st.just(NOON),
+            },
+        )  # fmt: skip
+    wrong = st.dictionaries(st.sampled_from([*model.get_attributes(), "unknown"]), _hostile, max_size=2)
+    return st.builds(lambda one, other: {**one, **other}, right, wrong)
+
+
+_models: st.SearchStrategy[type[Model]] = st.sampled_from([PipelineRunLog, PipelineRunLog, *MODELS])
+drawn = _models.flatmap(lambda model: st.tuples(st.just(model), fields_of(model)))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_clock() -> Iterator[None]:
+    """Stop the clock, so that two ways may be compared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "utc_now", lambda: NOON)
+        for model in MODELS:
+            if "_wire_encoder" in vars(model):
+                patch.delattr(model, "_wire_encoder")  # it knows the clock as it was
+            for attribute in model.get_attributes().values():
+                if attribute.default_for_new is not None and callable(attribute.default_for_new):
+                    patch.setattr(attribute, "default_for_new", lambda: NOON)
+        yield
+
+
+def both(work: Any) -> None:
+    """Hold what comes of it with the wire on against what comes of it with the wire off."""
+    with using(ON):
+        ours = outcome(work)
+    with using(OFF):
+        assert ours == outcome(work)
+
+
+@given(drawn)
+@example((PipelineRunLog, {"config_snapshot": {"a": _nested}}))
+@example((Odd, {"key": "a", "point": {"x": 1}, "places": [{"x": 1}], "flag": None}))
+def test_making_gives_the_same_object_or_error(what: tuple[type[Model], dict[str, Any]]) -> None:
+    """An object has the same values, or there is none and the same problems."""
+    model, fields = what
+    both(lambda: sorted(exact(model(**deepcopy(fields)))[2][1], key=str))
+
+
+def test_a_document_without_end_is_refused_at_once() -> None:
+    """One that holds a list again and again, so that to walk it would take for ever."""
+    assert outcome(lambda: encoders._copied(_wide, 0, [9]))[0] == "IrregularError"
+    with using(ON), pytest.raises(ValidationError, match="or itself"):
+        PipelineRunLog(config_snapshot={"a": _wide})
+
+
+@given(drawn, st.booleans())
+def test_encoding_gives_the_same_item_or_error(what: tuple[type[Model], dict[str, Any]], null_check: bool) -> None:
+    """The item is the same, whatever is in the object, and so is the object afterwards."""
+    model, fields = what
+
+    def encode() -> Any:
+        item = model()
+        item.attribute_values = deepcopy(fields)  # past all checks
+        encoded = item.serialize(null_check=null_check)
+        return exact(sorted(encoded.items())), exact(item.attribute_values)
+
+    both(encode)
+
+
+@given(drawn)
+def test_a_save_request_is_the_same(what: tuple[type[Model], dict[str, Any]]) -> None:
+    """What a transaction or a batch sends of an object is the same, condition included."""
+    model, fields = what
+
+    def request() -> Any:
+        item = model()
+        item.attribute_values = deepcopy(fields)
+        return item.get_save_kwargs_from_instance()
+
+    both(request)
+
+
+def test_what_is_made_as_usual_is_compiled() -> None:
+    """The package's models and records go the fast way: else the tests above would compare nothing."""
+    assert [model.__name__ for model in MODELS if wire.encoder_of(model) is None] == ["Shape", "Circle"]
+    stages = [{"stage_name": "s", "status": "success", "start_time": NOON, "end_time": NOON}]
+    fields: Any = {"pipeline_id": "p", "run_id": "r", "status": "success", "trigger_type": "t", "stages": stages}
+    encoder = wire.encoder_of(PipelineRunLog)
+    assert encoder is not None
+    item = PipelineRunLog.__new__(PipelineRunLog)
+    encoder.fill(item, fields | {"tags": {"a": "b"}, "start_time": NOON, "cpu_hours": Decimal("1.5")})
+    assert encoder.encode(item, null_check=True)["stages"]["L"][0]["M"]["duration_seconds"] == {"N": "0"}
+
+
+def test_a_model_with_ways_of_its_own_keeps_them() -> None:
+    """An `__init__`, or a way of setting attributes, that is a model's own is used."""
+
+    class Own(Odd):
+        def __init__(self, *args: Any, **fields: Any) -> None:
+            super().__init__(*args, **fields, other="own")
+
+        def _set_attributes(self, **attributes: Any) -> None:
+            super()._set_attributes(**attributes, number=7)
+
+    assert wire.encoder_of(Own) is None
+    both(lambda: exact(Own(key="a")))
+    assert Own(key="a").attribute_values["number"] == 7
+
+
+@given(st.datetimes())
+def test_an_instant_is_written_in_the_stored_form(value: datetime) -> None:
+    """As `instant_text` writes it."""
+    utc = pendulum.instance(value, tz=pendulum.UTC)
+    assert encoders._instant_text(utc) == instant_text(utc)
+
+
+# -- requests --------------------------------------------------------------------------------------------------------
+
+_odd_parts: Any = st.sampled_from(
+    [None, {}, {"S": None}, {"S": 5}, {"N": 5}, {"B": b"a"}, {"B": "text"}, {"BS": [b"a"]}, {"S": "a", "N": "1"},
+    {"X": "a"},
+     {"BOOL": 1}, {"S": Loud("a")}, {"S": Word.RUNNING}, {"S": b"a"}, {"S": "\ud800"}, {"N": Decimal(1)},
+     {"SS": {"a"}},
+     {"SS": ("a",)}, {"M": OrderedDict(a={"S": "b"})}, {"L": [None]}, {"M": {1: {"S": "a"}}}, {"S": NOON},
+     {"NULL": None}]
+)  # fmt: skip
+_tagged = worlds.tagged.filter(lambda value: "B" not in value and "BS" not in value)
+_items = st.dictionaries(st.text(max_size=3), _tagged | _odd_parts, max_size=4)
+_oddities: Any = st.sampled_from(
+    [{}, {}, {}, {"Limit": 5}, {"Limit": True}, {"Limit": 5.0}, {"ConsistentRead": 1}, {"Unknown": 1},
+    {"TableName": None},
+     {"ReturnConsumedCapacity": "TOTAL"}, {"ExpressionAttributeNames": {"#0": "é"}},
+     {"Expected": {"a": {"Exists": False}}},
+     {"TransactItems": [{"Put": {"TableName": "t", "Item": {}}}]}, {"Item": None}, {"Item": [1]}]
+)  # fmt: skip
+_parameters = st.one_of(
+    st.tuples(st.just("PutItem"), _items.map(lambda item: {"TableName": "t", "Item": item})),
+    st.tuples(st.just("Query"), _items.map(lambda item: {"TableName": "t", "ExclusiveStartKey": item, "Limit": 3})),
+    st.tuples(
+        st.just("BatchWriteItem"), _items.map(lambda one: {"RequestItems": {"t": [{"PutRequest": {"Item": one}}]}})
+    ),
+    st.tuples(
+        st.just("TransactWriteItems"),
+        _items.map(
+            lambda item: {"TransactItems": [{"Put": {"TableName": "t", "Item": item}}, {"Delete": {"Key": item}}]}
+        ),
+    ),
+    st.tuples(st.just("UpdateItem"), _items.map(lambda item: {"Key": {}, "ExpressionAttributeValues": item})),
+    st.tuples(st.just("DescribeTable"), st.just({"TableName": "t"})),
+)
+
+
+@given(_parameters, _oddities)
+def test_a_request_says_what_botocore_s_says(drawn_parameters: tuple[str, dict[str, Any]], more: Any) -> None:
+    """Method, headers and body mean the same; what botocore refuses is refused in its words."""
+    operation, parameters = drawn_parameters
+
+    def written_by(serializer: Any) -> Any:
+        written = serializer.serialize_to_request(parameters | more, worlds.operation(operation))
+        return written | {"body": json.loads(written["body"])}
+
+    assert outcome(lambda: written_by(WireSerializer())) == outcome(lambda: written_by(JSONSerializer()))
+
+
+def test_a_request_without_bytes_is_written_by_the_wire() -> None:
+    """Its body is compact, which botocore's is not."""
+    parameters = {"TableName": "t", "Item": {"a": {"L": [{"N": "1"}]}}}
+    body = WireSerializer().serialize_to_request(parameters, worlds.operation("PutItem"))["body"]
+    assert body == b'{"TableName":"t","Item":{"a":{"L":[{"N":"1"}]}}}'
