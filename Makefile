@@ -9,7 +9,7 @@ DECLARED := setup.cfg pyproject.toml constraints.txt
 BENCH_VENV ?= .venv-bench
 BENCH := $(BENCH_VENV)/bin/python
 
-.PHONY: demo test check wheel clean bench
+.PHONY: demo test check wheel clean bench bench-instructions
 
 demo: $(VENV)/installed-demo ## show what pipemodels does, on an embedded store in a temporary directory
 	$(BIN)/pipemodels demo
@@ -32,6 +32,9 @@ wheel: $(VENV)/installed-dev ## build the wheel, install it alone and import it 
 
 bench: $(BENCH_VENV)/installed ## the package beside its peers, into docs/benchmarks.md and .svg; about three minutes
 	$(BENCH) -m benchmarks.compare $(ARGS)
+
+bench-instructions: $(BENCH_VENV)/installed ## instructions an item, which noise hardly moves; needs valgrind, ten minutes
+	$(BENCH) -m benchmarks.instructions $(ARGS)
 
 clean: ## remove what these commands made
 	rm -rf $(VENV) $(BENCH_VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -13,16 +15,27 @@ from typing import IO, Any, Self
 class WorkerProcess:
     """One client in a process of its own, checked when it has been entered; it ends with the block.
 
+    Args:
+        name: the client.
+        corpus: the file of its items.
+        endpoint: to which it speaks.
+        under: a command that runs it, as a counter of instructions.
+
     Raises:
         RuntimeError: the client returned something wrong, or died; it has said why on standard error.
     """
 
-    def __init__(self, name: str, corpus: Path, endpoint: str) -> None:
+    def __init__(self, name: str, corpus: Path, endpoint: str, *, under: Sequence[str] = ()) -> None:
         self.name = name
-        self._command = [sys.executable, "-m", "benchmarks.worker", name, str(corpus), endpoint]
+        self._command = [*under, sys.executable, "-m", "benchmarks.worker", name, str(corpus), endpoint]
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # what is counted must not depend on the order of a set of texts
+        environment = os.environ | {"PYTHONHASHSEED": "0"}
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self.pid = self._process.pid
         about = self._answer()
         self.title, self.decodes = about["title"], about["decodes"]
         return self

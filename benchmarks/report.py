@@ -14,9 +14,9 @@ PAGE, PICTURE = DOCS / "benchmarks.md", DOCS / "benchmarks.svg"
 _SHOWN = ("pipemodels", "pynamodb", "botocore", "pydynox", "pydantic", "aiodynamo", "aiohttp", "orjson")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table: the first column is text, the others numbers."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> str:
+    """Return a Markdown table: the first columns are texts, the others numbers."""
+    lines = [head, ["---"] * texts + ["---:"] * (len(head) - texts), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -32,7 +32,7 @@ class _Meta(ConfiguredTable):
 class Bench(ModelBench):
     """It has no revision that would be kept, so that it is written by BatchWriteItem, like its peers."""
 
-    title = "PynamoDB's attributes on pipemodels' base"
+    title = "PynamoDB's model, base swapped"
     model = run_model(Model, _Meta, RunsIndex())
 
     def __init__(self, endpoint: str) -> None:
