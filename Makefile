@@ -9,7 +9,7 @@ DECLARED := setup.cfg pyproject.toml constraints.txt
 BENCH_VENV ?= .venv-bench
 BENCH := $(BENCH_VENV)/bin/python
 
-.PHONY: demo test check wheel clean bench bench-instructions
+.PHONY: demo test check wheel clean bench bench-instructions bench-scale
 
 demo: $(VENV)/installed-demo ## show what pipemodels does, on an embedded store in a temporary directory
 	$(BIN)/pipemodels demo
@@ -35,6 +35,9 @@ bench: $(BENCH_VENV)/installed ## the package beside its peers, into docs/benchm
 
 bench-instructions: $(BENCH_VENV)/installed ## instructions an item, which noise hardly moves; needs valgrind, ten minutes
 	$(BENCH) -m benchmarks.instructions $(ARGS)
+
+bench-scale: $(BENCH_VENV)/installed ## growth to a million items, threads, whole calls on stores; some minutes
+	$(BENCH) -m benchmarks.scale $(ARGS)
 
 clean: ## remove what these commands made
 	rm -rf $(VENV) $(BENCH_VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -59,7 +59,7 @@ def test_a_section_is_replaced_and_nothing_else() -> None:
 def test_the_page_has_the_sections_that_are_written() -> None:
     """Each once."""
     text = PAGE.read_text()
-    for section in ("times", "instructions"):
+    for section in ("times", "instructions", "scale"):
         assert replaced(text, section, "") != text
 
 
