@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from pydynox import DynamoDBClient, Model, ModelConfig, SyncBatchWriter, set_default_client
@@ -71,6 +72,8 @@ class Bench(Client):
     fidelity = Fidelity(instants="own", exact=False)
 
     def __init__(self, endpoint: str) -> None:
+        # it warns of a call over 100 ms, which a busy machine makes of any: the printing would count as its own time
+        logging.getLogger("pydynox").setLevel(logging.ERROR)
         self._client = DynamoDBClient(
             region=REGION, access_key=CREDENTIAL, secret_key=CREDENTIAL, endpoint_url=endpoint
         )

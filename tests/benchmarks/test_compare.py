@@ -75,3 +75,4 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     lengths = re.findall(r'<rect( class="ours")? x="\d+" y="\d+" width="(\d+)"', svg)
     assert [mark != "" for mark, _ in lengths] == [True, False]
     assert int(lengths[1][1]) == 4 * int(lengths[0][1])
+    assert 250 + int(lengths[1][1]) + 70 == 860  # the longest takes the room between labels and numbers
