@@ -8,7 +8,11 @@ SUITE = $(if $(LOCALSTACK),tools/localstack.py test-all -- tests/tools --engine,
 WORKERS ?= $(if $(LOCALSTACK),3,2)
 DECLARED := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test check wheel clean
+# the benchmark's peers stay out of $(VENV)
+BENCH_VENV ?= .venv-bench
+BENCH := $(BENCH_VENV)/bin/python
+
+.PHONY: demo test check wheel clean bench bench-instructions bench-scale
 
 demo: $(VENV)/installed-demo ## show what pipemodels does, on an embedded store in a temporary directory
 	$(BIN)/pipemodels demo
@@ -16,7 +20,7 @@ demo: $(VENV)/installed-demo ## show what pipemodels does, on an embedded store 
 test: $(VENV)/installed-dev ## the whole suite, on moto and on the embedded store; LOCALSTACK=1: in Docker too
 	$(BIN)/python $(SUITE) --numprocesses $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
-check: $(VENV)/installed-dev ## style and types, over package, tests and tools
+check: $(VENV)/installed-dev ## style and types, over package, tests, tools and benchmarks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -29,8 +33,17 @@ wheel: $(VENV)/installed-dev ## build the wheel, install it alone and import it 
 	$(VENV)/wheel-alone/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
 	cd $(VENV) && wheel-alone/bin/python -W error -c "import pipemodels; print('wheel', pipemodels.__version__, 'imports alone')"
 
+bench: $(BENCH_VENV)/installed ## the package beside its peers, into docs/benchmarks.md and .svg; about three minutes
+	$(BENCH) -m benchmarks.compare $(ARGS)
+
+bench-instructions: $(BENCH_VENV)/installed ## instructions an item, which noise hardly moves; needs valgrind, ten minutes
+	$(BENCH) -m benchmarks.instructions $(ARGS)
+
+bench-scale: $(BENCH_VENV)/installed ## growth to a million items, threads, whole calls on stores; some minutes
+	$(BENCH) -m benchmarks.scale $(ARGS)
+
 clean: ## remove what these commands made
-	rm -rf $(VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,3 +55,9 @@ $(VENV)/installed-demo: $(DECLARED) | $(VENV)/bin/python
 $(VENV)/installed-dev: $(DECLARED) | $(VENV)/bin/python
 	$(INSTALL) --editable '.[dev]'
 	touch $@ $(VENV)/installed-demo
+
+$(BENCH_VENV)/installed: $(DECLARED) benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[local]' --requirement benchmarks/requirements.txt
+	touch $@

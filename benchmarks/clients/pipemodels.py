@@ -1,0 +1,59 @@
+"""pipemodels as its users use it: `PipelineRunLog`, and `queries` for the listing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from benchmarks.clients import Client
+from pipemodels import DynamoDBConfig, configure, queries
+from pipemodels.models import PipelineRunLog
+from pipemodels.records import Record
+
+_KEPT_BY_THE_PACKAGE = PipelineRunLog.DERIVED | {"revision", "updated_at"}
+
+
+class Bench(Client):
+    """Its batch write keeps revisions, so that it sends transactions."""
+
+    title = "pipemodels"
+    rewrites: ClassVar[frozenset[str]] = frozenset({"revision", "updated_at"})
+
+    def __init__(self, endpoint: str) -> None:
+        configure(DynamoDBConfig.for_local_development(endpoint, table_prefix="bench_"))
+
+    def page(self, pipeline_id: str) -> list[Any]:
+        """Query the table."""
+        return list(PipelineRunLog.query(pipeline_id))
+
+    def listing(self, pipeline_id: str) -> list[Any]:
+        """List summaries."""
+        return list(queries.runs_of_pipeline(pipeline_id))
+
+    def get(self, pipeline_id: str, run_id: str) -> Any:
+        """Get one."""
+        return queries.get_run(pipeline_id, run_id)
+
+    def prepare(self, values: dict[str, Any]) -> Any:
+        """Leave out what the package works out itself."""
+        given = {name: value for name, value in values.items() if name not in _KEPT_BY_THE_PACKAGE}
+        stages = [
+            {name: value for name, value in stage.items() if name != "duration_seconds"} for stage in values["stages"]
+        ]
+        return given | {"stages": stages}
+
+    def write(self, prepared: list[Any]) -> None:
+        """Write transactions of up to 100."""
+        with PipelineRunLog.batch_write() as batch:
+            for values in prepared:
+                batch.save(PipelineRunLog(**values))
+
+    def plain(self, item: Any) -> dict[str, Any]:
+        """Read the attributes, and the fields of the records among them."""
+        return {name: _plain(value) for name, value in item.attribute_values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Record):
+        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}  # type: ignore[arg-type]
+    return [_plain(one) for one in value] if isinstance(value, list) else value

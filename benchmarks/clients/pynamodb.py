@@ -1,0 +1,175 @@
+"""PynamoDB, with the model of a run log that its users would write; `pipemodels_base` shares it.
+
+PynamoDB's own UTCDateTimeAttribute refuses the stored form of the instants, so that an attribute of a few lines reads
+them, faster than it would.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pynamodb.attributes import (
+    Attribute,
+    BooleanAttribute,
+    ListAttribute,
+    MapAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+from pynamodb.constants import STRING
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.models import Model
+
+from benchmarks.clients import CREDENTIAL, INDEX, REGION, TABLE, Client
+from benchmarks.values import Fidelity, instant_text, with_floats
+
+
+class InstantAttribute(Attribute[datetime]):
+    """An instant in the stored form."""
+
+    attr_type = STRING
+
+    def serialize(self, value: datetime) -> str:
+        """Return the text."""
+        return instant_text(value)
+
+    def deserialize(self, value: str) -> datetime:
+        """Read the text."""
+        return datetime.fromisoformat(value)
+
+
+class Stage(MapAttribute[str, Any]):
+    """One stage of a run."""
+
+    stage_name = UnicodeAttribute()
+    status = UnicodeAttribute()
+    start_time = InstantAttribute(null=True)
+    end_time = InstantAttribute(null=True)
+    duration_seconds = NumberAttribute(null=True)
+    records_processed = NumberAttribute(null=True)
+
+
+class Quality(MapAttribute[str, Any]):
+    """The result of a check."""
+
+    check_name = UnicodeAttribute()
+    passed = BooleanAttribute()
+    expected_value = NumberAttribute(null=True)
+    actual_value = NumberAttribute(null=True)
+
+
+class RunsIndex(GlobalSecondaryIndex[Any]):
+    """The runs of a pipeline by start."""
+
+    class Meta:
+        index_name = INDEX
+        projection = AllProjection()  # PynamoDB looks at it only when it creates a table
+
+    pipeline_id = UnicodeAttribute(hash_key=True)
+    start_time = InstantAttribute(range_key=True)
+
+
+def run_model(base: Any, meta: type, index: Any) -> Any:
+    """Return the model of a run log on this base, with the attributes that the benchmark's items have."""
+
+    class Run(base):  # type: ignore[misc]  # the base is what is compared
+        Meta = meta
+
+        pipeline_id = UnicodeAttribute(hash_key=True)
+        run_id = UnicodeAttribute(range_key=True)
+        status = UnicodeAttribute()
+        trigger_type = UnicodeAttribute()
+        start_time = InstantAttribute(null=True)
+        end_time = InstantAttribute(null=True)
+        duration_seconds = NumberAttribute(null=True)
+        stages = ListAttribute(of=Stage, null=True)
+        current_stage = UnicodeAttribute(null=True)
+        total_records_processed = NumberAttribute(null=True)
+        total_records_failed = NumberAttribute(null=True)
+        input_data_size_bytes = NumberAttribute(null=True)
+        cpu_hours = NumberAttribute(null=True)
+        memory_usage_gb = NumberAttribute(null=True)
+        data_quality_results = ListAttribute(of=Quality, null=True)
+        data_quality_passed = BooleanAttribute(null=True)
+        error_message = UnicodeAttribute(null=True)
+        error_stack_trace = UnicodeAttribute(null=True)
+        attempt = NumberAttribute(null=True)
+        retry_of = UnicodeAttribute(null=True)
+        pipeline_version = UnicodeAttribute(null=True)
+        config_snapshot: MapAttribute[str, Any] = MapAttribute(null=True)
+        environment = UnicodeAttribute(null=True)
+        input_tables: ListAttribute[Any] = ListAttribute(null=True)
+        log_level = UnicodeAttribute(null=True)
+        log_messages: ListAttribute[Any] = ListAttribute(null=True)
+        monitoring_urls: MapAttribute[str, Any] = MapAttribute(null=True)
+        tags: MapAttribute[str, Any] = MapAttribute(null=True)
+        owner = UnicodeAttribute(null=True)
+        status_shard = UnicodeAttribute(null=True)
+        start_epoch = NumberAttribute(null=True)
+        revision = NumberAttribute(null=True)
+        created_at = InstantAttribute(null=True)
+        updated_at = InstantAttribute(null=True)
+        created_by = UnicodeAttribute(null=True)
+        write_id = UnicodeAttribute(null=True)
+
+        runs_index = index
+
+    return Run
+
+
+class ModelBench(Client):
+    """What is the same for every model of these attributes."""
+
+    fidelity = Fidelity(exact=False)
+    model: Any
+
+    def page(self, pipeline_id: str) -> list[Any]:
+        """Query the table."""
+        return list(self.model.query(pipeline_id))
+
+    def listing(self, pipeline_id: str) -> list[Any]:
+        """Query the index."""
+        return list(self.model.runs_index.query(pipeline_id, scan_index_forward=False))
+
+    def get(self, pipeline_id: str, run_id: str) -> Any:
+        """Get one."""
+        return self.model.get(pipeline_id, run_id, consistent_read=True)
+
+    def prepare(self, values: dict[str, Any]) -> Any:
+        """Give floats: PynamoDB takes no Decimal."""
+        return with_floats(values)
+
+    def write(self, prepared: list[Any]) -> None:
+        """Write batches of 25."""
+        with self.model.batch_write() as batch:
+            for values in prepared:
+                stages = [Stage(**stage) for stage in values["stages"]]  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
+                batch.save(self.model(**values | {"stages": stages}))
+
+    def plain(self, item: Any) -> dict[str, Any]:
+        """Read the attributes, and those of the maps among them."""
+        return {name: _plain(value) for name, value in item.attribute_values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, MapAttribute):
+        return {name: _plain(one) for name, one in value.attribute_values.items()}
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value
+
+
+class Bench(ModelBench):
+    """PynamoDB's own base."""
+
+    title = "PynamoDB"
+
+    def __init__(self, endpoint: str) -> None:
+        class Meta:
+            table_name = TABLE
+            region = REGION
+            host = endpoint
+            aws_access_key_id = aws_secret_access_key = CREDENTIAL
+
+        self.model = run_model(Model, Meta, RunsIndex())

@@ -1,0 +1,65 @@
+"""A worker (`benchmarks.worker`) as its driver sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+
+class WorkerProcess:
+    """One client in a process of its own, checked when it has been entered; it ends with the block.
+
+    Args:
+        name: the client.
+        corpus: the file of its items.
+        endpoint: to which it speaks.
+        under: a command that runs it, as a counter of instructions.
+
+    Raises:
+        RuntimeError: the client returned something wrong, or died; it has said why on standard error.
+    """
+
+    def __init__(self, name: str, corpus: Path, endpoint: str, *, under: Sequence[str] = ()) -> None:
+        self.name = name
+        self._command = [*under, sys.executable, "-m", "benchmarks.worker", name, str(corpus), endpoint]
+
+    def __enter__(self) -> Self:
+        # what is counted must not depend on the order of a set of texts
+        environment = os.environ | {"PYTHONHASHSEED": "0"}
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self.pid = self._process.pid
+        about = self._answer()
+        self.title, self.decodes = about["title"], about["decodes"]
+        return self
+
+    def timed(self, work: str, calls: int) -> dict[str, float]:
+        """Let it do a work so many times; return seconds by clock, and how many items that were."""
+        orders = self._stream(self._process.stdin)
+        orders.write(f"{work} {calls}\n")
+        orders.flush()
+        found: dict[str, float] = self._answer()
+        return found
+
+    def _answer(self) -> Any:
+        line = self._stream(self._process.stdout).readline()
+        if not line:
+            raise RuntimeError(f"{self.name} has ended with {self._process.wait()}: no figures")
+        return json.loads(line)
+
+    @staticmethod
+    def _stream(stream: IO[str] | None) -> IO[str]:
+        assert stream is not None, "it was asked for"
+        return stream
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate()

@@ -1,0 +1,130 @@
+"""One client in a process of its own: checked once, then timed as often as it is asked.
+
+    python -m benchmarks.worker CLIENT CORPUS ENDPOINT
+
+reads an order a line, `WORK CALLS`, and answers each with a line of JSON: the seconds of wall clock and of processor
+(its own, all threads, the system's on its behalf among them), and the items that were read or written.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmarks.clients import Client, client
+from benchmarks.corpus import Corpus, Item
+from benchmarks.values import Fidelity, comparable, decoded, expected
+
+WORKS = ("page", "hard", "write", "get", "listing")
+
+
+class WrongResult(Exception):
+    """A client has not returned, or not written, what it should: its times would mean nothing."""
+
+
+class Worker:
+    """A client, and the works that it can be asked for."""
+
+    def __init__(self, bench: Client, corpus: Corpus) -> None:
+        self.bench, self._corpus = bench, corpus
+        self._prepared = [bench.prepare(decoded(item)) for item in corpus.easy]
+        self._key = corpus.easy[0]["pipeline_id"]["S"], corpus.easy[0]["run_id"]["S"]
+        self.works: dict[str, Callable[[], Any]] = {
+            "page": lambda: bench.page("easy"),
+            "hard": lambda: bench.page("hard"),
+            "write": lambda: bench.write(self._prepared),
+            "get": lambda: bench.get(*self._key),
+            "listing": lambda: bench.listing("easy"),
+        }
+        self.items = {name: 1 if name == "get" else len(corpus.easy) for name in WORKS}
+
+    def check(self, endpoint: str) -> None:
+        """Do everything once and compare it with what is stored, as far as the client decodes.
+
+        Raises:
+            WrongResult: it differs.
+        """
+        self._compare("page", self.works["page"](), self._corpus.easy)
+        self._compare("hard", self.works["hard"](), self._corpus.hard)
+        self._compare("listing", self.works["listing"](), self._corpus.listed)
+        self._compare("get", [self.works["get"]()], self._corpus.easy[:1])
+        self._compare("paged", self.bench.page("pages-3"), self._corpus.easy * 3)
+        written(endpoint)  # what others have written before
+        self.works["write"]()
+        self._compare_written(written(endpoint))
+
+    def _compare(self, work: str, found: list[Any], stored: list[Item]) -> None:
+        fidelity = self.bench.fidelity
+        got = [comparable(self.bench.plain(item), exact=fidelity.exact) for item in found]
+        self._refuse(work, got, [expected(item, fidelity) for item in stored])
+
+    def _compare_written(self, items: list[Item]) -> None:
+        fidelity = Fidelity(exact=self.bench.fidelity.exact)
+        left_out = self.bench.rewrites
+
+        def rest(item: Item) -> Any:
+            return expected({name: one for name, one in item.items() if name not in left_out}, fidelity)
+
+        self._refuse("write", list(map(rest, items)), list(map(rest, self._corpus.easy)))
+
+    def _refuse(self, work: str, got: list[Any], wanted: list[Any]) -> None:
+        if len(got) != len(wanted):
+            raise WrongResult(f"{self.bench.title}, {work}: {len(got)} items, and not {len(wanted)}")
+        for number, (one, other) in enumerate(zip(got, wanted, strict=True)):
+            if one != other:
+                names = sorted(name for name in one | other if one.get(name) != other.get(name))
+                pairs = "; ".join(f"{name} {one.get(name)!r}, and not {other.get(name)!r}" for name in names)
+                raise WrongResult(f"{self.bench.title}, {work}, item {number}: {pairs}")
+
+    def timed(self, work: str, calls: int) -> dict[str, float]:
+        """Do a work so many times; what one call returns is dropped before the next."""
+        call = self.works[work]
+        gc.collect()  # the garbage of others is not this work's
+        wall, processor = time.perf_counter(), time.process_time()
+        for _ in range(calls):
+            call()
+        return {
+            "processor": time.process_time() - processor,
+            "wall": time.perf_counter() - wall,
+            "items": calls * self.items[work],
+        }
+
+
+def written(endpoint: str) -> list[Item]:
+    """Return the items that an endpoint has taken since it was last asked, in order."""
+    connection = HTTPConnection(urlsplit(endpoint).netloc)
+    connection.request("GET", "/written")
+    bodies = json.loads(connection.getresponse().read())
+    connection.close()
+    return [item for body in bodies for item in _puts(body)]
+
+
+def _puts(body: dict[str, Any]) -> list[Item]:
+    if "TransactItems" in body:
+        return [one["Put"]["Item"] for one in body["TransactItems"]]
+    return [one["PutRequest"]["Item"] for puts in body["RequestItems"].values() for one in puts]
+
+
+def main(name: str, corpus: str, endpoint: str) -> None:
+    """Check, say so, then do what is asked until there are no more orders."""
+    worker = Worker(client(name)(endpoint), Corpus.load(Path(corpus)))
+    try:
+        worker.check(endpoint)
+    except WrongResult as error:
+        sys.exit(str(error))
+    print(json.dumps({"title": worker.bench.title, "decodes": worker.bench.decodes()}), flush=True)
+    for line in sys.stdin:
+        work, calls = line.split()
+        print(json.dumps(worker.timed(work, int(calls))), flush=True)
+    worker.bench.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
