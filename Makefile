@@ -33,13 +33,13 @@ wheel: $(VENV)/installed-dev ## build the wheel, install it alone and import it 
 	$(VENV)/wheel-alone/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
 	cd $(VENV) && wheel-alone/bin/python -W error -c "import pipemodels; print('wheel', pipemodels.__version__, 'imports alone')"
 
-bench: $(BENCH_VENV)/installed ## the package beside its peers, into docs/benchmarks.md and .svg; about three minutes
+bench: $(BENCH_VENV)/installed ## the package beside its peers, into docs/benchmarks.md and .svg; a few minutes
 	$(BENCH) -m benchmarks.compare $(ARGS)
 
-bench-instructions: $(BENCH_VENV)/installed ## instructions an item, which noise hardly moves; needs valgrind, ten minutes
+bench-instructions: $(BENCH_VENV)/installed ## instructions an item, which noise hardly moves; needs valgrind
 	$(BENCH) -m benchmarks.instructions $(ARGS)
 
-bench-scale: $(BENCH_VENV)/installed ## growth to a million items, threads, whole calls on stores; some minutes
+bench-scale: $(BENCH_VENV)/installed ## growth to a million items, threads, whole calls on stores
 	$(BENCH) -m benchmarks.scale $(ARGS)
 
 clean: ## remove what these commands made

@@ -71,13 +71,15 @@ def measure(names: Sequence[str]) -> tuple[Counts, dict[str, str]]:
         path = Path(directory) / "corpus.json"
         corpus(SIZE).save(path)
         for name in names:
-            print(name, file=sys.stderr)
             dumps = Path(directory) / name
             callgrind = [*_CALLGRIND, f"--callgrind-out-file={dumps}"]
             with running(path) as endpoint, WorkerProcess(name, path, endpoint, under=callgrind) as worker:
                 titles[name] = worker.title
                 counted = Counted(worker, dumps)
                 counts |= {(name, work.name): counted.an_item(work.name) for work in WORKS}
+            # at once, so that a run that is cut short has said something
+            shown = (f"{work.label} {counts[name, work.name]:,.0f}" for work in WORKS)
+            print(f"{name}: {', '.join(shown)}", file=sys.stderr, flush=True)
     return counts, titles
 
 

@@ -51,7 +51,8 @@ class WorkerProcess:
     def _answer(self) -> Any:
         line = self._stream(self._process.stdout).readline()
         if not line:
-            raise RuntimeError(f"{self.name} has ended with {self._process.wait()}: no figures")
+            self._process.communicate()
+            raise RuntimeError(f"{self.name} has ended with {self._process.returncode}: no figures")
         return json.loads(line)
 
     @staticmethod

@@ -21,9 +21,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1)
 
 
 def circumstances() -> str:
-    """Return on what it was measured."""
+    """Return on what it was measured, and how busy that is at this moment."""
     versions = ", ".join(f"{name} {_version(name)}" for name in _SHOWN)
-    return f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} processors; {versions}"
+    machine = f"{platform.machine()}, {os.cpu_count()} processors under a load of {os.getloadavg()[0]:.0f}"
+    return f"Python {platform.python_version()}, {machine}; {versions}"
 
 
 def _version(name: str) -> str:

@@ -1,8 +1,8 @@
 """Calls: what botocore works out anew for each request, though it is the same as for the one before.
 
-What is kept is kept under all that it is made of, so that it changes when that does: the User-Agent, and the key that
-signs, by secret, day, region and service. And the tables of a transaction, for which botocore searches by a general
-query language, are looked up. Events, retries and the signature itself are botocore's.
+What is kept is kept under all that it is made of, so that it changes when that does: the User-Agent; the key that
+signs, by secret, day, region and service; the pool of connections to a URL. The tables of a transaction, for which
+botocore searches by a general query language, are looked up. Events, retries and the signature itself are botocore's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from botocore.context import get_context
 from botocore.regions import EndpointRulesetResolver
 from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
+from urllib3 import PoolManager
 
 
 class WireUserAgent(UserAgentString):  # type: ignore[misc]  # botocore carries no types
@@ -129,6 +130,25 @@ class WireResolver(EndpointRulesetResolver):  # type: ignore[misc]  # botocore c
         return super()._resolve_param_as_operation_context_param(param_name, operation_model, call_args)
 
 
+class WirePools(PoolManager):
+    """urllib3's pools of connections; the one of a URL is found again without taking the URL apart."""
+
+    _wire_kept: Any = None
+
+    def connection_from_url(self, url: str, pool_kwargs: Any = None) -> Any:
+        """Return the pool of a URL."""
+        kept = self._wire_kept
+        if kept is not None and pool_kwargs is None and kept[:2] == (url, self.connection_pool_kw):
+            pool = self.pools.get(kept[2])
+            if pool is not None:
+                return pool
+        pool = super().connection_from_url(url, pool_kwargs)
+        for key in self.pools.keys():  # noqa: SIM118  # it refuses to be iterated, because threads share it
+            if pool_kwargs is None and self.pools.get(key) is pool:
+                self._wire_kept = url, dict(self.connection_pool_kw), key
+        return pool
+
+
 _KEPT: tuple[tuple[str, type, type], ...] = (
     ("_user_agent_creator", UserAgentString, WireUserAgent),
     ("_request_signer", RequestSigner, WireRequestSigner),
@@ -142,6 +162,9 @@ def install_kept(client: Any) -> None:
         part = getattr(client, name, None)
         if type(part) is theirs and _has_what_is_used(theirs, ours):
             part.__class__ = ours
+    manager = getattr(getattr(getattr(client, "_endpoint", None), "http_session", None), "_manager", None)
+    if type(manager) is PoolManager:
+        manager.__class__ = WirePools
     creator: Callable[[], str] | None = getattr(client, "_user_agent_creator", None)
     if type(creator) is WireUserAgent and not _is_alike(creator):
         creator.__class__ = UserAgentString

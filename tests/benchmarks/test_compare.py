@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 
-from benchmarks.compare import WORKS, Times
+from benchmarks.compare import WORKS, Times, measure
 from benchmarks.picture import Panel, bars
 from benchmarks.report import PAGE, replaced, table
 
@@ -46,6 +47,38 @@ def test_a_listing_is_held_against_its_own_clients_page() -> None:
 def test_without_its_reference_there_is_no_ratio() -> None:
     """Where a client was left out."""
     assert times(pipemodels__page=[0.001]).ratio("pipemodels", BY_NAME["page"], "wall") is None
+
+
+class Clock:
+    """A worker whose calls take a second each, in the order in which it is asked."""
+
+    def __init__(self, asked: list[str], name: str) -> None:
+        self._asked, self._name = asked, name
+
+    def timed(self, work: str, calls: int) -> dict[str, float]:
+        """Remember, and say how long it took."""
+        self._asked.append(self._name)
+        return {"processor": 1.0 * calls, "wall": 2.0 * calls, "items": float(calls)}
+
+
+def test_clients_take_turns() -> None:
+    """In each round each does every work as often as all others, and nobody goes twice while others wait."""
+    asked: list[str] = []
+    clients: dict[str, Any] = {name: Clock(asked, name) for name in ("a", "b", "c")}
+    found = measure(clients, rounds=4, seconds=60)
+    turns = [set(asked[start : start + 3]) for start in range(0, len(asked), 3)]
+    assert turns == [{"a", "b", "c"}] * (4 * sum(work.turns for work in WORKS))
+    assert len(set(map(tuple, (asked[start : start + 3] for start in range(0, len(asked), 3))))) > 1
+    assert {clock: found.rounds["a", "get", clock] for clock in ("processor", "wall")} == {
+        "processor": [1e6] * 4,
+        "wall": [2e6] * 4,
+    }
+
+
+def test_rounds_end_with_the_time_but_three_are_done() -> None:
+    """A ratio of one round has no quartiles worth the name."""
+    clients: dict[str, Any] = {"a": Clock([], "a")}
+    assert len(measure(clients, rounds=9, seconds=0).rounds["a", "page", "wall"]) == 3
 
 
 def test_a_section_is_replaced_and_nothing_else() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.clients import Client, client
 from benchmarks.corpus import Corpus
+from benchmarks.endpoint import running
+from benchmarks.items import corpus
+from benchmarks.processes import WorkerProcess
 from benchmarks.worker import WORKS, Worker, WrongResult
 
 # those whose libraries are here; all are checked by `make bench`, before it measures
@@ -99,3 +103,18 @@ def test_a_client_that_does_less_is_refused(name: str, broken: Any, says: str, e
     bench: type[Client] = broken(client(name))
     with pytest.raises(WrongResult, match=says):
         Worker(bench(endpoint), items).check(endpoint)
+
+
+def test_there_are_no_figures_of_a_wrong_client(
+    items: Corpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A worker in its own process answers orders only if what it read is what is stored; it says what differs."""
+    right, other = tmp_path / "right", tmp_path / "other"
+    items.save(right)
+    corpus(size=30, seed=1).save(other)
+    with running(right) as endpoint:
+        with WorkerProcess("boto3_resource", right, endpoint) as worker:
+            assert worker.timed("get", 4)["items"] == 4
+        with pytest.raises(RuntimeError, match="boto3_resource has ended with 1: no figures"):
+            WorkerProcess("boto3_resource", other, endpoint).__enter__()
+    assert "boto3 resource, page, item 0: " in capfd.readouterr().err

@@ -24,6 +24,7 @@ from botocore.useragent import UserAgentString
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from urllib3 import PoolManager
 
 from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, create_tables, using, wire
 from pipemodels.config import ConfiguredConnection, connection_of
@@ -224,6 +225,22 @@ def test_a_signature_is_botocore_s(made_of: list[tuple[str, str, str]], body: by
             signer._inject_signature_to_request(request, signature)
             signatures.append((canonical, request.headers.items()))
         assert signatures[0] == signatures[1]
+
+
+def test_the_pool_of_a_url_is_urllib3_s() -> None:
+    """The same pool for the same URL and settings; a new one after either changed, or the pools were cleared."""
+    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
+    manager = client._endpoint.http_session._manager
+    assert isinstance(manager, calls.WirePools)
+    pool, other = manager.connection_from_url("https://a.test/"), manager.connection_from_url("https://b.test/")
+    for url, one in (("https://a.test/", pool), ("https://a.test/", pool), ("https://b.test/", other)):
+        assert manager.connection_from_url(url) is one is PoolManager.connection_from_url(manager, url)
+    assert (pool.host, other.host) == ("a.test", "b.test")
+    manager.connection_from_url("https://a.test/")
+    manager.connection_pool_kw["maxsize"] = 7
+    assert manager.connection_from_url("https://a.test/") is not pool
+    manager.clear()
+    assert manager.connection_from_url("https://a.test/").pool is not None
 
 
 _part = st.sampled_from([None, {}, {"TableName": "t"}, {"TableName": "arn:aws:x"}, {"TableName": None}, 5])
