@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -27,6 +28,7 @@ LISTS = ROOT / "tools" / "mutants"
 # the same examples each time, so that who is killed today is killed tomorrow
 _PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "ci")
 _LEFT_BEHIND = (".git", ".venv", ".hypothesis", ".*_cache", "__pycache__", "*.egg-info", "build", "dist")
+_TESTS_FAILED = re.compile(r"\b\d+ (?:failed|errors?)\b.* in \d")  # pytest's last line
 _SHOWN = 2000  # characters of what pytest said, at its end
 
 
@@ -145,6 +147,9 @@ async def judged(tree: Tree, mutant: Mutant, seconds: float) -> Verdict:
     if code is None:
         hangs = mutant.hangs_after is not None
         return Verdict(mutant, "killed (hangs)" if hangs else "timed out", hangs, output)
+    # Python itself ends with 1 too, where pytest crashes
+    if code == 1 and not _TESTS_FAILED.search(output):
+        return Verdict(mutant, "crashed", False, output)
     text = {0: "SURVIVED", 1: "killed"}.get(code, f"error {code}")
     return Verdict(mutant, text, code == 1, output)
 

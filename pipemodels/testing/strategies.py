@@ -57,7 +57,7 @@ def instants() -> SearchStrategy[datetime]:
 
 def nearby_instants(size: int = 8) -> SearchStrategy[list[datetime]]:
     """Draw lists of instants at most two seconds apart, equal ones among them: where order goes wrong."""
-    steps = st.lists(st.integers(-2_000_000, 2_000_000) | st.integers(-2, 2), min_size=2, max_size=size)
+    steps = st.lists(st.integers(-1_000_000, 1_000_000) | st.integers(-2, 2), min_size=2, max_size=size)
     middle = instants().filter(lambda value: 2 < value.year < 9998)
     zones = st.sampled_from(_ZONES).map(zoneinfo.ZoneInfo)
 

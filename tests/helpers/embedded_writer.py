@@ -69,7 +69,8 @@ def inside(mode: str, key: str, config: Any, directory: Path) -> None:
         child = os.fork()
         if child == 0:
             sys.exit(0)
-        os.waitpid(child, 0)
+        if os.waitpid(child, 0)[1] != 0:
+            sys.exit("the child did not leave the block in peace")
         say("sessions", len(list(directory.glob(".pipemodels-session-*"))))
         write(config, f"{key}-after-fork")
     elif mode == "fork-kill":

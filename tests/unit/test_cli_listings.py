@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -343,15 +344,31 @@ def test_ctrl_c_is_130(cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPa
     assert answer == Answer(130, "", "pipemodels: interrupted; what was done until then stays\n")
 
 
+def test_what_the_terminal_cannot_encode_is_shown_by_its_number(
+    cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old terminal, or a log, gets all lines."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert main(["pipelines", "list", "--prefix", shop]) == 0
+    assert b"postgres \\u2192 iceberg" in written.getvalue()
+
+
 def test_ctrl_c_while_it_loads_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading takes a moment, in which somebody may think better of it."""
 
     class Interrupted(ModuleType):
         def __getattr__(self, name: str) -> object:
-            raise KeyboardInterrupt
+            if name == "run":
+                raise KeyboardInterrupt
+            raise AttributeError(name)
 
     monkeypatch.setitem(sys.modules, "pipemodels.cli.running", Interrupted("running"))
-    assert main(["runs", "list"]) == 130
+    try:
+        code = main(["runs", "list"])
+    except KeyboardInterrupt:  # which would end pytest, and no test would have failed
+        pytest.fail("Ctrl-C came through")
+    assert code == 130
 
 
 def test_a_missing_module_of_another_name_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,35 @@ def test_every_bar_has_a_cell_on_the_axis(start: int, width: int, cells: int, at
     assert 0 <= first < stop <= cells
 
 
+def test_a_bar_reaches_into_the_cell_of_its_end() -> None:
+    """A part of a cell is drawn as a whole one; an end on a cell's edge is none of the next."""
+    axis = Axis.of(0, 10 * MINUTE, 10)
+    assert [axis.span(0, end * MINUTE // 2) for end in (2, 3, 4)] == [(0, 1), (0, 2), (0, 2)]
+
+
+def test_ticks_begin_with_the_axis_west_of_greenwich_too() -> None:
+    """They are round by the zone's clock, which may be behind that of UTC."""
+    start = microseconds_since_epoch(NOON)
+    axis = Axis.of(start, start + 6 * 60 * MINUTE, 60)
+    assert list(ticks(axis, ZoneInfo("America/New_York")).values())[:2] == ["07:00", "08:00"]
+
+
+def test_a_stage_name_cannot_command_the_terminal() -> None:
+    """An escape in it is shown by its number."""
+    stage = Bar("\x1b[2J", RunStatus.SUCCESS, 0, 10 * MINUTE)
+    lane = laid([Bar("p", RunStatus.SUCCESS, 0, 10 * MINUTE, stages=(stage,))], Axis.of(0, 10 * MINUTE, 30))
+    for coloured in (True, False):
+        shown = painted(lane, coloured=coloured).plain
+        assert "\\x1b[2J" in shown
+        assert "\x1b" not in shown
+
+
+def test_an_axis_does_not_go_on_into_the_future() -> None:
+    """Where more is asked for it ends now: nothing can have run later."""
+    lines = drawn([run(NOON, 10)], since=NOON, until=NOON + timedelta(days=10))
+    assert "2026-03-01 12:00 → 15:00" in lines[0]
+
+
 @given(
     YEARS, st.integers(0, 10**16), st.integers(20, 300), st.sampled_from([UTC_ZONE, BERLIN, ZoneInfo("Asia/Kolkata")])
 )

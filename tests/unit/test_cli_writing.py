@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipemodels import queries, using
-from tests.helpers.command_line import CommandLine, cli, config_of, moto_aws, prefix
+from pipemodels import commands, queries, using
+from tests.helpers.command_line import NOON, CommandLine, cli, config_of, moto_aws, prefix
 
 __all__ = ["cli", "moto_aws", "prefix"]
 
+HOUR = timedelta(hours=1)
 GOOD = """
 pipelines:
   - {pipeline_id: orders, pipeline_name: Orders, source_type: s3, destination_type: iceberg, memory_gb: 1.10}
@@ -184,6 +186,28 @@ def test_a_file_that_is_not_there_is_refused(cli: CommandLine, prefix: str) -> N
     assert [one["file"] for one in answer.json["refused"]] == ["no-such-file.yaml"]
 
 
+def test_pipelines_are_listed_by_id_whatever_the_index_says(cli: CommandLine, prefix: str) -> None:
+    """The index of the active ones has the last changed first."""
+    with using(config_of(prefix)):
+        for hour, name in enumerate(("b", "a", "d", "c")):
+            commands.create_pipeline(
+                pipeline_id=name, pipeline_name="n", source_type="s", destination_type="d", now=NOON + hour * HOUR
+            )
+        assert [one.pipeline_id for one in queries.active_pipelines()] == ["c", "d", "a", "b"]
+    listed = cli("pipelines", "list", "--active", "--prefix", prefix, "--json").json
+    assert [one["pipeline_id"] for one in listed] == ["a", "b", "c", "d"]
+
+
+def test_who_switched_a_pipeline_is_noted(cli: CommandLine, prefix: str) -> None:
+    """`--by` names who; both ways."""
+    with using(config_of(prefix)):
+        commands.create_pipeline(pipeline_id="p", pipeline_name="n", source_type="s", destination_type="d")
+        for word, name, active in (("deactivate", "ann", False), ("activate", "bob", True)):
+            assert cli("pipelines", word, "p", "--by", name, "--prefix", prefix).code == 0
+            stored = queries.get_pipeline("p")
+            assert (stored.updated_by, stored.is_active) == (name, active)
+
+
 def test_a_message_cannot_command_the_terminal(cli: CommandLine, prefix: str) -> None:
     """What a file's name, or what is in it, would do to a terminal is shown, not done."""
     answer = cli("apply", "\x1b[2Jno-such-file.yaml", "--prefix", prefix)
@@ -196,13 +220,15 @@ def test_events_become_runs(cli: CommandLine, prefix: str, tmp_path: Path) -> No
     """`ingest` counts events, runs and pipelines; a repeat is counted and changes nothing."""
     path = tmp_path / "events.ndjson"
     path.write_text(events("START", "COMPLETE"))
-    words = ("ingest", str(path), "--prefix", prefix, "--json")
+    words = ("ingest", str(path), "--by", "ann", "--prefix", prefix, "--json")
     for _ in range(2):
         answer = cli(*words)
         assert (answer.code, answer.err) == (0, "")
         assert answer.json == {"events": 2, "runs": 1, "pipelines": 1, "refused": []}
     [run] = cli("runs", "list", "--prefix", prefix, "--json").json
     assert (run["pipeline_id"], run["status"]) == ("shop/orders", "success")
+    shown = cli("runs", "show", run["run_id"], "--prefix", prefix, "--json").json
+    assert (shown["created_by"], shown["revision"]) == ("ann", 1)
 
 
 def test_events_are_read_from_standard_input(cli: CommandLine, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
