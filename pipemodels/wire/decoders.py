@@ -36,7 +36,7 @@ from pipemodels.attributes import (
     ValueAttribute,
 )
 from pipemodels.documents import read_number
-from pipemodels.instants import from_utc
+from pipemodels.instants import from_utc, read_stored_instant
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import forms
@@ -50,21 +50,22 @@ _TAKES_24 = sys.version_info >= (3, 13)
 
 
 def instant(text: str) -> pendulum.DateTime:
-    """Read the stored form of an instant; the other forms that are read too are left to the attribute.
+    """Read the stored form of an instant, or the two others that the attribute reads.
 
     `fromisoformat` takes more than the stored form, but nothing else with these characters in these places, apart
-    from hour 24, which later Pythons take. Pickle's state of a datetime is the fastest way to one of another class.
+    from hour 24, which later Pythons take.
     """
     if text[4:20:3] != "--T::." or text[26:] != "Z" or (_TAKES_24 and text[11:13] == "24"):
-        raise forms.IrregularError
+        return read_stored_instant(text, "")
     return from_utc(_from_text(text))
 
 
 def integer(text: str) -> int:
-    """Read a whole number of digits alone."""
-    if not (text.isdecimal() and text.isascii()):
+    """Read a whole number."""
+    number = int(text) if text.isdecimal() and text.isascii() else read_number(text)
+    if not isinstance(number, int):
         raise forms.IrregularError
-    return int(text)
+    return number
 
 
 fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
@@ -208,7 +209,8 @@ class Decoder:
 
     def of_plain(self, item: dict[str, Any]) -> Any:
         """Return an object of an item as botocore returns it, or raise."""
-        return self.build(msgspec.convert(item, self.form))
+        stored = {name: tagged for name, tagged in item.items() if "NULL" not in tagged}
+        return self.build(msgspec.convert(stored, self.form))
 
 
 def same_functions(model: type, base: type, names: Iterable[str]) -> bool:

@@ -61,6 +61,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
         ({"old": "MAX_ID_BYTES = 1024", "new": "MAX_ID_BYTES = 1023"}, "SURVIVED", False),
         ({"new": "MAX_DIGITS ="}, "error 4", False),
         ({"tests": "tests/unit/test_it.py -k nothing"}, "error 5", False),
+        ({"tests": "tests/unit/test_it.py -p no_such_plugin"}, "crashed", False),
         ({"old": "no such text"}, "not applied", False),
         ({"new": "while True: pass", "hangs_after": 3}, "killed (hangs)", True),
     ],

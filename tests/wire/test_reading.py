@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import operator
 import pickle
-import re
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
@@ -158,7 +157,6 @@ def test_broken_unicode_is_an_error_wherever_it_is() -> None:
         read(body)
 
 
-_STORED_FORM = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{6}Z", re.ASCII)
 _near_instants = st.builds(
     lambda text, place, piece, cut: text[:place] + piece + text[place + cut :],
     st.sampled_from(["2026-11-22T06:04:09.937580Z", "2024-02-29T23:59:59.000000Z"]),
@@ -171,14 +169,11 @@ _near_instants = st.builds(
 @given(_near_instants)
 @example("2026-11-22T24:00:00.000000Z")
 @example("2026-W47-7T06:04:09.937580Z")
-def test_an_instant_is_read_in_the_stored_form_only(text: str) -> None:
-    """What the wire reads as an instant is in the form that the attribute reads, and the same instant."""
-    try:
-        read_by_wire = decoders.instant(text)
-    except (forms.IrregularError, ValueError):
-        return
-    assert _STORED_FORM.fullmatch(text)
-    assert exact(read_by_wire) == exact(UTCInstantAttribute().decode(text))
+def test_an_instant_is_read_as_the_attribute_reads_it(text: str) -> None:
+    """What the wire reads as an instant is what the attribute reads, and no more."""
+    ours = outcome(lambda: exact(decoders.instant(text)))
+    theirs = outcome(lambda: exact(UTCInstantAttribute().decode(text)))
+    assert ours[0] != "value" or ours == theirs
 
 
 @given(st.datetimes())
