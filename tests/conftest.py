@@ -14,8 +14,9 @@ from tests.helpers import backends
 from tests.helpers.backends import Backend
 from tests.helpers.differences import expected_failures
 
-# a shell's background job ignores Ctrl-C, and so would the processes in which the tests try it
+# a shell's background job ignores Ctrl-C, `nohup` a hang-up, and so would the processes in which the tests try them
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # keys are fresh in each example, so that a fixture may serve them all; speed is the back end's
 _RELAXED: dict[str, Any] = {

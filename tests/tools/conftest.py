@@ -1,6 +1,5 @@
 """`--engine`: the tests that need a Docker engine are collected when they are asked for, and only then."""
 
-import signal
 import sys
 from pathlib import Path
 
@@ -17,9 +16,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """An engine that was asked for and does not answer is an error, not a skip."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # a shell's background job ignores it, and so would every process whose Ctrl-C is tested
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not _asked_for(config):
         return
     from _localstack import engine
