@@ -61,7 +61,6 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
         ({"old": "MAX_ID_BYTES = 1024", "new": "MAX_ID_BYTES = 1023"}, "SURVIVED", False),
         ({"new": "MAX_DIGITS ="}, "error 4", False),
         ({"tests": "tests/unit/test_it.py -k nothing"}, "error 5", False),
-        ({"tests": "tests/unit/test_it.py -p no_such_plugin"}, "crashed", False),
         ({"old": "no such text"}, "not applied", False),
         ({"new": "while True: pass", "hangs_after": 3}, "killed (hangs)", True),
     ],
@@ -71,7 +70,7 @@ def test_a_kill_is_a_failed_test(tree: Tree, change: dict[str, Any], text: str, 
     module = tree.root / MUTANT.module
     before = module.read_text()
     mutant = replace(MUTANT, **change)
-    verdict = asyncio.run(mutants.judged(tree, mutant, 60))
+    verdict = asyncio.run(mutants.judged(tree, mutant, 600))
     assert (verdict.mutant, verdict.text, verdict.killed) == (mutant, text, killed), verdict.output
     assert module.read_text() == before == (ROOT / MUTANT.module).read_text()
 
@@ -80,7 +79,7 @@ def test_tests_that_fail_anyway_judge_nobody(tree: Tree) -> None:
     """A selection must pass on the whole package before a mutant is tried with it."""
     missing = replace(MUTANT, tests="tests/unit/test_it.py -k nothing")
     with pytest.raises(CannotTryError, match="exit code 5 with nothing broken"):
-        asyncio.run(mutants.tried([missing], [tree], 60))
+        asyncio.run(mutants.tried([missing], [tree], 600))
 
 
 def test_the_summary_counts_by_module() -> None:
