@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,8 +88,18 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield one
 
 
-@pytest.fixture
-def store(backend: Backend) -> Iterator[Backend]:
-    """Yield a back end in force: the package speaks to it."""
-    with backend.active():
+@pytest.fixture(scope="module")
+def module_backend(backend: Backend) -> Iterator[Backend]:
+    """Yield the back end, with tables of this module's own where what others have stored makes it slow: on moto."""
+    if backend.name != "moto":
         yield backend
+        return
+    with backend.fresh_tables() as config:
+        yield replace(backend, config=config)
+
+
+@pytest.fixture
+def store(module_backend: Backend) -> Iterator[Backend]:
+    """Yield a back end in force: the package speaks to it."""
+    with module_backend.active():
+        yield module_backend
