@@ -79,6 +79,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if nowhere:
         config.hook.pytest_deselected(items=nowhere)
         items[:] = [item for item in items if item not in nowhere]
+    if config.pluginmanager.hasplugin("_cov"):
+        for item in items:
+            if _covers_nothing_new(item):
+                item.add_marker("no_cover")
+
+
+def _covers_nothing_new(item: pytest.Item) -> bool:
+    """Say whether a test runs lines that others run too: measuring it would take long and tell nothing."""
+    backend = getattr(item, "callspec", None) and item.callspec.params.get("backend")  # type: ignore[attr-defined]
+    return backend not in {None, "moto"} or "property" in item.path.parts
 
 
 @pytest.fixture(scope="session")
