@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from pipemodels import DynamoDBConfig, create_tables, using
+from pipemodels import DynamoDBConfig, commands, create_tables, using
 from pipemodels.config import connection_of
 from pipemodels.models.base import Model
 
@@ -68,6 +68,22 @@ def other_config() -> DynamoDBConfig:
 def unique() -> Callable[[str], str]:
     """Return a maker of ids that no other test has."""
     return lambda stem: f"{stem}-{next(_numbers)}"
+
+
+@pytest.fixture
+def limited(unique: Callable[[str], str]) -> Callable[..., str]:
+    """Return a maker of pipelines with limits."""
+
+    def make(limit: int | None = 1, **more: Any) -> str:
+        fields: dict[str, Any] = {
+            "pipeline_name": "n",
+            "source_type": "s",
+            "destination_type": "d",
+            "max_concurrent_runs": limit,
+        }
+        return commands.create_pipeline(pipeline_id=unique("limited"), **fields, **more).pipeline_id
+
+    return make
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,38 +21,10 @@ from pipemodels.commands import _writing
 from pipemodels.commands._ending import end_as_read, expire_run
 from pipemodels.commands._run_rules import run_target
 from pipemodels.config import ConfiguredConnection
-from pipemodels.models import RunSlots
+from tests.unit.leased import WORK, Limited, holders
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 EXPIRED = AT + timedelta(seconds=306)
-Limited = Callable[..., str]
-
-WORK: list[Callable[[dict[str, Any]], Any]] = [
-    lambda key: commands.start_stage(**key, stage_name="s"),
-    lambda key: commands.finish_stage(**key, stage_name="s"),
-    lambda key: commands.record_metrics(**key, total_records_processed=1),
-    lambda key: commands.record_quality(**key, results=[]),
-    lambda key: commands.finish_run(**key),
-    lambda key: commands.fail_run(**key, error_message="boom"),
-    lambda key: commands.cancel_run(**key),
-]
-
-
-@pytest.fixture
-def limited(unique: Callable[[str], str]) -> Limited:
-    """Return a maker of pipelines with a limit, or without one."""
-
-    def make(limit: int | None) -> str:
-        fields: dict[str, Any] = {"pipeline_name": "n", "source_type": "s", "destination_type": "d"}
-        return commands.create_pipeline(pipeline_id=unique("fenced"), max_concurrent_runs=limit, **fields).pipeline_id
-
-    return make
-
-
-def holders(pipeline_id: str) -> dict[str, int]:
-    """Return who holds a slot."""
-    held: dict[str, int] = RunSlots.get(pipeline_id).holders
-    return held
 
 
 @pytest.mark.parametrize("work", WORK)

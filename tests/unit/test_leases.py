@@ -26,33 +26,11 @@ from pipemodels import (
 from pipemodels.commands import _slots, leases
 from pipemodels.interop import ingest_events
 from pipemodels.models import RunSlots
+from tests.unit.leased import WORK, Limited, holders
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 EXPIRED = AT + timedelta(seconds=305, microseconds=1)
 """The first microsecond at which a lease of 300 s has expired, the allowance for clocks included."""
-Limited = Callable[..., str]
-
-
-@pytest.fixture
-def limited(unique: Callable[[str], str]) -> Limited:
-    """Return a maker of pipelines with limits."""
-
-    def make(limit: int | None = 1, **more: Any) -> str:
-        fields: dict[str, Any] = {
-            "pipeline_name": "n",
-            "source_type": "s",
-            "destination_type": "d",
-            "max_concurrent_runs": limit,
-        }
-        return commands.create_pipeline(pipeline_id=unique("limited"), **fields, **more).pipeline_id
-
-    return make
-
-
-def holders(pipeline_id: str) -> dict[str, int]:
-    """Return who holds a slot."""
-    held: dict[str, int] = RunSlots.get(pipeline_id, consistent_read=True).holders
-    return held
 
 
 def start(pipeline_id: str, run_id: str, **facts: Any) -> PipelineRunLog:
@@ -226,17 +204,6 @@ def test_a_heartbeat_needs_a_lease(limited: Limited, requests: list[str]) -> Non
         with pytest.raises(ValidationError, match="was started without a lease"):
             commands.heartbeat(run)
     assert requests == []
-
-
-WORK: list[Callable[[dict[str, Any]], Any]] = [
-    lambda key: commands.start_stage(**key, stage_name="s"),
-    lambda key: commands.finish_stage(**key, stage_name="s"),
-    lambda key: commands.record_metrics(**key, total_records_processed=1),
-    lambda key: commands.record_quality(**key, results=[]),
-    lambda key: commands.finish_run(**key),
-    lambda key: commands.fail_run(**key, error_message="boom"),
-    lambda key: commands.cancel_run(**key),
-]
 
 
 @pytest.mark.parametrize("work", WORK)
