@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
+from time import time_ns
 from typing import Any
 
 from pipemodels.commands import _writing as writing
@@ -43,6 +44,14 @@ class Situation:
     def last_token(self) -> int:
         """The last token that was given out."""
         return self.slots.last_token if self.slots else 0
+
+
+def next_token(last: int = 0) -> int:
+    """Return the next lease token after the last one that the slots gave: microseconds of this clock, or one more.
+
+    Where no slots count, the clock alone tells a run from one that was deleted and had its id.
+    """
+    return max(last + 1, time_ns() // 1000)
 
 
 def read_situation(target: writing.Target) -> Situation:
