@@ -20,7 +20,7 @@ from pipemodels.commands import _writing as writing
 from pipemodels.commands._sending import send, waited
 from pipemodels.config import current_config
 from pipemodels.errors import ConflictError, ThrottledError, failed_conditions
-from pipemodels.models.base import Model
+from pipemodels.models.base import Model, new_write_id
 from pipemodels.models.pipeline import PipelineConfig
 from pipemodels.models.run import PipelineRunLog
 from pipemodels.models.slots import RunSlots
@@ -122,7 +122,7 @@ def written(
 
     Its condition is that the run is still as it was read, so that `after` is what is stored if it succeeds.
     """
-    after.write_id = writing.new_write_id()
+    after.write_id = new_write_id()
     after.updated_at = now
     if by is not None:
         after.updated_by = by

@@ -331,6 +331,7 @@ class Encoder:
         self._required = tuple(name for name, attribute in attributes.items() if not attribute.null)
         version = model._version_attribute_name
         self._version = (version, attributes[version].attr_name) if version else None
+        self._write_id = (model.WRITE_ID, attributes[model.WRITE_ID].attr_name) if model.WRITE_ID else None
         self.saves = version is None or type(attributes[version]).encode is IntegerAttribute.encode
 
     def fill(self, item: Model, given: Mapping[str, Any]) -> None:
@@ -343,7 +344,8 @@ class Encoder:
             elif (value := default() if callable(default) else default) is not None:
                 values[name] = checks[name](value)
         for name, value in given.items():
-            values[name] = None if value is None else checks[name](value)
+            check = checks[name]  # None is no value of a field that there is not
+            values[name] = None if value is None else check(value)
         item.attribute_values = values
 
     def encode(self, item: Model, *, null_check: bool) -> dict[str, dict[str, Any]]:
@@ -367,10 +369,15 @@ class Encoder:
         revision = item.attribute_values.get(name)
         if revision is None:
             request["ConditionExpression"] = "attribute_not_exists (#0)"
+            request["ExpressionAttributeNames"] = {"#0": stored}
         else:
-            request["ConditionExpression"] = "#0 = :0"
-            request["ExpressionAttributeValues"] = {":0": {"N": str(revision)}}
-        request["ExpressionAttributeNames"] = {"#0": stored}
+            condition, names, values = "#0 = :0", {"#0": stored}, {":0": {"N": str(revision)}}
+            if self._write_id and (write_id := item.attribute_values.get(self._write_id[0])) is not None:
+                condition, names["#1"] = f"({condition} AND #1 = :1)", self._write_id[1]
+                values[":1"] = {"S": write_id}
+            request["ConditionExpression"] = condition
+            request["ExpressionAttributeNames"] = names
+            request["ExpressionAttributeValues"] = values
         tagged[stored] = {"N": str((revision or 0) + 1)}
         return request
 
