@@ -11,12 +11,13 @@ from operator import attrgetter
 from typing import Any
 
 from botocore.httpsession import ProxyConfiguration
-from botocore.regions import EndpointRulesetResolver
+from botocore.regions import EndpointResolverBuiltins, EndpointRulesetResolver
 from botocore.signers import RequestSigner
 from urllib3 import PoolManager
 
 from pipemodels.wire.signing import WireRequestSigner
 
+_BUILTINS = frozenset(EndpointResolverBuiltins)
 _TABLES = (
     "TransactItems[*].[ConditionCheck.TableName, Put.TableName, Delete.TableName, Update.TableName][]",
     ("ConditionCheck", "Put", "Delete", "Update"),
@@ -44,6 +45,12 @@ class WireResolver(EndpointRulesetResolver):  # type: ignore[misc]  # botocore c
             else None
         )
 
+    def _resolve_param_as_builtin(self, builtin_name: str, builtins: Any) -> Any:
+        if builtin_name not in _BUILTINS:
+            return super()._resolve_param_as_builtin(builtin_name, builtins)
+        value = builtins.get(builtin_name)
+        return value() if callable(value) else value
+
     def _resolve_param_as_operation_context_param(self, param_name: str, operation_model: Any, call_args: Any) -> Any:
         parameters = operation_model.operation_context_parameters
         if param_name in parameters and parameters[param_name].get("path") == _TABLES[0]:
@@ -68,20 +75,18 @@ class WireProxies(ProxyConfiguration):  # type: ignore[misc]  # botocore carries
 class WirePools(PoolManager):
     """urllib3's pools of connections; the one of a URL is found again without taking the URL apart."""
 
-    _wire_kept: Any = None
+    _wire_kept: tuple[str, dict[str, Any], Any] | None = None
 
     def connection_from_url(self, url: str, pool_kwargs: Any = None) -> Any:
         """Return the pool of a URL."""
         kept = self._wire_kept
-        if kept is not None and pool_kwargs is None and kept[:2] == (url, self.connection_pool_kw):
-            pool = self.pools.get(kept[2])
-            if pool is not None:
+        # a pool that was cleared or pushed out is closed, and has no queue
+        if kept is None or kept[:2] != (url, self.connection_pool_kw) or pool_kwargs or kept[2].pool is None:
+            pool = super().connection_from_url(url, pool_kwargs)
+            if pool_kwargs:
                 return pool
-        pool = super().connection_from_url(url, pool_kwargs)
-        for key in self.pools.keys():  # noqa: SIM118  # it refuses to be iterated, because threads share it
-            if pool_kwargs is None and self.pools.get(key) is pool:
-                self._wire_kept = url, dict(self.connection_pool_kw), key
-        return pool
+            kept = self._wire_kept = url, dict(self.connection_pool_kw), pool
+        return kept[2]
 
 
 _PARTS: tuple[tuple[str, type, type], ...] = (

@@ -75,6 +75,26 @@ def _length(pairs: list[tuple[str, str]]) -> int | None:
     return int(length[0]) if length is not None and plain else None
 
 
+class _Said(dict[str, str]):
+    """The headers of a reply as it says them; one that is asked for in other letters is searched for."""
+
+    def __missing__(self, name: str) -> str:
+        for said, value in self.items():
+            if said.lower() == name.lower():
+                return value
+        raise KeyError(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value, or the default."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def __contains__(self, name: object) -> bool:
+        return self.get(str(name)) is not None
+
+
 class WholeReply:
     """A reply of which all has come, as far as botocore asks; who asks for more is answered by urllib3's own."""
 
@@ -83,7 +103,7 @@ class WholeReply:
     _pool: Any = None
 
     def __init__(self, reply: WireReply) -> None:
-        self.status, self.headers, self._original_response = reply.status, WireHeaders(reply.msg.items()), reply
+        self.status, self.headers, self._original_response = reply.status, _Said(reply.msg.raw_items()), reply
         self._body = reply.read()
 
     def get_redirect_location(self) -> None:
@@ -122,25 +142,27 @@ _SKIPPED = SKIP_HEADER.encode()
 
 
 @lru_cache(maxsize=64)
-def _begun(name: str) -> tuple[str, bytes] | None:
-    """Return the name of a header in lower case, and as its line begins; None for one that is not plain."""
-    return (name.lower(), b"%b: " % name.encode()) if type(name) is str and _NAME.fullmatch(name) else None
+def _begun(name: str) -> bytes | None:
+    """Return how the line of a header begins; None for one that is not plain."""
+    return b"%b: " % name.encode() if _NAME.fullmatch(name) else None
 
 
 def _lines(headers: Any) -> bytes | None:
     """Return the headers as they are sent; None if one, or the lack of one, is not plain."""
-    lines, names = [], set()
+    names = headers.lower_names() if type(headers) is WireHeaders else set()
+    if not names >= _NEEDED or not names.isdisjoint(_OF_OTHERS):
+        return None
+    lines = []
     for name, value in headers.items():
         begun = _begun(name)
         if type(value) is str and value.isascii():
             value = value.encode()
         if begun is None or type(value) is not bytes:
             return None
-        names.add(begun[0])
-        lines.append(begun[1] + value)
+        lines.append(begun + value)
     head = b"\r\n".join(lines)
-    broken = max(head.count(b"\r"), head.count(b"\n")) >= len(lines)
-    return head if not broken and _SKIPPED not in head and names >= _NEEDED and names.isdisjoint(_OF_OTHERS) else None
+    is_broken = max(head.count(b"\r"), head.count(b"\n")) >= len(lines)
+    return None if is_broken or _SKIPPED in head else head
 
 
 class _AllHere(Exception):

@@ -7,15 +7,24 @@ other four times, and every value is looked at each time. Here they look as they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, KeysView
 from typing import Any
 
 from botocore.awsrequest import AWSRequestPreparer, HeadersDict
 from botocore.compat import HTTPHeaders
 
+_NAME = re.compile("[A-Za-z0-9-]+")
+
 
 class WireMessage(HTTPHeaders):  # type: ignore[misc]  # botocore carries no types
     """A message of e-mail whose headers, if they are plain text or bytes, are listed as they stand."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if type(value) is bytes and _NAME.fullmatch(name):
+            self.set_raw(name, value)
+        else:
+            super().__setitem__(name, value)
 
     def items(self) -> Any:
         """Return the pairs of name and value."""
@@ -45,15 +54,26 @@ class WireHeaders(HeadersDict):  # type: ignore[misc]  # botocore carries no typ
     def __delitem__(self, name: str) -> None:
         del self._dict[name.lower()]
 
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._dict
+
     def __iter__(self) -> Iterator[str]:
         return iter([name for name, _ in self._dict.values()])
 
     def __repr__(self) -> str:
         return repr(dict(self._dict.values()))
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value, or the default."""
+        return self._dict.get(name.lower(), (None, default))[1]
+
     def items(self) -> Any:
         """Return the pairs of name and value."""
         return dict(self._dict.values()).items()
+
+    def lower_names(self) -> KeysView[str]:
+        """Return the names in lower case."""
+        return self._dict.keys()
 
     def copy(self) -> WireHeaders:
         """Return a copy."""
@@ -67,7 +87,7 @@ class WirePreparer(AWSRequestPreparer):  # type: ignore[misc]  # botocore carrie
 
     def _prepare_headers(self, original: Any, prepared_body: Any = None) -> Any:
         headers = WireHeaders(original.headers.items())
-        if type(prepared_body) is not bytes or original.method != "POST" or _FRAMING & headers._dict.keys():
+        if type(prepared_body) is not bytes or original.method != "POST" or _FRAMING & headers.lower_names():
             return super()._prepare_headers(original, prepared_body)
         headers["Content-Length"] = str(len(prepared_body))
         return headers

@@ -187,11 +187,18 @@ Items.__radd__ = lambda self, other: other + list(self)  # type: ignore[attr-def
 
 
 class WireParserFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
-    """Makes the parser of the `json` protocol; others are botocore's."""
+    """Makes the parser of the `json` protocol, once for the same settings; others are botocore's."""
+
+    _kept: tuple[Any, WireParser | None] = None, None
 
     def create_parser(self, protocol_name: str) -> Any:
         """Return a parser."""
-        return WireParser(**self._defaults) if protocol_name == "json" else super().create_parser(protocol_name)
+        if protocol_name != "json":
+            return super().create_parser(protocol_name)
+        kept = self._kept
+        if kept[0] != self._defaults:
+            kept = self._kept = dict(self._defaults), WireParser(**self._defaults)
+        return kept[1]
 
 
 _SAMPLE = (

@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.endpoint import Endpoint
 from botocore.exceptions import ChecksumError, ClientError
 from botocore.httpsession import ProxyConfiguration
-from botocore.parsers import JSONParser, ResponseParserFactory
+from botocore.parsers import JSONParser, QueryParser, ResponseParserFactory
 from botocore.regions import EndpointRulesetResolver
 from botocore.serialize import JSONSerializer
 from hypothesis import given
@@ -201,6 +201,9 @@ def test_the_pool_of_a_url_is_urllib3_s() -> None:
     assert manager.connection_from_url("https://a.test/") is not pool
     manager.clear()
     assert manager.connection_from_url("https://a.test/").pool is not None
+    narrow = manager.connection_from_url("https://a.test/", {"maxsize": 1})
+    assert narrow is PoolManager.connection_from_url(manager, "https://a.test/", {"maxsize": 1})
+    assert manager.connection_from_url("https://a.test/") is not narrow
 
 
 LOOKS_INTO_CALLS = hasattr(EndpointRulesetResolver, "_resolve_param_as_operation_context_param")
@@ -247,6 +250,28 @@ def test_the_endpoint_is_chosen_by_what_botocore_chooses_it_by(operation: str, g
         resolver._builtins = builtins
         found.append(outcome(partial(resolver._get_provider_params, model, given_, {})))
     assert found[0] == found[1]
+
+
+@looking
+def test_a_setting_that_no_endpoint_knows_is_refused_as_by_botocore() -> None:
+    """In its words."""
+    found = [
+        outcome(lambda kind=kind: kind._resolve_param_as_builtin(RESOLVER, "AWS::Other", {}))  # type: ignore[misc]
+        for kind in (calls.WireResolver, EndpointRulesetResolver)
+    ]
+    assert found[0] == found[1]
+    assert found[0][0] == "UnknownEndpointResolutionBuiltInName"
+
+
+def test_a_parser_is_made_once_for_the_same_settings() -> None:
+    """Anew for others; another protocol's is botocore's."""
+    factory = replies.WireParserFactory()
+    first = factory.create_parser("json")
+    assert factory.create_parser("json") is first
+    factory.set_parser_defaults(timestamp_parser=str)
+    second = factory.create_parser("json")
+    assert (type(second), second is first, second._timestamp_parser) == (replies.WireParser, False, str)
+    assert type(factory.create_parser("query")) is QueryParser
 
 
 def test_where_there_are_no_proxies_none_is_found() -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from urllib3.connection import HTTPConnection
 
 from pipemodels.wire import connections
+from pipemodels.wire.headers import WireHeaders
 
 URL = "http://x.test/"
 PLAIN = {"X-Amz-Target": b"T", "User-Agent": b"u", "Content-Length": "2"}
@@ -77,6 +78,7 @@ def talk(ours: bool, requests: list[AWSPreparedRequest], replies: list[list[byte
     found: list[Any] = []
     with lines(replies, b"{}") as made:
         for request in requests:
+            request.headers = request.headers if ours else HeadersDict(request.headers.items())
             try:
                 reply = session.send(request)
             except Exception as error:
@@ -90,7 +92,7 @@ def talk(ours: bool, requests: list[AWSPreparedRequest], replies: list[list[byte
 
 def request(headers: Any = PLAIN, body: Any = b"{}", method: str = "POST", url: str = URL) -> AWSPreparedRequest:
     """Return a request as botocore has prepared it."""
-    return AWSPreparedRequest(method, url, HeadersDict(headers), body, False)
+    return AWSPreparedRequest(method, url, WireHeaders(headers.items()), body, False)
 
 
 _odd_heads = st.sampled_from([
@@ -209,6 +211,8 @@ def test_the_raw_reply_is_answered_as_urllib3_does() -> None:
         assert getattr(raws[0], ask) == getattr(raws[1], ask), ask
     assert raws[0].read() == raws[1].read() == b""
     assert raws[0].headers["content-length"] == raws[1].headers["content-length"] == "4"
+    for raw in raws:
+        assert ("content-LENGTH" in raw.headers, "X-Other" in raw.headers) == (True, False)
     assert raws[0].get_redirect_location() is None
     for raw in raws:
         with pytest.raises(AttributeError):
