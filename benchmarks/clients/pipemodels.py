@@ -17,7 +17,7 @@ class Bench(Client):
     """Its batch write keeps revisions, so that it sends transactions."""
 
     title = "pipemodels"
-    rewrites: ClassVar[frozenset[str]] = frozenset({"revision", "updated_at"})
+    rewrites: ClassVar[frozenset[str]] = frozenset({"revision", "updated_at", "write_id"})
 
     def __init__(self, endpoint: str) -> None:
         configure(DynamoDBConfig.for_local_development(endpoint, table_prefix="bench_"))
