@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
+from gc import collect
 from typing import Any
+from weakref import ref
 
 import jmespath  # type: ignore[import-untyped]  # it carries no types
 import pytest
@@ -199,7 +201,10 @@ def test_the_pool_of_a_url_is_urllib3_s() -> None:
     manager.connection_from_url("https://a.test/")
     manager.connection_pool_kw["maxsize"] = 7
     assert manager.connection_from_url("https://a.test/") is not pool
+    held = ref(manager.connection_from_url("https://a.test/"))
     manager.clear()
+    collect()
+    assert held() is None
     assert manager.connection_from_url("https://a.test/").pool is not None
     narrow = manager.connection_from_url("https://a.test/", {"maxsize": 1})
     assert narrow is PoolManager.connection_from_url(manager, "https://a.test/", {"maxsize": 1})

@@ -175,6 +175,9 @@ _headers = st.builds(
 @example([PLAIN | {"X-A": b"a\rb"}], b"{}", "POST", URL)
 @example([PLAIN | {"X-A": "@@@SKIP_HEADER@@@"}], b"{}", "POST", URL)
 @example([PLAIN | {"X: Y": b"a"}], b"{}", "POST", URL)
+@example([PLAIN | {"Host": b"h"}], b"{}", "POST", URL)
+@example([PLAIN | {"Accept-Encoding": b"gzip"}], b"{}", "POST", URL)
+@example([PLAIN | {"Transfer-Encoding": b"chunked"}], b"{}", "POST", URL)
 @example([PLAIN, PLAIN], b"{}", "POST", "http://[::1]:8000/a?b")
 def test_a_request_is_what_botocore_sends(headers: list[dict[str, Any]], body: Any, method: str, url: str) -> None:
     """Byte for byte, also the second time; or the same error, and nothing is sent."""

@@ -58,6 +58,7 @@ def signed(kind: type[SigV4Auth], credentials: Credentials, region: str, request
     _contexts,
 )
 @example([("a", "a", "a")], "POST", "https://x.test/", b"{}", None, None, [("X-Amz-Content-SHA256", "a")], {})
+@example([("a", "a", "a")], "POST", "https://x.test/", b"{}", {"b": "1"}, None, [], {})
 @example([("a", "a", "a")], "POST", "http://x.test/", b"{}", None, "t", [("Host", "h"), ("host", "i  j")], {})
 def test_a_signature_is_botocore_s(
     made_of: list[tuple[str, str, str]],
