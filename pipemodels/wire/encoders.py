@@ -39,8 +39,9 @@ from pipemodels.documents import MAX_DEPTH, refuse_too_large
 from pipemodels.instants import from_utc, utc_now
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
-from pipemodels.wire.decoders import fraction, same_functions
+from pipemodels.wire.decoders import fraction
 from pipemodels.wire.forms import IrregularError
+from pipemodels.wire.pynamodb_decoders import same_functions
 
 _MAX_PARTS = 10_000  # of one document; what has more is looked at by the attribute, which tells large from endless
 _LIMIT = 10**MAX_DIGITS
