@@ -100,7 +100,7 @@ def encoded(item: Model, *, null_check: bool) -> dict[str, dict[str, Any]] | Non
     if not _is_on() or (encoder := encoder_of(type(item))) is None:
         return None
     try:
-        return encoder.encode(item, null_check=null_check)
+        return encoder.encoded(item, null_check=null_check)
     except Exception:  # whatever it was: the ordinary way says it in its own words
         return None
 
@@ -109,7 +109,10 @@ def save_request(item: Model) -> dict[str, Any] | None:
     """Return a put under the condition of the object's revision; None where that must be made the ordinary way."""
     if not _is_on() or (encoder := encoder_of(type(item))) is None or not encoder.saves:
         return None
-    return encoder.save_request(item, item.serialize())
+    try:
+        return encoder.save_request(item)
+    except Exception:  # whatever it was: the ordinary way says it in its own words
+        return None
 
 
 def json_size(value: Any) -> int:

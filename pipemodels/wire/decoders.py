@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import inspect
-import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -40,6 +39,7 @@ from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import forms, pynamodb_decoders
 from pipemodels.wire.pynamodb_decoders import compile_maker, same_functions, statement
+from pipemodels.wire.texts import fraction
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -64,9 +64,6 @@ def integer(text: str) -> int:
     if not isinstance(number, int):
         raise forms.IrregularError
     return number
-
-
-fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
 
 
 def decimal(text: str) -> Decimal:

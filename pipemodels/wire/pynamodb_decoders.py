@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
+from pynamodb import attributes
 from pynamodb.attributes import (
-    DESERIALIZE_CLASS_MAP,
     Attribute,
     BinaryAttribute,
     BinarySetAttribute,
@@ -162,7 +162,7 @@ _FREE = {
 
 def _free_parts_are_read_as_usual() -> bool:
     """Say whether PynamoDB's table of what reads a part of a free map is as PynamoDB has made it."""
-    return {tag: type(one) for tag, one in DESERIALIZE_CLASS_MAP.items()} == _FREE
+    return {tag: type(one) for tag, one in attributes.DESERIALIZE_CLASS_MAP.items()} == _FREE
 
 
 def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
@@ -249,14 +249,14 @@ def compile_maker(
 
     None where two attributes read one stored value, and where PynamoDB would set nothing, because it is falsy.
     """
-    attributes: dict[str, Any] = of.get_attributes()
-    stored = {f"f{number}": attribute.attr_name for number, attribute in enumerate(attributes.values())}
+    declared: dict[str, Any] = of.get_attributes()
+    stored = {f"f{number}": attribute.attr_name for number, attribute in enumerate(declared.values())}
     if len(set(stored.values())) < len(stored) or hasattr(of, "__len__") or hasattr(of, "__bool__"):
         return None
     fields: list[Any] = []
     defaults: list[str] = []
     lines: list[str] = []
-    for number, (name, attribute) in enumerate(attributes.items()):
+    for number, (name, attribute) in enumerate(declared.items()):
         default = names[f"default_{function}_{number}"] = attribute.default
         if callable(default):
             defaults += [f"    if (v := default_{function}_{number}()) is not None: setattr(item, {name!r}, v)"]
