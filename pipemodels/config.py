@@ -322,6 +322,14 @@ class ConfiguredConnection(Connection):
             self._local.session = session
         return self._local.session
 
+    def get_item_attribute_map(
+        self, table_name: str, attributes: Any, item_key: str = "Item", pythonic_key: bool = True
+    ) -> dict[str, Any]:
+        """Return an item as a part of a request; one that is written already is not looked at."""
+        if wire.is_written(attributes):
+            return {item_key: attributes}
+        return super().get_item_attribute_map(table_name, attributes, item_key, pythonic_key)
+
     @property
     def client(self) -> Any:
         """Return the client; PynamoDB makes it when it is first asked for, and again while it has no credentials."""

@@ -30,7 +30,7 @@ from pipemodels.config import connection_of, current_config, using
 from pipemodels.documents import decode, refuse_too_large
 from pipemodels.errors import Problem, SummaryError, ValidationError, joined
 from pipemodels.instants import utc_now
-from pipemodels.models.batch import TransactionalBatch
+from pipemodels.models.batch import PlainBatch, TransactionalBatch
 from pipemodels.records import unknown_fields
 
 _M = TypeVar("_M", bound="Model")
@@ -355,9 +355,12 @@ class Model(PynamoModel, metaclass=_MetaModel):
     def get_save_kwargs_from_instance(self, *args: Any, **settings: Any) -> dict[str, Any]:
         """Return the save as a part of a transaction; otherwise like `save`."""
         self._touch()
-        if not args and not settings and (request := wire.save_request(self)) is not None:
-            return request
         return super().get_save_kwargs_from_instance(*args, **settings)
+
+    def batch_put(self) -> dict[str, Any]:
+        """Return the save as a part of a batch: its item may be JSON, which is a dict to whoever looks at it."""
+        self._touch()
+        return wire.save_request(self) or self.get_save_kwargs_from_instance()
 
     def _touch(self) -> None:
         self._refuse_summary()
@@ -372,7 +375,7 @@ class Model(PynamoModel, metaclass=_MetaModel):
         under the condition that `save()` has. A stale item refuses its whole transaction.
         """
         if cls._version_attribute_name is None:
-            return super().batch_write(auto_commit)
+            return PlainBatch(cls, auto_commit=auto_commit)
         return TransactionalBatch(cls, auto_commit=auto_commit)
 
     # -- reading --------------------------------------------------------------------------------------------------

@@ -13,6 +13,23 @@ _MAX_ITEMS = 100  # DynamoDB: items in one transaction
 _MAX_BYTES = 3_500_000  # DynamoDB: 4 MB in one transaction; the rest is for keys and expressions
 
 
+class PlainBatch(BatchWrite[_M]):
+    """PynamoDB's batch write, with items in JSON where the wire writes them."""
+
+    def commit(self) -> None:
+        """Write what is pending, and again what DynamoDB has left undone."""
+        self.pending_operations = [one | {"item": _Sent(one["item"])} for one in self.pending_operations]
+        super().commit()
+
+
+class _Sent:
+    """An item of a batch write, in the form in which it is sent."""
+
+    def __init__(self, item: Any) -> None:
+        self.serialize = lambda: wire.item_to_send(item) or item.serialize()
+        self._get_keys = item._get_keys
+
+
 class TransactionalBatch(BatchWrite[_M]):
     """Writes each item as `save()` would, up to 100 in one transaction; a stale one refuses its transaction.
 
@@ -31,7 +48,8 @@ class TransactionalBatch(BatchWrite[_M]):
     def save(self, put_item: _M) -> None:
         """Add a write; its item is checked now, and full transactions are sent."""
         self._make_room_for(put_item)
-        put = put_item.get_save_kwargs_from_instance()
+        item: Any = put_item  # of the package's base
+        put = item.batch_put()
         size = wire.json_size(put["Item"])
         if self._bytes + size > _MAX_BYTES:
             self.commit()

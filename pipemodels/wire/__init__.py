@@ -106,20 +106,39 @@ def encoded(item: Model, *, null_check: bool) -> dict[str, dict[str, Any]] | Non
 
 
 def save_request(item: Model) -> dict[str, Any] | None:
-    """Return a put under the condition of the object's revision; None where that must be made the ordinary way."""
-    if not _is_on() or (encoder := encoder_of(type(item))) is None or not encoder.saves:
-        return None
+    """Return a put under the condition of the object's revision; None where that must be made the ordinary way.
+
+    Its item is a `Written`: its JSON, and a dict to whoever looks.
+    """
+    encoder = encoder_of(type(item)) if _is_on() else None
+    return _done(lambda: encoder.save_request(item)) if encoder and encoder.saves else None
+
+
+def item_to_send(item: Model) -> dict[str, Any] | None:
+    """Return the item of an object as a `Written`; None where that must be made the ordinary way."""
+    if item._held is not None:
+        return None  # a summary, which is refused
+    encoder = encoder_of(type(item)) if _is_on() else None
+    return _done(lambda: encoder.written(item)) if encoder and encoder.writes else None
+
+
+def _done(work: Callable[[], Any]) -> Any:
     try:
-        return encoder.save_request(item)
+        return work()
     except Exception:  # whatever it was: the ordinary way says it in its own words
         return None
 
 
-def json_size(value: Any) -> int:
+def is_written(item: Any) -> bool:
+    """Say whether this is a `Written`."""
+    return hasattr(item, "unread")
+
+
+def json_size(item: Any) -> int:
     """Return how many bytes of JSON this is."""
     from msgspec.json import encode
 
-    return len(encode(value))
+    return item.size if is_written(item) else len(encode(item))
 
 
 def plain(item: Any) -> Any:

@@ -55,6 +55,7 @@ from pipemodels.wire.texts import (
     quoted,
     tagged_text,
 )
+from pipemodels.wire.written import Written
 
 # -- values, as the generated functions check and write them --------------------------------------------------------
 
@@ -248,6 +249,9 @@ _PYNAMO = (
 )  # fmt: skip
 
 
+_WRITING = ("serialize", "get_save_kwargs_from_instance", "_touch", "_refuse_summary")
+
+
 class Encoder:
     """Makes and encodes objects of one model; what raises, whatever it is, is to be done the ordinary way."""
 
@@ -272,7 +276,8 @@ class Encoder:
         self._required = tuple(name for name, attribute in attributes.items() if not attribute.null)
         version = model._version_attribute_name
         self._version = (version, attributes[version].attr_name) if version else None
-        self.saves = version is None or _counts(type(attributes[version]))
+        self.writes = same_functions(model, Model, _WRITING)
+        self.saves = self.writes and (version is None or _counts(type(attributes[version])))
 
     def fill(self, item: Model, given: Mapping[str, Any]) -> None:
         """Give a new object its defaults and these values, in the order in which PynamoDB does."""
@@ -309,6 +314,10 @@ class Encoder:
         """Return the item of an object as a dict."""
         return item_of(self.encode(item, null_check=null_check))
 
+    def written(self, item: Model, *, counted: bool = False) -> Written:
+        """Return the item of an object as it is sent."""
+        return Written(self.encode(item, null_check=True, counted=counted))
+
     def keep(self, item: Model, given: Mapping[str, Any]) -> None:
         """Set values, as `setattr` does one by one."""
         values, checks = item.attribute_values, self._checks
@@ -330,7 +339,7 @@ class Encoder:
                 request["ConditionExpression"] = "#0 = :0"
                 request["ExpressionAttributeValues"] = {":0": {"N": str(self._count(revision))}}
             request["ExpressionAttributeNames"] = {"#0": stored}
-        request["Item"] = item_of(self.encode(item, null_check=True, counted=True))
+        request["Item"] = self.written(item, counted=True)
         return request
 
     def _count(self, revision: Any) -> int:

@@ -206,7 +206,7 @@ def test_the_compiled_encoder_writes_it() -> None:
         request = encoder.save_request(item)
     with using(OFF):
         assert item.serialize() == encoder.encoded(item, null_check=True)
-        assert request == item.get_save_kwargs_from_instance()
+        assert request == item.batch_put()
 
 
 def test_what_writes_parts_of_free_maps_may_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,7 +181,7 @@ def test_a_save_request_is_the_same(what: tuple[type[Model], dict[str, Any]]) ->
     def request() -> Any:
         item = model()
         item.attribute_values = deepcopy(fields)
-        sent = item.get_save_kwargs_from_instance()
+        sent = item.batch_put()
         return sent | {"Item": sorted(sent["Item"].items())}
 
     both(request)
