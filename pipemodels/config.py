@@ -283,6 +283,9 @@ def wire_is_on() -> bool:
     return config is None or config.wire
 
 
+wire.is_on = wire_is_on
+
+
 class ConfiguredConnection(Connection):
     """PynamoDB's connection, with what it cannot be told: the profile, and retries as botocore counts them."""
 

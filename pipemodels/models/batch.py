@@ -47,35 +47,37 @@ class TransactionalBatch(BatchWrite[_M]):
 
     def save(self, put_item: _M) -> None:
         """Add a write; its item is checked now, and full transactions are sent."""
-        self._make_room_for(put_item)
+        key = self._make_room_for(put_item)
         item: Any = put_item  # of the package's base
         put = item.batch_put()
         size = wire.json_size(put["Item"])
         if self._bytes + size > _MAX_BYTES:
             self.commit()
         self._bytes += size
-        self._add("PUT", put_item, put)
+        self._add("PUT", key, put_item, put)
 
     def delete(self, del_item: _M) -> None:
         """Add a deletion; under the condition of its revision, where the object knows it."""
-        self._make_room_for(del_item)
+        key = self._make_room_for(del_item)
         known = getattr(del_item, str(del_item._version_attribute_name)) is not None
-        self._add("DELETE", del_item, del_item.get_delete_kwargs_from_instance(add_version_condition=known))
+        self._add("DELETE", key, del_item, del_item.get_delete_kwargs_from_instance(add_version_condition=known))
 
-    def _make_room_for(self, item: _M) -> None:
-        """Send what is pending where the transaction is full, or names the item already: it may do that only once."""
+    def _make_room_for(self, item: _M) -> str:
+        """Send what is pending where the transaction is full, or names the item already: it may do that only once.
+
+        Return the item's key.
+        """
+        key = str([item.attribute_values.get(name) for name in self._key_names])
         full = len(self.pending_operations) == self.max_operations
         if full and not self.auto_commit:
             raise ValueError(f"DynamoDB allows a maximum of {self.max_operations} batch operations")
-        if full or self._key(item) in self._pending_keys:
+        if full or key in self._pending_keys:
             self.commit()
+        return key
 
-    def _add(self, action: str, item: _M, request: dict[str, Any]) -> None:
-        self._pending_keys.add(self._key(item))
+    def _add(self, action: str, key: str, item: _M, request: dict[str, Any]) -> None:
+        self._pending_keys.add(key)
         self.pending_operations.append({"action": action, "item": item, "request": request})
-
-    def _key(self, item: _M) -> str:
-        return str([item.attribute_values.get(name) for name in self._key_names])
 
     def commit(self) -> None:
         """Send what is pending as one transaction."""

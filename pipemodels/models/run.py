@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -28,7 +28,7 @@ from pipemodels.attributes import (
     ValueAttribute,
 )
 from pipemodels.errors import Problem, ValidationError
-from pipemodels.instants import microseconds_since_epoch
+from pipemodels.instants import since_epoch
 from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
 from pipemodels.records import Record, part
 
@@ -59,23 +59,23 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
 
 def epoch_seconds(utc: datetime) -> Decimal:
     """Return seconds since 1970, exact to the microsecond."""
-    return _seconds(microseconds_since_epoch(utc))
+    return _seconds(since_epoch(utc))
 
 
 def seconds_between(start: datetime, end: datetime) -> Decimal:
     """Return the seconds from start to end, exact to the microsecond."""
-    return _seconds(microseconds_since_epoch(end) - microseconds_since_epoch(start))
+    return _seconds(datetime.__sub__(end, start))  # pendulum's own subtraction gives an Interval
 
 
-def _seconds(microseconds: int) -> Decimal:
+def _seconds(time: timedelta) -> Decimal:
     # of text: arithmetic would round to the precision of the caller's decimal context
-    sign, digits = ("-", str(-microseconds)) if microseconds < 0 else ("", str(microseconds))
-    digits = digits if len(digits) > 6 else digits.zfill(7)
-    return Decimal(f"{sign}{digits[:-6]}.{digits[-6:]}".rstrip("0").rstrip("."))
+    sign, time = ("-", -time) if time.days < 0 else ("", time)
+    whole = f"{sign}{time.days * 86_400 + time.seconds}"
+    return Decimal(f"{whole}.{time.microseconds:06}".rstrip("0") if time.microseconds else whole)
 
 
 def time_problems(
-    status: RunStatus, start: datetime | None, end: datetime | None, error: str | None
+    status: RunStatus | None, start: datetime | None, end: datetime | None, error: str | None
 ) -> list[Problem]:
     """Return what is wrong between a status, its times and its error: for runs and stages alike."""
     problems = []
@@ -269,8 +269,7 @@ class PipelineRunLog(StampedModel):
     def rule_problems(self) -> list[Problem]:
         """Times in order, a reason for a failure, no more records failed than processed."""
         value = self.attribute_values.get
-        times = value("start_time"), value("end_time")
-        problems = time_problems(self.status, *times, value("error_message"))
+        problems = time_problems(value("status"), value("start_time"), value("end_time"), value("error_message"))
         failed, processed = value("total_records_failed"), value("total_records_processed")
         if failed is not None and processed is not None and failed > processed:
             problems.append(Problem("total_records_failed", failed, f"exceeds total_records_processed ({processed})"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -39,7 +40,6 @@ from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import forms, pynamodb_decoders
 from pipemodels.wire.pynamodb_decoders import compile_maker, same_functions, statement
-from pipemodels.wire.texts import fraction
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -66,9 +66,12 @@ def integer(text: str) -> int:
     return number
 
 
+_fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
+
+
 def decimal(text: str) -> Decimal:
     """Read any number; one with a fraction and no zero at its end is exact as it stands."""
-    return Decimal(text if fraction(text) else read_number(text))
+    return Decimal(text if _fraction(text) else read_number(text))
 
 
 def moment(text: str) -> pendulum.DateTime:

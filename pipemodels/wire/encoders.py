@@ -8,7 +8,6 @@ What is taken here would be taken there, with the same result.
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -59,8 +58,6 @@ from pipemodels.wire.written import Written
 
 # -- values, as the generated functions check and write them --------------------------------------------------------
 
-_ascii_id = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?").fullmatch
-
 
 def _exact(value: Any) -> Decimal:
     decimal_text(value)
@@ -92,7 +89,7 @@ def _copied(value: Any, depth: int, left: list[int]) -> Any:
 _NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {
     "new": object.__new__, "set": object.__setattr__, "UTC": UTC, "UTC_": pendulum.UTC,
     "datetime": datetime, "DateTime": pendulum.DateTime, "from_utc": from_utc, "instant_text": instant_text,
-    "text_problem": text_problem, "id_problem": id_problem, "ascii_id": _ascii_id, "exact": _exact,
+    "text_problem": text_problem, "id_problem": id_problem, "exact": _exact,
     "decimal_text": decimal_text, "copied": _copied, "document_text": document_text, "quoted": quoted,
 }  # fmt: skip
 
@@ -100,7 +97,7 @@ _NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {
 
 
 _INSTANT = Recipe(
-    "(type(v) is not datetime and type(v) is not DateTime) or (v.tzinfo is not UTC and v.tzinfo is not UTC_)",
+    "(type(v) is not DateTime or v.tzinfo is not UTC_) and (type(v) is not datetime or v.tzinfo is not UTC)",
     "from_utc(v)",
     '{{"S":{instant_text(v)}Z"}}',
 )
@@ -126,7 +123,8 @@ def _text(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     if attribute.problem is text_problem:
         wrong = "not v.isascii() and text_problem(v)"
     elif attribute.problem is id_problem:
-        wrong = "not ascii_id(v) and id_problem(v)"
+        usual = "v and len(v) < 256 and v.isascii() and v.isprintable() and v.strip() is v"
+        wrong = f"not ({usual}) and id_problem(v)"
     else:
         names[f"problem_{name}"] = attribute.problem
         wrong = f"problem_{name}(v)"

@@ -7,7 +7,6 @@ which are no Unicode, are refused where the whole text becomes bytes.
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -23,7 +22,6 @@ LIMIT = 10**MAX_DIGITS
 
 quoted: Any = json.encoder.encode_basestring  # in C
 to_json = msgspec.json.Encoder().encode
-fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
 
 
 class Recipe(NamedTuple):
@@ -37,6 +35,7 @@ class Recipe(NamedTuple):
     """Its tagged form in JSON, as the inside of an f-string of three single quotes."""
 
 
+_reduced = datetime.__reduce__
 _datetime: Any = datetime  # takes, besides numbers, the state of a datetime as pickle has it
 
 
@@ -45,7 +44,7 @@ def instant_text(utc: datetime) -> str:
 
     msgspec writes it faster than `isoformat`, but leaves out a fraction that is zero.
     """
-    text = to_json(_datetime(datetime.__reduce__(utc)[1][0])).decode()
+    text = to_json(_datetime(_reduced(utc)[1][0])).decode()
     return text[:27] if len(text) == 28 else f"{text[:20]}.000000"
 
 
@@ -54,7 +53,8 @@ def decimal_text(value: Any) -> str:
     if type(value) is not Decimal:
         raise IrregularError
     text = str(value)
-    if len(text) > MAX_DIGITS or not (fraction(text) or text.isdecimal()):
+    as_it_stands = text.isdecimal() or ("." in text and "E" not in text and text[-1] != "0")
+    if not as_it_stands or len(text) > MAX_DIGITS:
         raise IrregularError
     return text
 
