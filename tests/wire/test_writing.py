@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import operator
+import pickle
+import pprint
 from collections import OrderedDict
 from collections.abc import Iterator
-from copy import deepcopy
+from copy import copy, deepcopy
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
@@ -25,6 +28,7 @@ from pipemodels.models.base import Model
 from pipemodels.testing import strategies as pm
 from pipemodels.wire import encoders, texts
 from pipemodels.wire.requests import WireSerializer
+from pipemodels.wire.written import Written
 from tests.wire import worlds
 from tests.wire.worlds import MODELS, OFF, ON, Odd, exact, outcome
 
@@ -274,3 +278,89 @@ def test_a_request_without_bytes_is_written_by_the_wire() -> None:
     parameters = {"TableName": "t", "Item": {"a": {"L": [{"N": "1"}]}}}
     body = WireSerializer().serialize_to_request(parameters, worlds.operation("PutItem"))["body"]
     assert body == b'{"TableName":"t","Item":{"a":{"L":[{"N":"1"}]}}}'
+
+
+# -- written items ---------------------------------------------------------------------------------------------------
+
+PLAIN: dict[str, Any] = {"a": {"S": "é"}, "b": {"L": [{"N": "1"}]}}
+
+
+def written() -> Any:
+    """Return such an item, at which nobody has looked."""
+    return Written(json.dumps(PLAIN).encode())
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        dict, list, repr, str, json.dumps, deepcopy, copy, len, bool, iter, reversed, sorted, OrderedDict,
+        pprint.pformat, lambda x: x["a"], lambda x: x.get("b"), lambda x: x["c"], lambda x: {**x}, lambda x: [*x],
+        lambda x: x.copy(), lambda x: list(x.items()), lambda x: list(x.values()), lambda x: x.keys() & {"a"},
+        lambda x: "a" in x, lambda x: x == PLAIN, lambda x: operator.eq(PLAIN, x), lambda x: x != PLAIN,
+        lambda x: x | {"c": 1}, lambda x: {"c": 1} | x, lambda x: pickle.loads(pickle.dumps(x)),
+        lambda x: (x.pop("a"), dict(x)), lambda x: (x.update(c=1), dict(x)), lambda x: x.setdefault("c", 1),
+        lambda x: (x.clear(), dict(x)), lambda x: (x.__setitem__("a", 1), dict(x)), lambda x: "{a}".format(**x),
+        lambda x: isinstance(x, dict), lambda x: {"c": 1, **x}, lambda x: x.__ior__({"c": 1}),
+    ],
+)  # fmt: skip
+def test_who_looks_at_a_written_item_sees_a_plain_dict(look: Any) -> None:
+    """Whatever is done with it, it is done with a plain dict."""
+
+    def seen(item: Any) -> Any:
+        found = look(item)
+        return list(found) if hasattr(found, "__next__") else found
+
+    assert outcome(lambda: seen(written())) == outcome(lambda: seen(deepcopy(PLAIN)))
+
+
+def _requests(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    put = {"TableName": "t", "Item": item, "ConditionExpression": "attribute_not_exists (a)"}
+    delete = {"TableName": "t", "Key": {"a": {"S": "b"}}}
+    return [
+        ("TransactWriteItems", {"TransactItems": [{"Put": put}, {"Delete": delete}], "ClientRequestToken": "c"}),
+        (
+            "BatchWriteItem",
+            {"RequestItems": {"t": [{"DeleteRequest": {"Key": PLAIN}}, {"PutRequest": {"Item": item}}]}},
+        ),
+        ("PutItem", put),
+        ("GetItem", {"TableName": "t", "Key": item}),
+    ]
+
+
+def _sent(serializer: Any, operation: str, parameters: dict[str, Any]) -> Any:
+    sent = serializer.serialize_to_request(parameters, worlds.operation(operation))
+    return sent | {"body": json.loads(sent["body"])}
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_written_item_is_sent_as_a_plain_one(number: int) -> None:
+    """In each operation, by the wire and by botocore; in a batch without a look at it."""
+    (operation, ours), (_, plain) = _requests(item := written())[number], _requests(PLAIN)[number]
+    untouched = deepcopy(plain)
+    assert _sent(WireSerializer(), operation, ours) == _sent(JSONSerializer(), operation, plain)
+    assert (item.unread() is not None) == (operation in {"TransactWriteItems", "BatchWriteItem"})
+    assert _sent(JSONSerializer(), operation, ours) == _sent(JSONSerializer(), operation, plain)
+    assert (ours, plain) == (untouched, untouched)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_what_a_handler_has_changed_in_a_written_item_is_sent(number: int) -> None:
+    """Once somebody has looked, the dict is what counts."""
+    operation, parameters = _requests(item := written())[number]
+    item["a"] = {"S": "changed"}
+    changed = _requests(PLAIN | {"a": {"S": "changed"}})[number][1]
+    assert _sent(WireSerializer(), operation, parameters) == _sent(JSONSerializer(), operation, changed)
+
+
+@pytest.mark.parametrize("put", [None, {}, {"Item": None}, 7, {"Item": {}, "Other": 1}])
+def test_a_put_of_another_form_is_left_to_botocore(put: Any) -> None:
+    """Its result, or its error."""
+    for operation, parameters in (
+        ("TransactWriteItems", {"TransactItems": [{"Put": put}]}), ("TransactWriteItems", {"TransactItems": put}),
+        ("BatchWriteItem", {"RequestItems": {"t": [{"PutRequest": put}]}}), ("BatchWriteItem", {"RequestItems": put}),
+    ):  # fmt: skip
+        ours, theirs = (
+            outcome(lambda: _sent(serializer, operation, parameters))  # noqa: B023  # called at once
+            for serializer in (WireSerializer(), JSONSerializer())
+        )
+        assert ours == theirs
