@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -67,11 +67,14 @@ def seconds_between(start: datetime, end: datetime) -> Decimal:
     return _seconds(datetime.__sub__(end, start))  # pendulum's own subtraction gives an Interval
 
 
+_EXACT = Context(prec=38)  # the caller's own might round
+
+
 def _seconds(time: timedelta) -> Decimal:
-    # of text: arithmetic would round to the precision of the caller's decimal context
-    sign, time = ("-", -time) if time.days < 0 else ("", time)
-    whole = f"{sign}{time.days * 86_400 + time.seconds}"
-    return Decimal(f"{whole}.{time.microseconds:06}".rstrip("0") if time.microseconds else whole)
+    whole = time.days * 86_400 + time.seconds
+    if not time.microseconds:
+        return Decimal(whole)
+    return Decimal(whole * 1_000_000 + time.microseconds).scaleb(-6, _EXACT).normalize(_EXACT)
 
 
 def time_problems(

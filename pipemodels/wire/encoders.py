@@ -38,21 +38,20 @@ from pipemodels.instants import from_utc, utc_now
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import pynamodb_encoders
-from pipemodels.wire.forms import IrregularError
+from pipemodels.wire.forms import IrregularError, Text
 from pipemodels.wire.pynamodb_decoders import same_functions
-from pipemodels.wire.pynamodb_encoders import are_read_as_usual, write_lines
-from pipemodels.wire.texts import (
+from pipemodels.wire.pynamodb_encoders import are_read_as_usual, made_of_fields, write_lines
+from pipemodels.wire.tagged import (
     LIMIT,
     MAX_PARTS,
     Recipe,
     decimal_text,
-    document_text,
-    instant_text,
+    document,
+    instant,
     item_of,
     key_of,
     look_in,
-    quoted,
-    tagged_text,
+    to_json,
 )
 from pipemodels.wire.written import Written
 
@@ -88,9 +87,9 @@ def _copied(value: Any, depth: int, left: list[int]) -> Any:
 
 _NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {
     "new": object.__new__, "set": object.__setattr__, "UTC": UTC, "UTC_": pendulum.UTC,
-    "datetime": datetime, "DateTime": pendulum.DateTime, "from_utc": from_utc, "instant_text": instant_text,
+    "datetime": datetime, "DateTime": pendulum.DateTime, "from_utc": from_utc, "instant": instant,
     "text_problem": text_problem, "id_problem": id_problem, "exact": _exact,
-    "decimal_text": decimal_text, "copied": _copied, "document_text": document_text, "quoted": quoted,
+    "decimal_text": decimal_text, "copied": _copied, "document": document,
 }  # fmt: skip
 
 # -- attributes -----------------------------------------------------------------------------------------------------
@@ -99,9 +98,9 @@ _NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {
 _INSTANT = Recipe(
     "(type(v) is not DateTime or v.tzinfo is not UTC_) and (type(v) is not datetime or v.tzinfo is not UTC)",
     "from_utc(v)",
-    '{{"S":{instant_text(v)}Z"}}',
+    "instant(v)",
 )
-_FLAG = Recipe("type(v) is not bool", "v", '{{"BOOL":{"true" if v else "false"}}}')
+_FLAG = Recipe("type(v) is not bool", "v", "TRUE if v else FALSE")
 _plain = CheckedAttribute.encode
 _CHECKED = ("serialize", "tagged", "__set__")
 
@@ -128,18 +127,18 @@ def _text(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     else:
         names[f"problem_{name}"] = attribute.problem
         wrong = f"problem_{name}(v)"
-    return Recipe(f"type(v) is not str or ({wrong})", "v", '{{"S":{quoted(v)}}}')
+    return Recipe(f"type(v) is not str or ({wrong})", "v", "Text(v)")
 
 
 def _integer(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     low = 1 - LIMIT if attribute.minimum is None else attribute.minimum
     high = LIMIT - 1 if attribute.maximum is None else min(attribute.maximum, LIMIT - 1)
-    return Recipe(f"type(v) is not int or not {int(low)} <= v <= {int(high)}", "v", '{{"N":"{v}"}}')
+    return Recipe(f"type(v) is not int or not {int(low)} <= v <= {int(high)}", "v", "Number(str(v))")
 
 
 def _decimal(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     low = "False" if attribute.minimum is None else f"not v >= {int(attribute.minimum)}"
-    return Recipe(low, "exact(v)", '{{"N":"{decimal_text(v)}"}}')
+    return Recipe(low, "exact(v)", "Number(decimal_text(v))")
 
 
 def _enum(attribute: Any, name: str, names: dict[str, Any]) -> Recipe | None:
@@ -148,12 +147,12 @@ def _enum(attribute: Any, name: str, names: dict[str, Any]) -> Recipe | None:
         return None
     members: Any = attribute.enum
     names[f"members_{name}"] = {member.value: member for member in members}
-    names[f"texts_{name}"] = {member.value: tagged_text("S", member.value) for member in members}
-    return Recipe("False", f"members_{name}[v]", f"{{texts_{name}[v]}}")
+    names[f"texts_{name}"] = {member.value: Text(member.value) for member in members}
+    return Recipe("False", f"members_{name}[v]", f"texts_{name}[v]")
 
 
 def _document(irregular: str, depth: int = 0) -> Recipe:
-    return Recipe(irregular, f"copied(v, {depth}, [{MAX_PARTS}])", f"{{document_text(v, {depth}, [{MAX_PARTS}])}}")
+    return Recipe(irregular, f"copied(v, {depth}, [{MAX_PARTS}])", f"document(v, {depth}, [{MAX_PARTS}])")
 
 
 def _list(attribute: Any, name: str, names: dict[str, Any]) -> Recipe | None:
@@ -189,7 +188,7 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> Recipe | None:
         return None
     names[f"class_{name}"] = of
     recipes = {field: recipe for field, recipe in fields.items() if recipe}
-    _compile(_record_writer(name, recipes), names)
+    _compile(_record_writer(of, name, recipes, names), names)
     made = "irregular()"
     if _is_made_as_usual(of):
         _compile(_record_maker(of, name, recipes), names)
@@ -197,7 +196,7 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> Recipe | None:
     return Recipe(
         "type(v) is not list",
         f"[one if isinstance(one, class_{name}) else {made} for one in v]",
-        f'{{{{"L":[{{",".join([write_{name}(one) for one in v])}}]}}}}',
+        f"Documents([write_{name}(one) for one in v])",
     )
 
 
@@ -205,13 +204,11 @@ def _compile(lines: list[str], names: dict[str, Any]) -> None:
     exec("\n".join(lines), names)  # noqa: S102  # of names of attributes alone, quoted
 
 
-def _record_writer(name: str, recipes: dict[str, Recipe]) -> list[str]:
+def _record_writer(of: Any, name: str, recipes: dict[str, Recipe], names: dict[str, Any]) -> list[str]:
     lines = [f"def write_{name}(record):", f" if type(record) is not class_{name}: irregular()"]
-    lines += [" fields = record.__dict__; texts = []"]
-    for field, recipe in recipes.items():
-        lines += [f" v = fields[{field!r}]", " if v is not None:", f"  if {recipe.irregular}: irregular()"]
-        lines += [f"  texts.append(f'''{quoted(field)}:{recipe.text}''')"]
-    return [*lines, """ return f'{{"M":{{{",".join(texts)}}}}}'"""]
+    lines += [" get = record.__dict__.__getitem__; null_check = False"]
+    lines += write_lines(record_fields(of), list(recipes.values()), name, names)
+    return [*lines, f" return Document({made_of_fields(name, recipes)})"]
 
 
 def _record_maker(of: Any, name: str, recipes: dict[str, Recipe]) -> list[str]:
@@ -262,9 +259,9 @@ class Encoder:
             check = [f"def check(v):\n if {recipe.irregular}: irregular()", f" return {recipe.kept}"]
             _compile(check, names)
             self._checks[name] = names["check"] if recipe.kept else None
-        lines = ["def write(get, null_check):", " texts = []", *write_lines(attributes, recipes, "item", names)]
-        _compile([*lines, """ return f'{{{",".join(texts)}}}'"""], names)
-        self._write: Callable[[Callable[[str], Any], bool], str] = names["write"]
+        lines = ["def write(get, null_check):", *write_lines(attributes, recipes, "item", names)]
+        _compile([*lines, f" return {made_of_fields('item', attributes)}"], names)
+        self._write: Callable[[Callable[[str], Any], bool], Any] = names["write"]
         self._defaults: dict[str, Any] = {}
         for name, attribute in attributes.items():
             default = attribute.default if attribute.default_for_new is None else attribute.default_for_new
@@ -303,10 +300,10 @@ class Encoder:
             self.keep(item, item.derived({**self._absent, **values}))
         if counted and self._version:
             values = {**values, self._version[0]: (values.get(self._version[0]) or 0) + 1}
-        text = self._write(values.get, null_check).encode()
-        if len(text) > MAX_ITEM_BYTES:  # JSON is longer than what DynamoDB counts
-            refuse_too_large(item_of(text))
-        return text
+        json = to_json(self._write(values.get, null_check))
+        if len(json) > MAX_ITEM_BYTES:  # it is longer than what DynamoDB counts
+            refuse_too_large(item_of(json))
+        return json
 
     def encoded(self, item: Model, *, null_check: bool) -> dict[str, dict[str, Any]]:
         """Return the item of an object as a dict."""

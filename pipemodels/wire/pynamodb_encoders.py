@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,27 +29,36 @@ from pynamodb.attributes import (
 )
 
 from pipemodels.attributes import CheckedAttribute
+from pipemodels.wire import forms, pynamodb_decoders
 from pipemodels.wire.forms import IrregularError
-from pipemodels.wire.pynamodb_decoders import free_map, same_functions
-from pipemodels.wire.texts import Recipe, instant_text, quoted, tagged_text
+from pipemodels.wire.pynamodb_decoders import same_functions
+from pipemodels.wire.tagged import FALSE, NULL, TRUE, Recipe, asked, fields_form
 
 # -- values, as the generated functions write them ------------------------------------------------------------------
 
 
-def number_text(value: Any) -> str:
-    """Return a number as `json.dumps` does."""
+def number(value: Any) -> forms.Number:
+    """Return the tagged form of a number, which is that of `json.dumps`."""
     kind = type(value)
     if kind is int or (kind is float and math.isfinite(value)):
-        return repr(value)
+        return forms.Number(repr(value))
     raise IrregularError
 
 
-def utc_text(value: Any) -> str:
-    """Return a datetime of UTC, or one that PynamoDB takes for that, up to its sixth digit; see `instant_text`."""
+def text(value: Any) -> forms.Text:
+    """Return the tagged form of a text."""
+    if type(value) is not str:
+        raise IrregularError
+    return forms.Text(value)
+
+
+def utc_datetime(value: Any) -> forms.Text:
+    """Return the tagged form of a datetime of UTC, or of one that PynamoDB takes for that."""
     usual = type(value) is datetime or type(value) is pendulum.DateTime
     if not usual or not (value.tzinfo is None or value.tzinfo is UTC or value.tzinfo is pendulum.UTC):
         raise IrregularError
-    return instant_text(value)
+    naive = datetime.combine(datetime.date(value), datetime.time(value))
+    return forms.Text(f"{naive.isoformat(timespec='microseconds')}+0000")
 
 
 def listed(value: Any) -> list[Any]:
@@ -59,88 +68,73 @@ def listed(value: Any) -> list[Any]:
     return value
 
 
-def set_text(tag: str, value: Any, text: Any) -> str:
-    """Return a set; PynamoDB stores none where it is empty."""
+def text_set(value: Any) -> forms.TextSet:
+    """Return the tagged form of a set of texts; PynamoDB stores none where it is empty."""
     if type(value) is not set or not value:
         raise IrregularError
-    return f'{{"{tag}":[{",".join([text(one) for one in value])}]}}'
+    return forms.TextSet([text(one).S for one in value])
 
 
-def quoted_text(value: Any) -> str:
-    """Return a text in quotes."""
-    if type(value) is not str:
+def number_set(value: Any) -> forms.NumberSet:
+    """Return the tagged form of a set of numbers, likewise."""
+    if type(value) is not set or not value:
         raise IrregularError
-    return str(quoted(value))
+    return forms.NumberSet([number(one).N for one in value])
 
 
-def quoted_number(value: Any) -> str:
-    """Return a number as DynamoDB's JSON has it: in quotes."""
-    return f'"{number_text(value)}"'
-
-
-def tagged_number(value: Any) -> str:
-    """Return the tagged form of a number."""
-    return f'{{"N":"{number_text(value)}"}}'
-
-
-def unicode_text(value: Any) -> str:
-    """Return the tagged form of a text."""
-    return f'{{"S":{quoted_text(value)}}}'
-
-
-def part_text(value: Any) -> str:
+def part(value: Any) -> Any:
     """Return the tagged form of a part of a free map or list."""
     kind = type(value)
     if kind is str:
-        return f'{{"S":{quoted(value)}}}'
+        return forms.Text(value)
     if kind is bool:
-        return '{"BOOL":true}' if value else '{"BOOL":false}'
+        return TRUE if value else FALSE
     if kind is int or kind is float:
-        return tagged_number(value)
+        return number(value)
     if value is None:
-        return '{"NULL":true}'
+        return NULL
     if kind is list:
-        return f'{{"L":[{",".join([part_text(one) for one in value])}]}}'
+        return forms.Documents([part(one) for one in value])
     if kind is dict or kind is MapAttribute:
-        return map_text(value)
+        return free_map(value)
     texts = kind is set and any(type(one) is str for one in value)
-    return set_text("SS", value, quoted_text) if texts else set_text("NS", value, quoted_number)
+    return text_set(value) if texts else number_set(value)
 
 
-def map_text(value: Any) -> str:
+def free_map(value: Any) -> forms.Document:
     """Return the tagged form of a free map."""
     values = vars(value)["attribute_values"] if type(value) is MapAttribute else value
     if type(values) is not dict or not all(type(key) is str for key in values):
         raise IrregularError
-    return f'{{"M":{{{",".join([f"{quoted(key)}:{part_text(one)}" for key, one in values.items()])}}}}}'
+    return forms.Document({key: part(one) for key, one in values.items()})
 
 
 def kept_map(value: Any) -> Any:
     """Return what an attribute of type `MapAttribute` keeps of a value."""
     if type(value) is dict:
-        return free_map(dict(**value))  # it refuses what `MapAttribute(**value)` refuses
+        return pynamodb_decoders.free_map(dict(**value))  # it refuses what `MapAttribute(**value)` refuses
     return MapAttribute(**value) if isinstance(value, Mapping) else value
 
 
 NAMES: dict[str, Any] = {
-    "dumps": json.dumps, "number_text": number_text, "set_text": set_text, "quoted_number": quoted_number,
-    "quoted_text": quoted_text,
-    "utc_text": utc_text, "listed": listed, "tagged_number": tagged_number, "unicode_text": unicode_text,
-    "part_text": part_text, "map_text": map_text, "kept_map": kept_map,
+    "Text": forms.Text, "Number": forms.Number, "TRUE": TRUE, "FALSE": FALSE, "Document": forms.Document,
+    "Documents": forms.Documents, "dumps": json.dumps, "number": number, "text": text, "listed": listed,
+    "utc_datetime": utc_datetime, "text_set": text_set, "number_set": number_set, "part": part, "free_map": free_map,
+    "kept_map": kept_map,
 }  # fmt: skip
 """What the expressions below need."""
 
 # -- attributes -----------------------------------------------------------------------------------------------------
 
 _KNOWN = {
-    UnicodeAttribute: "{unicode_text(v)}",
-    NumberAttribute: "{tagged_number(v)}",
-    VersionAttribute: '{{"N":"{v if type(v) is int else irregular()}"}}',
-    BooleanAttribute: '{{"BOOL":{"true" if v is True else "false" if v is False else irregular()}}}',
-    JSONAttribute: '{{"S":{quoted(dumps(v))}}}',
-    UTCDateTimeAttribute: '{{"S":{utc_text(v)}+0000"}}',
-    UnicodeSetAttribute: '{set_text("SS", v, quoted_text)}',
-    NumberSetAttribute: '{set_text("NS", v, quoted_number)}',
+    UnicodeAttribute: "text(v)",
+    NumberAttribute: "number(v)",
+    VersionAttribute: "Number(str(v)) if type(v) is int else irregular()",
+    BooleanAttribute: "TRUE if v is True else FALSE if v is False else irregular()",
+    JSONAttribute: "Text(dumps(v))",
+    UTCDateTimeAttribute: "utc_datetime(v)",
+    UnicodeSetAttribute: "text_set(v)",
+    NumberSetAttribute: "number_set(v)",
 }
 _FREE = {
     bool: BooleanAttribute, bytes: BinaryAttribute, dict: MapAttribute, float: NumberAttribute, int: NumberAttribute,
@@ -161,24 +155,24 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
         if kind in _KNOWN:
             return Recipe("False", kept, _KNOWN[kind])
         if kind is MapAttribute and _free_parts_are_written_as_usual():
-            return Recipe("False", "kept_map(v)", "{map_text(v)}")
+            return Recipe("False", "kept_map(v)", "free_map(v)")
         if issubclass(kind, MapAttribute) and _compile_map_writer(kind, name, names):
-            return Recipe("False", None, f"{{write_{name}(v, null_check)}}")
-        if kind is ListAttribute and (text := _list(attribute, name, names)):
-            return Recipe("False", kept, f'{{{{"L":[{{",".join([{text} for one in listed(v)])}}]}}}}')
-    names[f"ask_{name}"] = _asked(attribute)
-    return Recipe("False", kept, f"{{ask_{name}(v, null_check)}}")
+            return Recipe("False", None, f"write_{name}(v, null_check)")
+        if kind is ListAttribute and (element := _list(attribute, name, names)):
+            return Recipe("False", kept, f"Documents([{element} for one in listed(v)])")
+    names[f"ask_{name}"] = _asking(attribute)
+    return Recipe("False", kept, f"ask_{name}(v, null_check)")
 
 
-def _asked(attribute: Any) -> Callable[[Any, bool], str]:
+def _asking(attribute: Any) -> Callable[[Any, bool], Any]:
     """Return what writes the tagged form of an attribute that is not known."""
     nests = isinstance(attribute, ListAttribute | MapAttribute)
 
-    def ask(value: Any, null_check: bool) -> str:
+    def ask(value: Any, null_check: bool) -> Any:
         if isinstance(value, MapAttribute) and not value.validate(null_check=null_check):
             raise IrregularError
         serialized = attribute.serialize(value, null_check=null_check) if nests else attribute.serialize(value)
-        return tagged_text(attribute.attr_type, serialized)
+        return asked(attribute.attr_type, serialized)
 
     return ask
 
@@ -187,16 +181,16 @@ def _list(attribute: Any, name: str, names: dict[str, Any]) -> str | None:
     """Return what writes an element `one` of a list."""
     of = attribute.element_type
     if of is None and _free_parts_are_written_as_usual():
-        return "part_text(one)"
+        return "part(one)"
     if of is UnicodeAttribute:
-        return "unicode_text(one)"
+        return "text(one)"
     if of is NumberAttribute:
-        return "tagged_number(one)"
+        return "number(one)"
     if of is not None and issubclass(of, MapAttribute) and _compile_map_writer(of, name, names):
         names[f"map_{name}"] = of
-        names[f"ask_{name}"] = lambda one, null_check: tagged_text(
-            "L", attribute.serialize([one], null_check=null_check)
-        )[6:-2]
+        names[f"ask_{name}"] = lambda one, null_check: asked("L", attribute.serialize([one], null_check=null_check))[
+            "L"
+        ][0]
         return f"write_{name}(one, null_check) if type(one) is map_{name} else ask_{name}(one, null_check)"
     return None
 
@@ -225,12 +219,11 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
         return False
     being_compiled.add(kind)
     names[f"class_{name}"] = kind
-    lines = [f"def write_{name}(one, null_check):", f" if type(one) is not class_{name}: irregular()"]
-    lines += [' get = one.__dict__["attribute_values"].get; texts = []']
     declared = kind.get_attributes()
     recipes = [recipe(one, f"{name}_{number}", names) for number, one in enumerate(declared.values())]
-    lines += write_lines(declared, recipes, name, names)
-    exec("\n".join([*lines, """ return f'{{"M":{{{",".join(texts)}}}}}'"""]), names)  # noqa: S102  # of names alone
+    lines = [f"def write_{name}(one, null_check):", f" if type(one) is not class_{name}: irregular()"]
+    lines += [' get = one.__dict__["attribute_values"].get', *write_lines(declared, recipes, name, names)]
+    exec("\n".join([*lines, f" return Document({made_of_fields(name, declared)})"]), names)  # noqa: S102  # of names alone
     being_compiled.remove(kind)
     return True
 
@@ -238,12 +231,18 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
 def write_lines(
     declared: Mapping[str, Any], recipes: Sequence[Recipe], name: str, names: dict[str, Any]
 ) -> list[str]:
-    """Return the source that adds to `texts` what `get` finds of each attribute."""
+    """Return the source that finds each attribute by `get`, and tags it; `made_of_fields` makes a whole of them."""
+    names[f"fields_{name}"] = fields_form("Fields", [one.attr_name for one in declared.values()])
     lines = []
     for number, ((field, attribute), known) in enumerate(zip(declared.items(), recipes, strict=True)):
-        names[f"name_{name}_{number}"] = f"{quoted(attribute.attr_name)}:"
         lines += [f" if (v := get({field!r})) is not None:"]
         lines += [f"  if {known.irregular}: irregular()"] if known.irregular != "False" else []
-        lines += [f"  texts.append(f'''{{name_{name}_{number}}}{known.text}''')"]
+        lines += [f"  v = {known.tagged}"]
         lines += [] if attribute.null else [" elif null_check: irregular()"]
+        lines += [f" v{number} = v"]
     return lines
+
+
+def made_of_fields(name: str, fields: Collection[Any]) -> str:
+    """Return the expression that makes a whole of tagged fields."""
+    return f"fields_{name}({', '.join(f'v{number}' for number in range(len(fields)))})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pipemodels.wire.texts import item_of
+from pipemodels.wire.tagged import item_of
 
 
 class _Unread:
