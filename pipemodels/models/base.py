@@ -364,8 +364,11 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     def _touch(self) -> None:
         self._refuse_summary()
-        if "updated_at" in self.get_attributes():
-            setattr(self, "updated_at", utc_now())  # noqa: B010  # only some models declare it
+        attribute = self.get_attributes().get("updated_at")  # only some models declare it
+        if type(attribute) is UTCInstantAttribute:
+            self.attribute_values["updated_at"] = utc_now()  # as it would set it
+        elif attribute is not None:
+            setattr(self, "updated_at", utc_now())  # noqa: B010  # it has a `__set__` of its own
 
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite[Self]:

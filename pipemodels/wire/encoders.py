@@ -51,6 +51,7 @@ from pipemodels.wire.tagged import (
     item_of,
     key_of,
     look_in,
+    text_map,
     to_json,
 )
 from pipemodels.wire.written import Written
@@ -89,7 +90,7 @@ _NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {
     "new": object.__new__, "set": object.__setattr__, "UTC": UTC, "UTC_": pendulum.UTC,
     "datetime": datetime, "DateTime": pendulum.DateTime, "from_utc": from_utc, "instant": instant,
     "text_problem": text_problem, "id_problem": id_problem, "exact": _exact,
-    "decimal_text": decimal_text, "copied": _copied, "document": document,
+    "decimal_text": decimal_text, "copied": _copied, "document": document, "text_map": text_map,
 }  # fmt: skip
 
 # -- attributes -----------------------------------------------------------------------------------------------------
@@ -173,8 +174,8 @@ _BY_FUNCTIONS: dict[tuple[Any, Any, str], Callable[[Any, str, dict[str, Any]], R
     (FlagAttribute.normalise, _plain, "BOOL"): lambda *_: _FLAG,
     (EnumAttribute.normalise, EnumAttribute.encode, "S"): _enum,
     (DocumentAttribute.normalise, DocumentAttribute.encode, "M"): lambda *_: _document("type(v) is not dict"),
-    (TextMapAttribute.normalise, DocumentAttribute.encode, "M"): lambda *_: _document(
-        "type(v) is not dict or any(type(part) is not str for part in v.values())"
+    (TextMapAttribute.normalise, DocumentAttribute.encode, "M"): lambda *_: Recipe(
+        "False", "dict(text_map(v))", "Document({key: Text(part) for key, part in text_map(v).items()})"
     ),
     (TextListAttribute.normalise, TextListAttribute.encode, "L"): _list,
     (RecordListAttribute.normalise, RecordListAttribute.encode, "L"): _list,
@@ -268,7 +269,8 @@ class Encoder:
             if default is not None:
                 self._defaults[name] = default
         self._absent = None if same_functions(model, Model, ["derived"]) else dict.fromkeys(attributes)
-        self._required = tuple(name for name, attribute in attributes.items() if not attribute.null)
+        missing = [f"get({name!r}) is None" for name, attribute in attributes.items() if not attribute.null]
+        self._lacks: Callable[[Callable[[str], Any]], bool] = eval(f"lambda get: {' or '.join(missing) or False}")  # noqa: S307  # of names of attributes alone, quoted
         version = model._version_attribute_name
         self._version = (version, attributes[version].attr_name) if version else None
         self.writes = same_functions(model, Model, _WRITING)
@@ -294,7 +296,7 @@ class Encoder:
             counted: whether the item has the next revision.
         """
         values: dict[str, Any] = item.attribute_values
-        if null_check and (any(values.get(name) is None for name in self._required) or item.rule_problems()):
+        if null_check and (self._lacks(values.get) or item.rule_problems()):
             raise IrregularError
         if self._absent is not None:
             self.keep(item, item.derived({**self._absent, **values}))

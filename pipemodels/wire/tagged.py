@@ -60,7 +60,7 @@ def decimal_text(value: Any) -> str:
     if type(value) is not Decimal:
         raise IrregularError
     text = str(value)
-    as_it_stands = text.isdecimal() or ("." in text and "E" not in text and text[-1] != "0")
+    as_it_stands = ("." in text and "E" not in text and text[-1] != "0") or text.isdecimal()
     if not as_it_stands or len(text) > MAX_DIGITS:
         raise IrregularError
     return text
@@ -83,6 +83,18 @@ def document(value: Any, depth: int, left: list[int]) -> Any:
     if kind is list:
         return Documents([document(part, depth + 1, left) for part in value])
     return Document({key_of(key): document(part, depth + 1, left) for key, part in value.items()})
+
+
+def text_map(value: Any) -> dict[str, str]:
+    """Return a map of texts."""
+    if type(value) is not dict or len(value) > MAX_PARTS:
+        raise IrregularError
+    for key, part in value.items():
+        if type(key) is not str or type(part) is not str or not key:
+            raise IrregularError
+        if not key.isascii() or not part.isascii():
+            f"{key}{part}".encode()  # raises where half of a surrogate pair stands alone
+    return value
 
 
 def key_of(key: Any) -> str:
