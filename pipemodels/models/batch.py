@@ -26,8 +26,12 @@ class _Sent:
     """An item of a batch write, in the form in which it is sent."""
 
     def __init__(self, item: Any) -> None:
-        self.serialize = lambda: wire.item_to_send(item) or item.serialize()
-        self._get_keys = item._get_keys
+        self._item, self._get_keys = item, item._get_keys
+
+    def serialize(self) -> dict[str, Any]:
+        """Return it; as JSON where the wire writes it."""
+        written = wire.item_to_send(self._item)
+        return self._item.serialize() if written is None else written  # who asks whether it is empty looks at it
 
 
 class TransactionalBatch(BatchWrite[_M]):

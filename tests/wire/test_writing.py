@@ -7,21 +7,26 @@ import math
 import operator
 import pickle
 import pprint
+from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Iterator
 from copy import copy, deepcopy
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any
 
 import pendulum
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.serialize import JSONSerializer
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pynamodb.attributes import UTCDateTimeAttribute
 
-from pipemodels import PipelineRunLog, ValidationError, using, wire
+from pipemodels import DynamoDBConfig, PipelineRunLog, SummaryError, ValidationError, using, wire
+from pipemodels.config import connection_of
 from pipemodels.instants import instant_text
 from pipemodels.models import DataQualityResult, RunStatus, StageInfo, base
 from pipemodels.models.base import Model
@@ -30,6 +35,7 @@ from pipemodels.wire import encoders, tagged
 from pipemodels.wire.requests import WireSerializer
 from pipemodels.wire.written import Written
 from tests.wire import worlds
+from tests.wire.swapped import Every
 from tests.wire.worlds import MODELS, OFF, ON, Odd, exact, outcome
 
 NOON = pendulum.datetime(2026, 5, 17, 12)
@@ -364,3 +370,120 @@ def test_a_put_of_another_form_is_left_to_botocore(put: Any) -> None:
             for serializer in (WireSerializer(), JSONSerializer())
         )
         assert ours == theirs
+
+
+_BATCHED: list[tuple[Any, dict[str, Any]]] = [
+    (
+        PipelineRunLog,
+        {"pipeline_id": "p", "run_id": "r", "status": "pending", "trigger_type": "t", "tags": {"a": "é"}},
+    ),
+    (Odd, {"key": "k", "number": 1.5, "names": {"a"}, "at": NOON}),
+    (Odd, {"key": "k", "binary": b"a"}),
+    (Every, {"key": "k", "numbers": {1}, "version": 3, "fresh": 7}),
+]
+
+
+def _batch(model: Any, fields: dict[str, Any], handler: Any = None, **settings: Any) -> Any:
+    """Return the body of the request of a batch; a handler may look at its parameters."""
+    config = DynamoDBConfig.for_local_development(table_prefix="batch_", **settings)
+    bodies: list[Any] = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        bodies.append(json.loads(request.body))
+        return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda: iter([b"{}"])))
+
+    events = connection_of(config).client.meta.events
+    handlers = [("before-send.dynamodb", answer), ("before-parameter-build.dynamodb", handler or (lambda **_: None))]
+    for event, one in handlers:
+        events.register(event, one)
+    try:
+        with using(config), model.batch_write() as batch:
+            batch.save(model(**fields))
+    finally:
+        for event, one in handlers:
+            events.unregister(event, one)
+    return bodies
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows with every look at a written item."""
+    seen: list[int] = []
+    look = Written._look
+
+    def counted(item: Any) -> None:
+        seen.append(1)
+        look(item)
+
+    monkeypatch.setattr(Written, "_look", counted)
+    return seen
+
+
+@pytest.mark.parametrize(("model", "fields"), _BATCHED)
+def test_a_batch_sends_the_same_and_nobody_looks_at_its_items(
+    model: Any, fields: dict[str, Any], looks: list[int]
+) -> None:
+    """With the wire on as with it off; what is in JSON stays so until it is sent."""
+    ours, theirs = _batch(model, fields), _batch(model, fields, wire=False)
+    assert len(ours) == 1
+    assert [{**one, "ClientRequestToken": 0} for one in ours] == [{**one, "ClientRequestToken": 0} for one in theirs]
+    assert not looks
+
+
+@pytest.mark.parametrize(("model", "fields"), _BATCHED)
+def test_a_handler_sees_and_changes_the_items_of_a_batch(model: Any, fields: dict[str, Any]) -> None:
+    """They are dicts to it, and what it has changed is sent."""
+    seen = []
+
+    def change(params: dict[str, Any], **_: Any) -> None:
+        if "TransactItems" in params:
+            (put,) = (one["Put"] for one in params["TransactItems"])
+        else:
+            ((put,),) = ([one["PutRequest"] for one in ones] for ones in params["RequestItems"].values())
+        seen.append(deepcopy(put["Item"]))
+        put["Item"]["changed"] = {"BOOL": True}
+
+    (body,), (plain,) = _batch(model, fields, change), _batch(model, fields)
+    assert json.loads(json.dumps(seen[0], default=lambda value: b64encode(value).decode())) == _only_item(plain)
+    assert _only_item(body) == _only_item(plain) | {"changed": {"BOOL": True}}
+
+
+def _only_item(body: dict[str, Any]) -> Any:
+    if "TransactItems" in body:
+        return body["TransactItems"][0]["Put"]["Item"]
+    return body["RequestItems"]["batch_odd"][0]["PutRequest"]["Item"]
+
+
+class TestWhatIsMadeAnew:
+    """Ways of a model's own in writing are used."""
+
+    def test_its_serialize(self) -> None:
+        """One that adds something is asked, in each kind of batch."""
+
+        class Own(Odd):
+            def serialize(self, null_check: bool = True) -> dict[str, Any]:
+                return super().serialize(null_check) | {"own": {"S": "a"}}
+
+        class OwnRun(PipelineRunLog):
+            def serialize(self, null_check: bool = True) -> dict[str, Any]:
+                return super().serialize(null_check) | {"own": {"S": "a"}}
+
+        for model, (_, fields) in ((Own, _BATCHED[1]), (OwnRun, _BATCHED[0])):
+            assert _only_item(_batch(model, fields)[0])["own"] == {"S": "a"}
+
+    def test_its_updated_at(self) -> None:
+        """An attribute of this name is set as it sets itself."""
+
+        class Own(Odd):
+            updated_at = UTCDateTimeAttribute(null=True)
+
+        assert _only_item(_batch(Own, {"key": "k"})[0]).get("updated_at") is None
+        item = Own(key="k")
+        item._touch()
+        assert item.attribute_values["updated_at"] == NOON
+
+    def test_a_summary_is_refused(self) -> None:
+        """In a batch too."""
+        item = Odd.summary({"the key": {"S": "k"}}, frozenset({"the key"}))
+        with using(ON), pytest.raises(SummaryError), Odd.batch_write() as batch:
+            batch.save(item)
