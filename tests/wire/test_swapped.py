@@ -14,7 +14,7 @@ import msgspec
 import pendulum
 import pynamodb.attributes
 import pytest
-from pynamodb.attributes import MapAttribute, NumberAttribute
+from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
 from pipemodels import using, wire
 from tests.wire import swapped, worlds
@@ -115,6 +115,21 @@ def test_what_reads_parts_of_free_maps_may_be_replaced(monkeypatch: pytest.Monke
         made = decoder.build(msgspec.json.decode(json.dumps(item), type=decoder.form))
         assert exact(vars(made)) == exact(vars(Theirs.from_raw_data(item)))
         assert "exactly 1" in repr(made)
+
+
+def test_an_attribute_of_another_tag_is_asked() -> None:
+    """One whose tag somebody has changed reads and writes under that."""
+
+    class Changed(Every):  # type: ignore[misc]  # a class that is made
+        changed = UnicodeAttribute(null=True)
+
+    Changed.changed.attr_type = "N"
+    item = {"the key": {"S": "k"}, "numbers": {"NS": ["1"]}, "changed": {"N": "007"}}
+    with using(ON):
+        ours = Changed.from_raw_data(item)
+        assert (ours.changed, ours.serialize()["changed"]) == ("007", {"N": "007"})
+    with using(OFF):
+        assert exact(vars(ours)) == exact(vars(Changed.from_raw_data(item)))
 
 
 # -- writing --------------------------------------------------------------------------------------------------------

@@ -197,6 +197,21 @@ def test_a_save_request_is_the_same(what: tuple[type[Model], dict[str, Any]]) ->
     both(request)
 
 
+@pytest.mark.parametrize("revision", [None, 0, 1, 10**38 - 1, True, 1.0, "1", Decimal(1)])
+@pytest.mark.parametrize("model", [PipelineRunLog, Every])
+def test_a_revision_is_counted_or_refused_as_ever(model: Any, revision: Any) -> None:
+    """Whatever it is: the package's own, and PynamoDB's `VersionAttribute`."""
+    fields = {"key": "k", "numbers": {1}} if model is Every else {**_KEYS, "created_at": NOON}
+
+    def request() -> Any:
+        item = model(**fields)
+        item.attribute_values[item._version_attribute_name] = revision
+        put = item.batch_put()
+        return put | {"Item": dict(put["Item"])}
+
+    both(request)
+
+
 def test_what_is_made_as_usual_is_compiled() -> None:
     """The package's models and records go the fast way: else the tests above would compare nothing."""
     assert [model.__name__ for model in MODELS if wire.encoder_of(model) is None] == ["Shape", "Circle"]
