@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from pipemodels.commands import _slots
 from tests.helpers import backends
 from tests.helpers.backends import Backend
 from tests.helpers.differences import expected_failures
@@ -51,6 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in config.getoption("--backend") or ():
         if reason := backends.absent(name):
             raise pytest.UsageError(reason)
+
+
+@pytest.fixture
+def counted_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of lease tokens, so that they are 1, 2, 3."""
+    monkeypatch.setattr(_slots, "time_ns", lambda: 0)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

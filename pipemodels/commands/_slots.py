@@ -13,13 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
+from time import time_ns
 from typing import Any
 
 from pipemodels.commands import _writing as writing
 from pipemodels.commands._sending import send, waited
 from pipemodels.config import current_config
 from pipemodels.errors import ConflictError, ThrottledError, failed_conditions
-from pipemodels.models.base import Model
+from pipemodels.models.base import Model, new_write_id
 from pipemodels.models.pipeline import PipelineConfig
 from pipemodels.models.run import PipelineRunLog
 from pipemodels.models.slots import RunSlots
@@ -43,6 +44,14 @@ class Situation:
     def last_token(self) -> int:
         """The last token that was given out."""
         return self.slots.last_token if self.slots else 0
+
+
+def next_token(last: int = 0) -> int:
+    """Return the next lease token after the last one that the slots gave: microseconds of this clock, or one more.
+
+    Where no slots count, the clock alone tells a run from one that was deleted and had its id.
+    """
+    return max(last + 1, time_ns() // 1000)
 
 
 def read_situation(target: writing.Target) -> Situation:
@@ -113,7 +122,7 @@ def written(
 
     Its condition is that the run is still as it was read, so that `after` is what is stored if it succeeds.
     """
-    after.write_id = writing.new_write_id()
+    after.write_id = new_write_id()
     after.updated_at = now
     if by is not None:
         after.updated_by = by

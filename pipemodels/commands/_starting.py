@@ -32,7 +32,6 @@ from pipemodels.models.run import PipelineRunLog, RunStatus
 
 # a queued run keeps what it was queued with, unless the start says otherwise
 _KEPT = ("attempt", "environment", "trigger_type")
-_FIRST_TOKEN = 1  # of a run whose pipeline has no limit: nobody can have its lease after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def _start(beginning: Beginning) -> PipelineRunLog:
     for attempt in count():
         situation = slots.read_situation(beginning.target)
         if situation.max_concurrent_runs is None:
-            return _begin_without_limit(beginning, beginning.leased(_FIRST_TOKEN))
+            return _begin_without_limit(beginning, beginning.leased(slots.next_token()))
         if situation.run is not None and situation.run.status is not RunStatus.PENDING:
             return _same_or_taken(beginning, ConflictError(f"{beginning.target.name} exists", situation.run))
         try:
@@ -154,7 +153,7 @@ def _start_in_slot(beginning: Beginning, situation: slots.Situation) -> Pipeline
         if len(running) >= limit and all(run.run_id != run_id for run in running):
             raise _full(beginning, running)
         return None  # the run itself may hold one: BatchGetItem is no snapshot, and it was read before it started
-    token = situation.last_token + 1
+    token = slots.next_token(situation.last_token)
     after = _started(beginning, situation.run, token)
     part = slots.written(beginning.target, situation.run, after, by=beginning.by, now=beginning.now)
     slot = slots.taken(situation, pipeline_id, run_id, token)

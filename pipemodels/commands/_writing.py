@@ -28,7 +28,7 @@ from pipemodels.errors import (
     joined,
 )
 from pipemodels.instants import utc_instant, utc_now
-from pipemodels.models.base import StampedModel
+from pipemodels.models.base import StampedModel, new_write_id
 from pipemodels.records import checked_values, unknown_fields
 
 _M = TypeVar("_M", bound=StampedModel)
@@ -120,11 +120,6 @@ def check_by(model: type[StampedModel], by: str | None) -> str | None:
 def stamp(now: datetime | None) -> Any:
     """Return the instant of a write: the one given, or the clock's."""
     return utc_now() if now is None else utc_instant(now, "now")
-
-
-def new_write_id() -> str:
-    """Return the name of a write that nobody else has given: by it a command knows a write as its own."""
-    return uuid.uuid4().hex
 
 
 def not_yet(model: type[StampedModel], write_id: str) -> Any:

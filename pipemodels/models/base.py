@@ -7,6 +7,7 @@ returned in part is read-only.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self, TypeVar
@@ -59,6 +60,11 @@ class _ConfiguredMeta(type):
         return current_config().table_name(cls.base_name)
 
 
+def new_write_id() -> str:
+    """Return the name of a write that nobody else has given."""
+    return uuid.uuid4().hex
+
+
 class ConfiguredTable(metaclass=_ConfiguredMeta):
     """Base of a model's `Meta`: give it `base_name`; `table_name` is the configured prefix and that."""
 
@@ -92,6 +98,9 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     DERIVED: ClassVar[frozenset[str]] = frozenset()
     """Attributes that follow from others and that nobody may set."""
+
+    WRITE_ID: ClassVar[str | None] = None
+    """The attribute that names the write which made the item; None: there is none."""
 
     __hash__ = None  # type: ignore[assignment]  # compared by value and mutable
 
@@ -267,10 +276,19 @@ class Model(PynamoModel, metaclass=_MetaModel):
             self._complete(actions)
         name = self._version_attribute_name
         if name is None or actions is None or getattr(self, name) is not None:
-            return super()._handle_version_attribute(attributes=attributes, actions=actions)
+            condition = super()._handle_version_attribute(attributes=attributes, actions=actions)
+            return self._of_this_life(condition)
         version = self.get_attributes()[name]
         actions.append(version.add(1))
         return version.exists()
+
+    def _of_this_life(self, condition: Condition | None) -> Condition | None:
+        """Tell the item from another that was made under its key after it was deleted, and has its revision."""
+        write_id = self.attribute_values.get(self.WRITE_ID) if self.WRITE_ID else None
+        if condition is None or write_id is None or getattr(self, str(self._version_attribute_name)) is None:
+            return condition
+        both: Condition = condition & (self.get_attributes()[str(self.WRITE_ID)] == write_id)
+        return both
 
     def _complete(self, actions: list[Action]) -> None:
         """Add to an update what follows from it: derived attributes, and when it was."""
@@ -369,6 +387,8 @@ class Model(PynamoModel, metaclass=_MetaModel):
             self.attribute_values["updated_at"] = utc_now()  # as it would set it
         elif attribute is not None:
             setattr(self, "updated_at", utc_now())  # noqa: B010  # it has a `__set__` of its own
+        if self.WRITE_ID and getattr(self, str(self._version_attribute_name)) is None:
+            setattr(self, self.WRITE_ID, new_write_id())
 
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite[Self]:
@@ -452,8 +472,11 @@ _COMPUTED = object()  # an update's value that only DynamoDB knows
 class StampedModel(Model):
     """A model with the attributes that every item of this package has.
 
-    `write_id` is a random text that each command writes: a command whose reply was lost knows its own write by it.
+    `write_id` is a random text that each command writes, and who saves a new object: a command whose reply was lost
+    knows its own write by it, and a copy of an item that was deleted is told from what was made under its key since.
     """
+
+    WRITE_ID = "write_id"
 
     revision = RevisionAttribute()
     created_at = UTCInstantAttribute(default_for_new=utc_now)

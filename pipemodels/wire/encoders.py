@@ -245,7 +245,7 @@ _PYNAMO = (
 )  # fmt: skip
 
 
-_WRITING = ("serialize", "get_save_kwargs_from_instance", "_touch", "_refuse_summary")
+_WRITING = ("serialize", "get_save_kwargs_from_instance", "_touch", "_refuse_summary", "_of_this_life")
 
 
 class Encoder:
@@ -275,6 +275,7 @@ class Encoder:
         self._version = (version, attributes[version].attr_name) if version else None
         self.writes = same_functions(model, Model, _WRITING)
         self.saves = self.writes and (version is None or _counts(type(attributes[version])))
+        self._write_id = (model.WRITE_ID, attributes[model.WRITE_ID].attr_name) if model.WRITE_ID else None
 
     def fill(self, item: Model, given: Mapping[str, Any]) -> None:
         """Give a new object its defaults and these values, in the order in which PynamoDB does."""
@@ -328,16 +329,22 @@ class Encoder:
         """Return a put under the condition of the object's revision, as `get_operation_kwargs` words it."""
         request: dict[str, Any] = {"TableName": item._get_connection().table_name}
         if self._version is not None:
-            name, stored = self._version
-            revision = item.attribute_values.get(name)
-            if revision is None:
-                request["ConditionExpression"] = "attribute_not_exists (#0)"
-            else:
-                request["ConditionExpression"] = "#0 = :0"
-                request["ExpressionAttributeValues"] = {":0": {"N": str(self._count(revision))}}
-            request["ExpressionAttributeNames"] = {"#0": stored}
+            self._add_condition(request, item.attribute_values.get, *self._version)
         request["Item"] = self.written(item, counted=True)
         return request
+
+    def _add_condition(self, request: dict[str, Any], get: Callable[[str], Any], name: str, stored: str) -> None:
+        if (revision := get(name)) is None:
+            request["ConditionExpression"] = "attribute_not_exists (#0)"
+            request["ExpressionAttributeNames"] = {"#0": stored}
+            return
+        condition, names, values = "#0 = :0", {"#0": stored}, {":0": {"N": str(self._count(revision))}}
+        if self._write_id and (write_id := get(self._write_id[0])) is not None:
+            condition, names["#1"] = f"({condition} AND #1 = :1)", self._write_id[1]
+            values[":1"] = {"S": write_id}
+        request["ConditionExpression"] = condition
+        request["ExpressionAttributeNames"] = names
+        request["ExpressionAttributeValues"] = values
 
     def _count(self, revision: Any) -> int:
         """Return a revision, checked as its attribute does."""

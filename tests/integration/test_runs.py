@@ -40,7 +40,7 @@ def test_a_run_is_stored_whole_at_each_step(store: Backend) -> None:
         "start_time": NOON + SECOND,
         "start_epoch": int((NOON + SECOND).timestamp()),
         "owner": started.owner,
-        "lease_token": 1,
+        "lease_token": started.lease_token,
         "lease_seconds": 300,
         "lease_expires_at": NOON + 301 * SECOND,
         "updated_at": NOON + SECOND,

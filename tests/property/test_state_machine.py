@@ -18,6 +18,7 @@ def histories(backend: Backend) -> settings:
     return backend.examples(100, stateful_step_count=steps)
 
 
+@pytest.mark.usefixtures("counted_tokens")
 @pytest.mark.no_cover  # measuring would take longer than the histories, and covers nothing new
 def test_any_history_agrees_with_the_model(backend: Backend) -> None:
     """After each step the touched items, every listing and count that can see them, and the error class agree."""

@@ -40,6 +40,8 @@ class TwoWriters(RuleBasedStateMachine):
         self.stack.enter_context(using(config))
         self.pipeline_id = fresh("p")
         self.copies: list[PipelineConfig | None] = [None, None]
+        self.life = 0  # what is made anew under the key of what was deleted is another item
+        self.lives = [0, 0]
         self.truth: dict[str, Any] | None = None
         self.written = 0
 
@@ -54,9 +56,17 @@ class TwoWriters(RuleBasedStateMachine):
         self.written += 1
         return {("description", "source_type")[writer]: f"{writer}.{self.written}"}
 
-    def current(self, revision: int | None) -> bool:
-        """Say whether a writer who saw this revision may write."""
+    def takes(self, writer: int, copy: PipelineConfig | None) -> None:
+        """Give a writer a copy of what is stored."""
+        self.copies[writer], self.lives[writer] = copy, self.life
+
+    def at(self, revision: int | None) -> bool:
+        """Say whether something is stored at this revision."""
         return self.truth is not None and self.truth["revision"] == revision
+
+    def current(self, writer: int, revision: int | None) -> bool:
+        """Say whether this writer, who saw this revision, may write."""
+        return self.at(revision) and self.lives[writer] == self.life
 
     def attempt(self, allowed: bool, refusal: type[Exception], write: Callable[[], Any]) -> bool:
         """Write: it must succeed if it is allowed, and be refused by name if not."""
@@ -87,7 +97,7 @@ class TwoWriters(RuleBasedStateMachine):
     @rule(writer=writers)
     def read(self, writer: int) -> None:
         """Take a copy of what is stored."""
-        self.copies[writer] = queries.find_pipeline(self.pipeline_id)
+        self.takes(writer, queries.find_pipeline(self.pipeline_id))
 
     @rule(writer=writers)
     def create(self, writer: int) -> None:
@@ -97,7 +107,7 @@ class TwoWriters(RuleBasedStateMachine):
         if self.attempt(
             self.truth is None, AlreadyExistsError, lambda: created.append(commands.create_pipeline(**fields))
         ):
-            self.copies[writer] = created[0]
+            self.takes(writer, created[0])
             self.truth = plain(created[0])
         self.now_holds(self.truth)
 
@@ -106,7 +116,8 @@ class TwoWriters(RuleBasedStateMachine):
         """Save an object that was never read: it may create, and never overwrite."""
         item = PipelineConfig(**pipeline_fields(pipeline_id=self.pipeline_id) | self.news(writer))
         if self.attempt(self.truth is None, PutError, item.save):
-            self.copies[writer], self.truth = item, plain(item)
+            self.takes(writer, item)
+            self.truth = plain(item)
         self.now_holds(self.truth)
 
     @precondition(lambda self: any(self.copies))
@@ -132,7 +143,7 @@ class TwoWriters(RuleBasedStateMachine):
         ways: dict[str, Callable[[], Any]] = {"save": copy.save, "batch": batch, "transaction": transaction}
         write = ways[way]
         refusal = PutError if way == "save" else TransactWriteError
-        if self.attempt(self.current(before["revision"]), refusal, write):
+        if self.attempt(self.current(writer, before["revision"]), refusal, write):
             self.truth = expected
             assert copy.revision == expected["revision"]
         else:
@@ -147,7 +158,7 @@ class TwoWriters(RuleBasedStateMachine):
         if copy is None:
             return
         news = self.news(writer)
-        if self.attempt(self.current(copy.revision), UpdateError, lambda: copy.update(_actions(news))):
+        if self.attempt(self.current(writer, copy.revision), UpdateError, lambda: copy.update(_actions(news))):
             self.truth = self.changed(**news)
             assert _timeless(plain(copy)) == _timeless(self.truth)
         self.now_holds(self.truth)
@@ -165,6 +176,7 @@ class TwoWriters(RuleBasedStateMachine):
             copy.update(_actions(news), add_version_condition=False)
 
         if self.attempt(self.truth is not None, UpdateError, write):
+            self.takes(writer, copy)  # it is now what is stored
             self.truth = self.changed(**news)
         self.now_holds(self.truth)
 
@@ -175,7 +187,7 @@ class TwoWriters(RuleBasedStateMachine):
         revision = copy.revision if copy is not None and expecting else None
         news = self.news(writer)
         refusal = ItemNotFoundError if self.truth is None else StaleRevisionError
-        allowed = self.truth is not None if revision is None else self.current(revision)
+        allowed = self.truth is not None if revision is None else self.at(revision)
         stored: list[PipelineConfig] = []
 
         def write() -> None:
@@ -184,7 +196,7 @@ class TwoWriters(RuleBasedStateMachine):
             )
 
         if self.attempt(allowed, refusal, write):
-            self.copies[writer] = stored[0]
+            self.takes(writer, stored[0])
             self.truth = self.changed(**news)
         self.now_holds(self.truth)
 
@@ -208,7 +220,8 @@ class TwoWriters(RuleBasedStateMachine):
         stored = commands.put_pipeline(**fields)
         assert stored.revision == before["revision"] + 1
         assert plain(stored).items() >= fields.items()
-        self.copies[writer], self.truth = stored, plain(stored)
+        self.takes(writer, stored)
+        self.truth = plain(stored)
         self.now_holds(self.truth)
 
     @precondition(lambda self: any(self.copies))
@@ -218,8 +231,9 @@ class TwoWriters(RuleBasedStateMachine):
         copy = self.copies[writer]
         if copy is None:
             return
-        if self.attempt(self.current(copy.revision), DeleteError, copy.delete):
+        if self.attempt(self.current(writer, copy.revision), DeleteError, copy.delete):
             self.truth = None
+            self.life += 1
         self.copies[writer] = None
         self.now_holds(self.truth)
 
@@ -231,7 +245,7 @@ class TwoWriters(RuleBasedStateMachine):
         if one is None or two is None or one is two:
             return
         revision, news, later = one.revision, self.news(first), self.news(1 - first)
-        allowed = self.current(revision)
+        allowed = self.current(first, revision)
         for copy, change in ((one, news), (two, later)):
             for name, value in change.items():
                 setattr(copy, name, value)

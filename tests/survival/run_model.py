@@ -94,9 +94,9 @@ def _start(state: Pipeline, said: Operation, result: Any) -> Iterator[Pipeline]:
         if result == Refusal("RunLimitError", frozenset(running)) and not dead:
             yield state
     else:
-        token = 1 if state.limit is None else state.last_token + 1
+        token = result.token if isinstance(result, Run) else 0
         run = Run("running", token, said.now + LEASE)
-        if result in {run, None}:
+        if result == run and (state.limit is None or token > state.last_token):
             yield replace(state.having(said.run_id, run), last_token=token)
 
 

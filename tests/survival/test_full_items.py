@@ -84,7 +84,7 @@ def test_a_start_takes_the_slot_of_a_full_item(world: World) -> None:
     with world.active():
         commands.start_run(**KEY, now=START)
         filled(world)
-        commands.start_run(pipeline_id=PIPELINE, run_id="next", now=LATE)
-        assert world.holders() == {"next": 2}
+        run = commands.start_run(pipeline_id=PIPELINE, run_id="next", now=LATE)
+        assert world.holders() == {"next": run.lease_token}
         commands.finish_run(pipeline_id=PIPELINE, run_id="next", now=LATE)
     world.judge(1)

@@ -58,7 +58,7 @@ def test_starts(backend: Backend, world: World, crowd: Racers, limit: int) -> No
         assert (len(won), len(lost)) == (limit, WORKERS - limit), outcomes
         assert [plain(run) for run in world.runs()] == sorted(map(plain, won), key=lambda run: run["run_id"])
         assert world.holders() == {run.run_id: run.lease_token for run in won}
-        assert sorted(run.lease_token for run in won) == list(range(1, limit + 1))
+        assert len({run.lease_token for run in won}) == limit
         for error in lost:
             assert {run.run_id for run in error.holders} == {run.run_id for run in won}
 
@@ -188,6 +188,6 @@ def test_everybody_in_turn(world: World, crowd: Racers) -> None:
     assert len(turns) == WORKERS, outcomes
     assert max(sum(held <= moment < end for held, end in turns) for moment, _ in turns) <= 2
     runs = world.runs()
-    assert sorted(run.lease_token or 0 for run in runs) == list(range(1, WORKERS + 1))
+    assert len({run.lease_token for run in runs}) == WORKERS
     assert {(run.status, run.revision) for run in runs} == {(RunStatus.SUCCESS, 3)}
     world.judge(2)

@@ -20,7 +20,7 @@ from tests.survival.world import World
 pytestmark = [pytest.mark.backends("embedded", "localstack"), pytest.mark.no_cover]
 CLOCKED = {
     "created_at", "updated_at", "start_time", "start_epoch", "end_time", "duration_seconds", "heartbeat_at",
-    "revision", "owner",
+    "revision", "owner", "lease_token",
 }  # fmt: skip
 
 

@@ -57,9 +57,10 @@ def test_the_token_of_another_run_opens_nothing(world: World) -> None:
     world.judge(1)
 
 
-def test_a_run_that_begins_anew_is_another(world: World) -> None:
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_run_that_begins_anew_is_another(world: World, limit: int | None) -> None:
     """Of a run that was deleted and started again under its id, a worker of the first has nothing."""
-    world.begin(limit=1)
+    world.begin(limit=limit)
     first, second = Memory(), Memory()
     with world.active():
         start().call(first)
@@ -68,4 +69,4 @@ def test_a_run_that_begins_anew_is_another(world: World) -> None:
         for step in SAID:
             says(step, first, world)
         FINISH.call(second)
-    world.judge(1)
+    world.judge(limit)

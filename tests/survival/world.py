@@ -64,12 +64,23 @@ class World:
                 self._call("BatchWriteItem", RequestItems={self.config.table_name(table): deletes})
 
     def items(self) -> Items:
-        """Return every item, whole, as DynamoDB holds it, by its key; but who wrote it last, which is random."""
-        found = {}
+        """Return every item, whole, as DynamoDB holds it, by its key; but for what no two executions have in common.
+
+        That is who wrote it last, which is random; and the lease tokens, of which each is told by its place among its
+        pipeline's.
+        """
+        found: Items = {}
         for table, names in _KEYS.items():
             for item in self._scan(table):
                 item.pop("write_id", None)
                 found["/".join([table, *(item[name]["S"] for name in names)])] = item
+        tokens: dict[str, list[dict[str, str]]] = {}
+        for item in found.values():
+            tokens.setdefault(item["pipeline_id"]["S"], []).extend(_tokens(item))
+        for given in tokens.values():
+            order = sorted({int(token["N"]) for token in given})
+            for token in given:
+                token["N"] = str(order.index(int(token["N"])) + 1)
         return found
 
     def stories(self) -> dict[str, Items]:
@@ -172,6 +183,12 @@ class World:
         assert len(self.holders()) == (limit or 0)
         for run_id in last:
             commands.finish_run(pipeline_id=PIPELINE, run_id=run_id, now=end)
+
+
+def _tokens(item: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the lease tokens of a run or of its pipeline's slots, where they stand."""
+    own = [item[name] for name in ("lease_token", "last_token") if name in item]
+    return [*own, *item.get("holders", {"M": {}})["M"].values()]
 
 
 def without_revisions(items: Items) -> Items:

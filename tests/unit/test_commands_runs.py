@@ -27,6 +27,7 @@ from pipemodels.commands import _writing
 from pipemodels.commands._starting import default_owner
 from pipemodels.models.base import shard_of
 
+pytestmark = pytest.mark.usefixtures("counted_tokens")
 Raw = Callable[..., dict[str, Any] | None]
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 LATER = AT + timedelta(seconds=90)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from time import time_ns
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from pipemodels import (
     commands,
     queries,
 )
-from pipemodels.commands import _writing
+from pipemodels.commands import _slots, _writing
 from pipemodels.commands._ending import end_as_read, expire_run
 from pipemodels.commands._run_rules import run_target
 from pipemodels.config import ConfiguredConnection
@@ -68,19 +69,20 @@ def test_a_run_that_was_deleted_and_started_again_is_another(limited: Limited) -
             again.append(commands.start_run(pipeline_id=pipeline_id, run_id="a", owner="another"))
             assert again[0].revision == recorded.run.revision
 
-    with pytest.raises(LeaseLostError, match="lease 1 no longer holds"):
+    with pytest.raises(LeaseLostError, match=r"lease \d+ no longer holds"):
         job()
     assert queries.get_run(pipeline_id, "a") == again[0]
-    assert holders(pipeline_id) == {"a": 2}
+    assert holders(pipeline_id) == {"a": again[0].lease_token}
 
 
-def test_a_heartbeat_keeps_nobody_elses_run_alive(limited: Limited) -> None:
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_heartbeat_keeps_nobody_elses_run_alive(limit: int | None, limited: Limited) -> None:
     """The worker of a run that was deleted and started again is told that it is not its own any more."""
-    pipeline_id = limited(1)
+    pipeline_id = limited(limit)
     first = commands.start_run(pipeline_id=pipeline_id, run_id="a", now=AT)
     commands.delete_run(pipeline_id=pipeline_id, run_id="a")
     again = commands.start_run(pipeline_id=pipeline_id, run_id="a", now=AT)
-    with pytest.raises(LeaseLostError, match="lease 1 no longer holds"):
+    with pytest.raises(LeaseLostError, match=f"lease {first.lease_token} no longer holds"):
         commands.heartbeat(first, now=AT + timedelta(seconds=1))
     assert queries.get_run(pipeline_id, "a") == again
 
@@ -113,7 +115,7 @@ def test_a_stage_is_not_written_into_a_run_that_became_anothers(
         return found
 
     monkeypatch.setattr(_writing, "read", read)
-    with pytest.raises(LeaseLostError, match="lease 1 no longer holds"):
+    with pytest.raises(LeaseLostError, match=f"lease {first.lease_token} no longer holds"):
         commands.start_stage(**key, stage_name="load", lease_token=first.lease_token)
     assert queries.get_run(pipeline_id, "a") == again[0]
 
@@ -151,3 +153,29 @@ def test_a_reply_that_leaves_items_out_is_no_answer(limited: Limited, monkeypatc
         commands.start_run(pipeline_id=pipeline_id, run_id="b", now=AT)
     assert caught.value.holders == (run,)
     assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_tokens_grow_with_the_clock(limit: int | None, limited: Limited) -> None:
+    """Microseconds, so that a run which is deleted and started again is another, with a limit or without one."""
+    pipeline_id = limited(limit)
+    key: dict[str, Any] = {"pipeline_id": pipeline_id, "run_id": "a"}
+    before = time_ns() // 1000
+    first = commands.start_run(**key, now=AT)
+    commands.delete_run(**key)
+    second = commands.start_run(**key, now=AT)
+    assert before <= first.lease_token < second.lease_token <= time_ns() // 1000
+    for work in WORK:
+        with pytest.raises(LeaseLostError, match=f"lease {first.lease_token} no longer holds"):
+            work({**key, "lease_token": first.lease_token})
+    assert queries.get_run(**key) == second
+
+
+def test_tokens_grow_against_the_clock(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is set back gives no slot's token twice."""
+    pipeline_id = limited(2)
+    first = commands.start_run(pipeline_id=pipeline_id, run_id="a", now=AT)
+    monkeypatch.setattr(_slots, "time_ns", lambda: 10**15)
+    second = commands.start_run(pipeline_id=pipeline_id, run_id="b", now=AT)
+    assert second.lease_token == first.lease_token + 1
+    assert holders(pipeline_id) == {"a": first.lease_token, "b": second.lease_token}

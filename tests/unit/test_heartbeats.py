@@ -88,7 +88,7 @@ def test_a_worker_is_told_who_took_its_run(unique: Callable[[str], str]) -> None
     def job() -> None:
         with commands.recorded_run(pipeline_id=pipeline_id, run_id="a", lease_seconds=1) as recorded:
             commands.cancel_run(pipeline_id=pipeline_id, run_id="a", error_message="not needed")
-            wait_for(lambda: "is cancelled (not needed): lease 1 no longer holds" in told(recorded))
+            wait_for(lambda: "is cancelled (not needed): lease" in told(recorded))
 
-    with pytest.raises(LeaseLostError, match=r"is cancelled \(not needed\): lease 1 no longer holds"):
+    with pytest.raises(LeaseLostError, match=r"is cancelled \(not needed\): lease \d+ no longer holds"):
         job()

@@ -28,6 +28,7 @@ from pipemodels.interop import ingest_events
 from pipemodels.models import RunSlots
 from tests.unit.leased import WORK, Limited, holders
 
+pytestmark = pytest.mark.usefixtures("counted_tokens")
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 EXPIRED = AT + timedelta(seconds=305, microseconds=1)
 """The first microsecond at which a lease of 300 s has expired, the allowance for clocks included."""

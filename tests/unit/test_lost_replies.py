@@ -14,6 +14,7 @@ from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, commands,
 from pipemodels.config import ConfiguredConnection
 from pipemodels.models import RunSlots
 
+pytestmark = pytest.mark.usefixtures("counted_tokens")
 Unique = Callable[[str], str]
 Sent = list[tuple[str, dict[str, Any]]]
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)

@@ -24,11 +24,13 @@ from pipemodels import (
     SummaryError,
     TableConfig,
     ValidationError,
+    commands,
     create_tables,
     using,
 )
 from pipemodels.attributes import IdAttribute, TextAttribute, UTCInstantAttribute
 from pipemodels.models.base import ConfiguredTable, Model, StampedModel
+from tests.helpers.items import pipeline_fields
 
 Unique = Callable[[str], str]
 Raw = Callable[..., dict[str, Any] | None]
@@ -95,12 +97,32 @@ def test_a_save_moves_updated_at_and_keeps_created_at(unique: Unique) -> None:
     assert PipelineConfig.get(item.pipeline_id) == item
 
 
+def save_again(item: PipelineConfig) -> None:
+    """Save it, so that its revision is another."""
+    item.save()
+
+
+def make_anew(item: PipelineConfig) -> None:
+    """Delete it, and save another under its key, which has its revision."""
+    item.delete()
+    assert saved(item.pipeline_id).revision == 1
+
+
+def make_anew_by_command(item: PipelineConfig) -> None:
+    """Delete it, and create another under its key, which has its revision."""
+    commands.delete_pipeline(pipeline_id=item.pipeline_id)
+    assert commands.create_pipeline(**pipeline_fields(pipeline_id=item.pipeline_id)).revision == 1
+
+
 @pytest.mark.parametrize("how", ["save", "update", "delete", "batch save", "batch delete", "transaction save"])
-def test_a_stale_object_is_refused(how: str, unique: Unique, raw: Raw) -> None:
+@pytest.mark.parametrize("meanwhile", [save_again, make_anew, make_anew_by_command])
+def test_a_stale_object_is_refused(
+    how: str, meanwhile: Callable[[PipelineConfig], None], unique: Unique, raw: Raw
+) -> None:
     """Whoever read before somebody else wrote cannot write: nothing is changed."""
     item = saved(unique("stale"))
     stale = PipelineConfig.get(item.pipeline_id)
-    item.save()
+    meanwhile(item)
     before = raw(PipelineConfig, item.pipeline_id)
 
     def batch(action: str) -> None:

@@ -12,6 +12,7 @@ from pipemodels.models import MODELS, RunSlots
 from pipemodels.models.base import shard_of, shards_of, stored_fields
 from pipemodels.models.run import epoch_seconds, seconds_between
 
+pytestmark = pytest.mark.usefixtures("counted_tokens")
 Raw = Callable[..., dict[str, Any] | None]
 AT = datetime(2026, 11, 22, 6, 4, 9, 937580, tzinfo=UTC)
 TEXT = "2026-11-22T06:04:09.937580Z"

@@ -115,6 +115,7 @@ def _one_clock() -> Iterator[None]:
     """Stop the clock, so that two ways may be compared."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "utc_now", lambda: NOON)
+        patch.setattr(base, "new_write_id", lambda: "named")
         for model in MODELS:
             if "_wire_encoder" in vars(model):
                 patch.delattr(model, "_wire_encoder")  # it knows the clock as it was
