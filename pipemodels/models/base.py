@@ -7,7 +7,7 @@ returned in part is read-only.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self, TypeVar
@@ -62,7 +62,7 @@ class _ConfiguredMeta(type):
 
 def new_write_id() -> str:
     """Return the name of a write that nobody else has given."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 class ConfiguredTable(metaclass=_ConfiguredMeta):
@@ -382,13 +382,16 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     def _touch(self) -> None:
         self._refuse_summary()
-        attribute = self.get_attributes().get("updated_at")  # only some models declare it
-        if type(attribute) is UTCInstantAttribute:
-            self.attribute_values["updated_at"] = utc_now()  # as it would set it
-        elif attribute is not None:
-            setattr(self, "updated_at", utc_now())  # noqa: B010  # it has a `__set__` of its own
-        if self.WRITE_ID and getattr(self, str(self._version_attribute_name)) is None:
-            setattr(self, self.WRITE_ID, new_write_id())
+        if "updated_at" in self.get_attributes():
+            self._stamp("updated_at", utc_now())
+        if self.WRITE_ID and self.attribute_values.get(str(self._version_attribute_name)) is None:
+            self._stamp(self.WRITE_ID, new_write_id())
+
+    def _stamp(self, name: str, value: Any) -> None:
+        if type(self.get_attributes()[name]) in (UTCInstantAttribute, IdAttribute):
+            self.attribute_values[name] = value  # as they would set it
+        else:
+            setattr(self, name, value)
 
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite[Self]:
