@@ -67,6 +67,7 @@ def seconds_between(start: datetime, end: datetime) -> Decimal:
     return _seconds(datetime.__sub__(end, start))  # pendulum's own subtraction gives an Interval
 
 
+_RUNNING, _FAILED = RunStatus.RUNNING, RunStatus.FAILED  # to look members up in their class takes longest
 _EXACT = Context(prec=38)  # the caller's own might round
 
 
@@ -86,7 +87,7 @@ def time_problems(
         problems.append(Problem("end_time", end, "needs a start_time"))
     elif end is not None and start is not None and end < start:
         problems.append(Problem("end_time", end, f"is before start_time ({start})"))
-    if status is RunStatus.FAILED and not error:
+    if status is _FAILED and not error:
         problems.append(Problem("error_message", error, "is required of what failed: say what went wrong"))
     return problems
 
@@ -257,7 +258,7 @@ class PipelineRunLog(StampedModel):
         follows: dict[str, Any] = {}
         if values.get("status") is not None:
             follows["status_shard"] = shard_of(str(values["status"]), values["run_id"])
-            if values["status"] is not RunStatus.RUNNING:
+            if values["status"] is not _RUNNING:
                 follows["lease_expires_at"] = None
         start, end = values.get("start_time"), values.get("end_time")
         if "start_time" in values and "end_time" not in values:
