@@ -207,7 +207,7 @@ def _compile(lines: list[str], names: dict[str, Any]) -> None:
 
 def _record_writer(of: Any, name: str, recipes: dict[str, Recipe], names: dict[str, Any]) -> list[str]:
     lines = [f"def write_{name}(record):", f" if type(record) is not class_{name}: irregular()"]
-    lines += [" get = record.__dict__.__getitem__; null_check = False"]
+    lines += [" get = record.__dict__.get; null_check = False"]
     lines += write_lines(record_fields(of), list(recipes.values()), name, names)
     return [*lines, f" return Document({made_of_fields(name, recipes)})"]
 
