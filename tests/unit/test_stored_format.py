@@ -296,7 +296,7 @@ def test_a_value_has_as_many_shards_as_configured() -> None:
         (-1, "-0.000001"),
         (-61_000_010, "-61.00001"),
         (123_456_789_012_345_678, "123456789012.345678"),
-    ],  # fmt: skip
+    ],
 )
 def test_seconds_are_exact(microseconds: int, seconds: str) -> None:
     """Durations and epochs are whole microseconds written as decimals, whatever the decimal context."""
