@@ -18,8 +18,13 @@ class PlainBatch(BatchWrite[_M]):
 
     def commit(self) -> None:
         """Write what is pending, and again what DynamoDB has left undone."""
-        self.pending_operations = [one | {"item": _Sent(one["item"])} for one in self.pending_operations]
-        super().commit()
+        pending = self.pending_operations
+        sent = self.pending_operations = [one | {"item": _Sent(one["item"])} for one in pending]
+        try:
+            super().commit()
+        finally:
+            if self.pending_operations is sent:  # an item could not be sent, and so none was
+                self.pending_operations = pending
 
 
 class _Sent:

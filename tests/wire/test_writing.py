@@ -464,6 +464,20 @@ def test_a_handler_sees_and_changes_the_items_of_a_batch(model: Any, fields: dic
     assert _only_item(body) == _only_item(plain) | {"changed": {"BOOL": True}}
 
 
+@pytest.mark.parametrize("wired", [True, False])
+def test_a_batch_that_cannot_be_sent_stays_as_it_was(wired: bool) -> None:
+    """An item without what is required refuses the batch each time, which then holds what was given."""
+    right, wrong = Odd(key="k"), Odd()
+    with using(ON if wired else OFF):
+        batch = Odd.batch_write()
+        batch.save(right)
+        batch.save(wrong)
+        for _ in range(2):
+            with pytest.raises(ValidationError, match="key"):
+                batch.commit()
+            assert [one["item"] for one in batch.pending_operations] == [right, wrong]
+
+
 def _only_item(body: dict[str, Any]) -> Any:
     if "TransactItems" in body:
         return body["TransactItems"][0]["Put"]["Item"]
