@@ -177,6 +177,15 @@ def _asking(attribute: Any) -> Callable[[Any, bool], Any]:
     return ask
 
 
+def _asking_of_one(attribute: ListAttribute[Any]) -> Callable[[Any, bool], Any]:
+    """Return what writes an element that is no map of the list's class, but a dict of its fields, say."""
+
+    def ask(one: Any, null_check: bool) -> Any:
+        return asked("L", attribute.serialize([one], null_check=null_check))["L"][0]
+
+    return ask
+
+
 def _list(attribute: Any, name: str, names: dict[str, Any]) -> str | None:
     """Return what writes an element `one` of a list."""
     of = attribute.element_type
@@ -188,9 +197,7 @@ def _list(attribute: Any, name: str, names: dict[str, Any]) -> str | None:
         return "number(one)"
     if of is not None and issubclass(of, MapAttribute) and _compile_map_writer(of, name, names):
         names[f"map_{name}"] = of
-        names[f"ask_{name}"] = lambda one, null_check: asked("L", attribute.serialize([one], null_check=null_check))[
-            "L"
-        ][0]
+        names[f"ask_{name}"] = _asking_of_one(attribute)
         return f"write_{name}(one, null_check) if type(one) is map_{name} else ask_{name}(one, null_check)"
     return None
 
