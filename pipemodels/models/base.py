@@ -441,7 +441,8 @@ class Model(PynamoModel, metaclass=_MetaModel):
     @classmethod
     def get(cls, *args: Any, **settings: Any) -> Self:
         """Return one item by its key; one read in part (`attributes_to_get`) is a summary."""
-        item = super().get(*args, **settings)
+        with wire.reading(cls):
+            item = super().get(*args, **settings)
         item._held = cls.held_by(None, settings.get("attributes_to_get"))
         return item
 

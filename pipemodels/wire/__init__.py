@@ -9,9 +9,9 @@ This module is all that the rest of the package sees; it imports nothing costly 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -33,14 +33,12 @@ def install(session: Any) -> None:
 
 def install_in_client(client: Any) -> None:
     """Have a client write requests the fast way, if its botocore is one that we know."""
-    from pipemodels.wire.requests import install_serializer
-
-    install_serializer(client)
-    try:
-        from pipemodels.wire.calls import install_kept
-    except ImportError:  # a botocore that is otherwise inside
-        return
-    install_kept(client)
+    for part in ("requests", "calls", "user_agent", "headers", "connections"):
+        try:
+            module = import_module(f"pipemodels.wire.{part}")
+        except ImportError:  # a botocore, or a urllib3, that is otherwise inside
+            continue
+        module.install(client)
 
 
 def decoder_of(model: type[Model]) -> Decoder | None:
@@ -56,6 +54,7 @@ def decoder_of(model: type[Model]) -> Decoder | None:
 
 def decoded(model: type[_M], item: Any) -> _M | None:
     """Return an object of an item, in the model's form or plain; None where it must be made the ordinary way."""
+    item = stored_items(item)
     is_plain = isinstance(item, dict)
     if (is_plain and not is_on()) or (decoder := decoder_of(model)) is None:
         return None
@@ -150,14 +149,17 @@ def plain(item: Any) -> Any:
 # -- pages ----------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def reading(model: type[Model]) -> Iterator[None]:
-    """Say that the items of the replies inside the block are for this model; `stored_items` then takes them out."""
-    token = _reading.set(model)
-    try:
-        yield
-    finally:
-        _reading.reset(token)
+class reading:
+    """Says that the items of the replies inside the block are for this model; `stored_items` then takes them out."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self._model = model
+
+    def __enter__(self) -> None:
+        self._token = _reading.set(self._model)
+
+    def __exit__(self, *_: object) -> None:
+        _reading.reset(self._token)
 
 
 def model_being_read() -> type[Model] | None:
@@ -166,7 +168,7 @@ def model_being_read() -> type[Model] | None:
 
 
 def stored_items(items: Any) -> Any:
-    """Return a reply's items as they are decoded: for `from_raw_data` and for looking up keys; else as they are."""
+    """Return a reply's items, or its one, as they are decoded: for `from_raw_data` and for keys; else as they are."""
     taken = getattr(items, "taken", None)
     return taken() if taken else items
 

@@ -1,113 +1,23 @@
 """Calls: what botocore works out anew for each request, though it is the same as for the one before.
 
-What is kept is kept under all that it is made of, so that it changes when that does: the User-Agent; the key that
-signs, by secret, day, region and service; the pool of connections to a URL. The tables of a transaction, for which
-botocore searches by a general query language, are looked up. Events, retries and the signature itself are botocore's.
+What is kept is kept under all that it is made of, so that it changes when that does: what an endpoint takes from a
+call, by the operation; the pool of connections, by the URL. The tables of a transaction, for which botocore searches
+by a general query language, are looked up. Events, retries and credentials are botocore's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
-from botocore.auth import SIGNED_HEADERS_BLACKLIST, SigV4Auth, _host_from_url
-from botocore.context import get_context
-from botocore.regions import EndpointRulesetResolver
+from botocore.httpsession import ProxyConfiguration
+from botocore.regions import EndpointResolverBuiltins, EndpointRulesetResolver
 from botocore.signers import RequestSigner
-from botocore.useragent import UserAgentString
 from urllib3 import PoolManager
 
+from pipemodels.wire.signing import WireRequestSigner
 
-class WireUserAgent(UserAgentString):  # type: ignore[misc]  # botocore carries no types
-    """botocore's User-Agent, built once for each set of features that a request has used."""
-
-    def to_string(self) -> str:
-        """Return the header's value."""
-        context, config = get_context(), self._client_config
-        made_of = (
-            frozenset(context.features if context else ()),
-            frozenset(self._client_features or ()),
-            (config.user_agent, config.user_agent_extra, config.user_agent_appid, str(config.retries)),
-            getattr(config, "_supplied_user_agent", None),
-            config.endpoint_discovery_enabled,
-            (self._session_user_agent_name, self._session_user_agent_version, self._session_user_agent_extra),
-        )
-        kept = self.__dict__.get("_wire_kept")
-        if kept is None or kept[0] != made_of:
-            # one value for two parts, so that a thread sees both or neither
-            kept = self._wire_kept = made_of, super().to_string()
-        return str(kept[1])
-
-
-class WireSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
-    """botocore's Signature Version 4, with the key of the day kept. One signs one request."""
-
-    _headers: Any = None
-
-    def headers_to_sign(self, request: Any) -> Any:
-        """Return the headers that are signed; asked twice for each signature, between which nothing changes."""
-        if self._headers is None:
-            self._headers = _picked(request) or super().headers_to_sign(request)
-        return self._headers
-
-    def add_auth(self, request: Any) -> None:
-        """Sign."""
-        self._headers = None
-        super().add_auth(request)
-
-    def canonical_request(self, request: Any) -> str:
-        """Return what is signed."""
-        self._headers = None
-        return str(super().canonical_request(request))
-
-    def signature(self, string_to_sign: str, request: Any) -> str:
-        """Return the signature; the key is made of the secret in four steps, all of one day and region."""
-        global _signing_key
-        made_of = self.credentials.secret_key, request.context["timestamp"][:8], self._region_name, self._service_name
-        kept = _signing_key
-        if kept is None or kept[0] != made_of:
-            key = f"AWS4{made_of[0]}".encode()
-            for part in (*made_of[1:], "aws4_request"):
-                key = self._sign(key, part)
-            kept = _signing_key = made_of, key
-        return str(self._sign(kept[1], string_to_sign, hex=True))
-
-
-class _Headers(dict[str, list[str]]):
-    """Headers by lower-case name, as far as a signer asks; botocore keeps them in a message of e-mail."""
-
-    get_all = dict.__getitem__
-
-
-def _picked(request: Any) -> _Headers | None:
-    """Return the headers of a request that are signed; None where one of them, or the lack of one, is unusual."""
-    picked = _Headers()
-    for name, value in request.headers.items():
-        if type(value) is not str or not value.isascii():
-            return None
-        if name.lower() not in SIGNED_HEADERS_BLACKLIST:
-            picked.setdefault(name.lower(), []).append(value)
-    if "host" not in picked:
-        picked["host"] = [_host_from_url(request.url)]
-    return picked
-
-
-_signing_key: tuple[Any, bytes] | None = None  # the last one, and what it was made of
-
-
-class WireRequestSigner(RequestSigner):  # type: ignore[misc]  # botocore carries no types
-    """botocore's choice of a signer, and that of ours where it is the usual one."""
-
-    def get_auth_instance(self, *args: Any, **settings: Any) -> Any:
-        """Return what signs a request."""
-        signer = super().get_auth_instance(*args, **settings)
-        if type(signer) is SigV4Auth:
-            signer.__class__ = WireSigner
-        return signer
-
-    get_auth = get_auth_instance
-
-
+_BUILTINS = frozenset(EndpointResolverBuiltins)
 _TABLES = (
     "TransactItems[*].[ConditionCheck.TableName, Put.TableName, Delete.TableName, Update.TableName][]",
     ("ConditionCheck", "Put", "Delete", "Update"),
@@ -115,7 +25,31 @@ _TABLES = (
 
 
 class WireResolver(EndpointRulesetResolver):  # type: ignore[misc]  # botocore carries no types
-    """botocore's resolver of endpoints, which looks up a transaction's tables without its query language."""
+    """botocore's resolver of endpoints; it asks a call only for what its operation takes from it."""
+
+    def _resolve_param_from_context(self, param_name: str, operation_model: Any, call_args: Any) -> Any:
+        kept = self.__dict__.setdefault("_wire_kept", {})
+        names = kept.get(operation_model.name)
+        if names is None:
+            names = kept[operation_model.name] = frozenset(
+                (
+                    *self._get_static_context_params(operation_model),
+                    *self._get_dynamic_context_params(operation_model),
+                    *operation_model.operation_context_parameters,
+                    *self._get_client_context_params(),
+                )
+            )
+        return (
+            super()._resolve_param_from_context(param_name, operation_model, call_args)
+            if param_name in names
+            else None
+        )
+
+    def _resolve_param_as_builtin(self, builtin_name: str, builtins: Any) -> Any:
+        if builtin_name not in _BUILTINS:
+            return super()._resolve_param_as_builtin(builtin_name, builtins)
+        value = builtins.get(builtin_name)
+        return value() if callable(value) else value
 
     def _resolve_param_as_operation_context_param(self, param_name: str, operation_model: Any, call_args: Any) -> Any:
         parameters = operation_model.operation_context_parameters
@@ -130,54 +64,51 @@ class WireResolver(EndpointRulesetResolver):  # type: ignore[misc]  # botocore c
         return super()._resolve_param_as_operation_context_param(param_name, operation_model, call_args)
 
 
+class WireProxies(ProxyConfiguration):  # type: ignore[misc]  # botocore carries no types
+    """botocore's proxies; where there are none, a URL is not taken apart to find its own."""
+
+    def proxy_url_for(self, url: str) -> Any:
+        """Return the proxy of a URL."""
+        return super().proxy_url_for(url) if self._proxies else None
+
+
 class WirePools(PoolManager):
     """urllib3's pools of connections; the one of a URL is found again without taking the URL apart."""
 
-    _wire_kept: Any = None
+    _wire_kept: tuple[str, dict[str, Any], Any] | None = None
 
     def connection_from_url(self, url: str, pool_kwargs: Any = None) -> Any:
         """Return the pool of a URL."""
         kept = self._wire_kept
-        if kept is not None and pool_kwargs is None and kept[:2] == (url, self.connection_pool_kw):
-            pool = self.pools.get(kept[2])
-            if pool is not None:
+        # a pool that was cleared or pushed out is closed, and has no queue
+        if kept is None or kept[:2] != (url, self.connection_pool_kw) or pool_kwargs or kept[2].pool is None:
+            pool = super().connection_from_url(url, pool_kwargs)
+            if pool_kwargs:
                 return pool
-        pool = super().connection_from_url(url, pool_kwargs)
-        for key in self.pools.keys():  # noqa: SIM118  # it refuses to be iterated, because threads share it
-            if pool_kwargs is None and self.pools.get(key) is pool:
-                self._wire_kept = url, dict(self.connection_pool_kw), key
-        return pool
+            kept = self._wire_kept = url, dict(self.connection_pool_kw), pool
+        return kept[2]
 
 
-_KEPT: tuple[tuple[str, type, type], ...] = (
-    ("_user_agent_creator", UserAgentString, WireUserAgent),
+_PARTS: tuple[tuple[str, type, type], ...] = (
     ("_request_signer", RequestSigner, WireRequestSigner),
     ("_ruleset_resolver", EndpointRulesetResolver, WireResolver),
+    ("_endpoint.http_session._manager", PoolManager, WirePools),
+    ("_endpoint.http_session._proxy_config", ProxyConfiguration, WireProxies),
 )
 
 
-def install_kept(client: Any) -> None:
-    """Have a client keep what does not change, in those of its parts that are botocore's own."""
-    for name, theirs, ours in _KEPT:
-        part = getattr(client, name, None)
+def install(client: Any) -> None:
+    """Have a client keep what does not change, in those of its parts that are botocore's and urllib3's own."""
+    for path, theirs, ours in _PARTS:
+        try:
+            part = attrgetter(path)(client)
+        except AttributeError:  # another botocore has it elsewhere
+            continue
         if type(part) is theirs and _has_what_is_used(theirs, ours):
             part.__class__ = ours
-    manager = getattr(getattr(getattr(client, "_endpoint", None), "http_session", None), "_manager", None)
-    if type(manager) is PoolManager:
-        manager.__class__ = WirePools
-    creator: Callable[[], str] | None = getattr(client, "_user_agent_creator", None)
-    if type(creator) is WireUserAgent and not _is_alike(creator):
-        creator.__class__ = UserAgentString
 
 
 def _has_what_is_used(theirs: type, ours: type) -> bool:
     """Say whether botocore's class still has every method that ours overrides."""
     overridden = [name for name, one in vars(ours).items() if callable(one)]
     return all(hasattr(theirs, name) for name in overridden)
-
-
-def _is_alike(creator: Any) -> bool:
-    try:
-        return bool(creator.to_string() == UserAgentString.to_string(creator))
-    except Exception:  # whatever another botocore has done to its inside
-        return False

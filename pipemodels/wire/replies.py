@@ -18,7 +18,7 @@ from botocore.parsers import JSONParser, ResponseParserFactory
 
 from pipemodels.wire import decoder_of, forms, model_being_read
 
-_PAGES = {"QueryOutput": "Items", "ScanOutput": "Items", "BatchGetItemOutput": "Responses"}
+_HELD = {"QueryOutput": "Items", "ScanOutput": "Items", "BatchGetItemOutput": "Responses", "GetItemOutput": "Item"}
 _Shape = Any  # botocore carries no types
 
 
@@ -43,7 +43,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
         return super()._handle_map(shape, value)
 
     def _handle_json_body(self, raw_body: bytes, shape: _Shape) -> Any:
-        model = model_being_read() if shape.name in _PAGES else None
+        model = model_being_read() if shape.name in _HELD else None
         decoder = decoder_of(model) if model else None
         if decoder is not None:
             try:
@@ -56,13 +56,12 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
         """Read a page whose items are in a model's form; an item that is not is read as botocore does."""
         if not body.isascii():
             str(body, "utf-8")  # msgspec does not look at the characters of what it skips
-        held = _PAGES[shape.name]
+        held = _HELD[shape.name]
         try:
             page = _page_decoder(shape, form).decode(body)
         except msgspec.ValidationError:
             page = _page_decoder(shape, msgspec.Raw).decode(body)
-        items_shape = shape.members[held] if held == "Items" else shape.members[held].value
-        forms.Stored.as_botocore = partial(self._parse_shape, items_shape.member)
+        forms.Stored.as_botocore = partial(self._parse_shape, _item_shape(shape.members[held]))
         parsed: dict[str, Any] = {}
         for member, member_shape in shape.members.items():
             value = getattr(page, member)
@@ -75,7 +74,10 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
         return parsed
 
     def _held(self, value: Any, shape: _Shape, form: type[forms.Stored], plain: Callable[[], Any]) -> Any:
-        """Return the items of a page: a list of them, or one for each table."""
+        """Return the items of a reply: one, a list of them, or a list for each table."""
+        if isinstance(value, msgspec.Raw | form):
+            item = self._item(value, shape, form) if isinstance(value, msgspec.Raw) else value
+            return Item(item, plain) if isinstance(item, form) and item != form() else plain()
         if isinstance(value, dict):
             return {
                 table: self._held(items, shape.value, form, lambda table=table: plain()[table])  # type: ignore[misc]
@@ -95,6 +97,13 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
         return super()._handle_json_body(body, shape)
 
 
+def _item_shape(shape: _Shape) -> _Shape:
+    """Return the shape of one item of those that a reply holds."""
+    if shape.type_name == "list":
+        return shape.member
+    return shape if shape.value.name == "AttributeValue" else shape.value.member
+
+
 _page_decoders: dict[tuple[str, type], msgspec.json.Decoder[Any]] = {}
 
 
@@ -102,7 +111,7 @@ def _page_decoder(shape: _Shape, item: type) -> msgspec.json.Decoder[Any]:
     """Return the decoder of a reply with these items; its other members are left as JSON."""
     key = shape.name, item
     if key not in _page_decoders:
-        held = {"Items": list[item], "Responses": dict[str, list[item]]}  # type: ignore[valid-type]
+        held = {"Items": list[item], "Responses": dict[str, list[item]], "Item": item}  # type: ignore[valid-type]
         fields = [(member, held.get(member, msgspec.Raw), None) for member in shape.members]
         _page_decoders[key] = msgspec.json.Decoder(msgspec.defstruct(shape.name, fields, gc=False))
     return _page_decoders[key]
@@ -131,10 +140,34 @@ class Items(list[Any]):
         return list, (list(self),)
 
 
-def _looking(name: str) -> Callable[..., Any]:
-    method = getattr(list, name)
+class Item(dict[str, Any]):
+    """The item of a reply that was read for a model: a plain one, made only if somebody looks."""
 
-    def look_first(self: Items, *args: Any, **settings: Any) -> Any:
+    def __init__(self, stored: forms.Stored, plain: Callable[[], dict[str, Any]]) -> None:
+        super().__init__({"": stored})  # not empty for those who look past the methods
+        self._plain: Callable[[], dict[str, Any]] | None = plain
+
+    def taken(self) -> Any:
+        """Return the item as it is decoded, or a plain one if somebody has looked."""
+        return dict.copy(self) if self._plain is None else dict.__getitem__(self, "")
+
+    def _look(self) -> None:
+        if self._plain is not None:
+            plain, self._plain = self._plain(), None
+            dict.clear(self)
+            dict.update(self, plain)
+
+    def __bool__(self) -> bool:
+        return self._plain is not None or dict.__len__(self) > 0
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+    fromkeys = dict.fromkeys  # of a dict, and makes one
+
+
+def _looking(method: Any) -> Callable[..., Any]:
+    def look_first(self: Items | Item, *args: Any, **settings: Any) -> Any:
         self._look()
         return method(self, *args, **settings)
 
@@ -143,20 +176,29 @@ def _looking(name: str) -> Callable[..., Any]:
 
 _AS_THEY_ARE = {
     "__init__", "__new__", "__class__", "__getattribute__", "__setattr__", "__delattr__", "__init_subclass__",
-    "__subclasshook__", "__class_getitem__", "__reduce__", "__reduce_ex__", "__len__", "__sizeof__", "__dir__",
-    "__getstate__", "__doc__", "__hash__",
+    "__subclasshook__", "__class_getitem__", "__reduce__", "__reduce_ex__", "__sizeof__", "__dir__",
+    "__getstate__", "__doc__", "__hash__", "fromkeys",
 }  # fmt: skip
-for _name in set(dir(list)) - _AS_THEY_ARE:
-    setattr(Items, _name, _looking(_name))
+for _name in set(dir(list)) - _AS_THEY_ARE - {"__len__"}:
+    setattr(Items, _name, _looking(getattr(list, _name)))
+for _name in set(dir(dict)) - _AS_THEY_ARE:
+    setattr(Item, _name, _looking(getattr(dict, _name)))
 Items.__radd__ = lambda self, other: other + list(self)  # type: ignore[attr-defined]  # past list's own, which looks at nothing
 
 
 class WireParserFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
-    """Makes the parser of the `json` protocol; others are botocore's."""
+    """Makes the parser of the `json` protocol, once for the same settings; others are botocore's."""
+
+    _kept: tuple[Any, WireParser | None] = None, None
 
     def create_parser(self, protocol_name: str) -> Any:
         """Return a parser."""
-        return WireParser(**self._defaults) if protocol_name == "json" else super().create_parser(protocol_name)
+        if protocol_name != "json":
+            return super().create_parser(protocol_name)
+        kept = self._kept
+        if kept[0] != self._defaults:
+            kept = self._kept = dict(self._defaults), WireParser(**self._defaults)
+        return kept[1]
 
 
 _SAMPLE = (

@@ -58,8 +58,16 @@ class WireSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries 
             ):
                 pass  # whatever it was: botocore says it in its own words
             else:
-                return super().serialize_to_request({}, operation_model) | {"body": body}
+                return self._empty(operation_model) | {"body": body}
         return super().serialize_to_request(parameters, operation_model)
+
+    def _empty(self, operation_model: Any) -> dict[str, Any]:
+        """Return an operation's request without parameters."""
+        kept = self.__dict__.setdefault("_wire_kept", {})
+        if operation_model.name not in kept:
+            kept[operation_model.name] = super().serialize_to_request({}, operation_model)
+        empty: dict[str, Any] = kept[operation_model.name]
+        return {name: part.copy() if type(part) is dict else part for name, part in empty.items()}
 
 
 _types: dict[str, Any] = {}
@@ -133,7 +141,7 @@ _SAMPLE = {
 }
 
 
-def install_serializer(client: Any) -> None:
+def install(client: Any) -> None:
     """Give the serializer to a client whose botocore writes a sample alike with and without it."""
     try:
         operation = client.meta.service_model.operation_model("PutItem")

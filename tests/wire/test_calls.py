@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
+from copy import copy
+from functools import partial
 from typing import Any
 
 import jmespath  # type: ignore[import-untyped]  # it carries no types
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.awsrequest import AWSHTTPSConnectionPool, AWSResponse
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.credentials import Credentials
 from botocore.endpoint import Endpoint
 from botocore.exceptions import ChecksumError, ClientError
-from botocore.parsers import JSONParser, ResponseParserFactory
+from botocore.httpsession import ProxyConfiguration
+from botocore.parsers import JSONParser, QueryParser, ResponseParserFactory
+from botocore.regions import EndpointRulesetResolver
 from botocore.serialize import JSONSerializer
-from botocore.useragent import UserAgentString
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -28,9 +29,10 @@ from urllib3 import PoolManager
 
 from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, create_tables, using, wire
 from pipemodels.config import ConfiguredConnection, connection_of
-from pipemodels.wire import calls, replies
-from pipemodels.wire.requests import WireSerializer, install_serializer
+from pipemodels.wire import calls, replies, requests, signing
+from pipemodels.wire.requests import WireSerializer
 from tests.wire import worlds
+from tests.wire.worlds import outcome
 
 KEYS: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
 RUN = {"pipeline_id": {"S": "p"}, "run_id": {"S": "r"}, "start_time": {"S": "2026-11-22T06:04:09.937580Z"}}
@@ -72,9 +74,10 @@ def test_a_configured_client_is_on_the_wire_unless_it_is_off() -> None:
         factory = client._endpoint._response_parser_factory
         assert isinstance(factory, replies.WireParserFactory) is on
         assert isinstance(client._serializer, WireSerializer) is on
-        assert isinstance(client._user_agent_creator, calls.WireUserAgent) is on
-        assert isinstance(client._request_signer, calls.WireRequestSigner) is on
-        assert isinstance(client._ruleset_resolver, calls.WireResolver) is on
+        assert isinstance(client._request_signer, signing.WireRequestSigner) is on
+        assert isinstance(client._ruleset_resolver, calls.WireResolver) is (on and LOOKS_INTO_CALLS)
+        assert (type(client._endpoint.http_session._proxy_config) is calls.WireProxies) is on
+        assert (client._endpoint.http_session._pool_classes_by_scheme["https"] is not AWSHTTPSConnectionPool) is on
 
 
 def test_mock_aws_is_met_by_every_way_of_the_wire() -> None:
@@ -184,49 +187,6 @@ def test_a_wrong_checksum_is_tried_again() -> None:
 # -- what is kept ---------------------------------------------------------------------------------------------------
 
 
-def test_the_user_agent_is_botocore_s_and_follows_what_it_is_made_of() -> None:
-    """For any features and settings, also after another was kept."""
-    with answered((200, {})) as (client, _):
-        creator = client._user_agent_creator
-        for change in (
-            {"_client_features": {"RETRY"}},
-            {"_client_features": {"A"}},
-            {"_session_user_agent_extra": "x"},
-        ):
-            vars(creator).update(change)
-            assert creator.to_string() == UserAgentString.to_string(creator)
-        creator._client_config = SimpleNamespace(**vars(creator._client_config))
-        for name in ("user_agent_extra", "user_agent_appid"):
-            setattr(creator._client_config, name, "mine")
-            assert creator.to_string() == UserAgentString.to_string(creator)
-
-
-_headers = st.dictionaries(
-    st.sampled_from(["X-Amz-Target", "x-mine", "Host", "User-Agent", "Expect", "Date"]),
-    st.sampled_from(["a", "a  b ", "é", "", "a,b"]),
-)
-
-
-@given(
-    st.lists(st.tuples(*[st.sampled_from(["a", "b"])] * 3), min_size=1, max_size=6), st.binary(max_size=9), _headers
-)
-def test_a_signature_is_botocore_s(made_of: list[tuple[str, str, str]], body: bytes, headers: Any) -> None:
-    """Whatever secret, day and region come after each other, and whatever headers there are."""
-    for secret, day, region in made_of:
-        signatures = []
-        for kind in (SigV4Auth, calls.WireSigner):
-            signer = kind(Credentials("key", secret), "dynamodb", region)
-            request = AWSRequest("POST", "https://x.test/", headers=headers, data=body)
-            request.headers.add_header("x-mine", "again")
-            request.context["timestamp"] = f"2026010{ord(day) - 96}T000000Z"
-            signer._modify_request_before_signing(request)
-            canonical = signer.canonical_request(request)
-            signature = signer.signature(signer.string_to_sign(request, canonical), request)
-            signer._inject_signature_to_request(request, signature)
-            signatures.append((canonical, request.headers.items()))
-        assert signatures[0] == signatures[1]
-
-
 def test_the_pool_of_a_url_is_urllib3_s() -> None:
     """The same pool for the same URL and settings; a new one after either changed, or the pools were cleared."""
     client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
@@ -241,12 +201,19 @@ def test_the_pool_of_a_url_is_urllib3_s() -> None:
     assert manager.connection_from_url("https://a.test/") is not pool
     manager.clear()
     assert manager.connection_from_url("https://a.test/").pool is not None
+    narrow = manager.connection_from_url("https://a.test/", {"maxsize": 1})
+    assert narrow is PoolManager.connection_from_url(manager, "https://a.test/", {"maxsize": 1})
+    assert manager.connection_from_url("https://a.test/") is not narrow
 
 
+LOOKS_INTO_CALLS = hasattr(EndpointRulesetResolver, "_resolve_param_as_operation_context_param")
+looking = pytest.mark.skipif(not LOOKS_INTO_CALLS, reason="an older botocore chooses endpoints without that")
+RESOLVER: Any = connection_of(DynamoDBConfig(**KEYS)).client._ruleset_resolver
 _part = st.sampled_from([None, {}, {"TableName": "t"}, {"TableName": "arn:aws:x"}, {"TableName": None}, 5])
 _kinds = st.sampled_from(["ConditionCheck", "Put", "Delete", "Update", "Other"])
 
 
+@looking
 @given(
     st.dictionaries(
         st.just("TransactItems"), st.lists(st.dictionaries(_kinds, _part) | st.none(), max_size=4) | st.none()
@@ -255,14 +222,74 @@ _kinds = st.sampled_from(["ConditionCheck", "Put", "Delete", "Update", "Other"])
 def test_the_tables_of_a_transaction_are_those_that_botocore_finds(parameters: Any) -> None:
     """As by its query language, also in what is no transaction."""
     operation = worlds.operation("TransactWriteItems")
-    with answered((200, {})) as (client, _):
-        found = client._ruleset_resolver._resolve_param_as_operation_context_param(
-            "ResourceArnList", operation, parameters
-        )
+    found = RESOLVER._resolve_param_as_operation_context_param("ResourceArnList", operation, parameters)
     assert found == jmespath.search(calls._TABLES[0], parameters)
 
 
+@looking
+@given(
+    st.sampled_from(["GetItem", "TransactWriteItems", "BatchGetItem", "ListTables", "CreateTable", "Query"]),
+    st.dictionaries(
+        st.sampled_from(["TableName", "TransactItems", "RequestItems", "ResourceArn"]),
+        st.sampled_from(
+            [None, "t", "arn:aws:dynamodb:eu-central-1:1:table/t", {"t": {}}, [{"Put": {"TableName": "t"}}]]
+        ),
+    ),
+    st.dictionaries(
+        st.sampled_from(["AWS::Region", "SDK::Endpoint", "AWS::Auth::AccountId", "AWS::Auth::AccountIdEndpointMode"]),
+        st.sampled_from([None, "a", "b"]) | st.sampled_from(["a"]).map(lambda value: lambda: value),
+    ),
+)
+def test_the_endpoint_is_chosen_by_what_botocore_chooses_it_by(operation: str, given_: Any, builtins: Any) -> None:
+    """For any parameters, and settings that change from one call to the next."""
+    model, ours = worlds.operation(operation), RESOLVER
+    theirs = copy(ours)
+    theirs.__class__ = EndpointRulesetResolver
+    found = []
+    for resolver in (ours, theirs):
+        resolver._builtins = builtins
+        found.append(outcome(partial(resolver._get_provider_params, model, given_, {})))
+    assert found[0] == found[1]
+
+
+@looking
+def test_a_setting_that_no_endpoint_knows_is_refused_as_by_botocore() -> None:
+    """In its words."""
+    found = [
+        outcome(lambda kind=kind: kind._resolve_param_as_builtin(RESOLVER, "AWS::Other", {}))  # type: ignore[misc]
+        for kind in (calls.WireResolver, EndpointRulesetResolver)
+    ]
+    assert found[0] == found[1]
+    assert found[0][0] == "UnknownEndpointResolutionBuiltInName"
+
+
+def test_a_parser_is_made_once_for_the_same_settings() -> None:
+    """Anew for others; another protocol's is botocore's."""
+    factory = replies.WireParserFactory()
+    first = factory.create_parser("json")
+    assert factory.create_parser("json") is first
+    factory.set_parser_defaults(timestamp_parser=str)
+    second = factory.create_parser("json")
+    assert (type(second), second is first, second._timestamp_parser) == (replies.WireParser, False, str)
+    assert type(factory.create_parser("query")) is QueryParser
+
+
+def test_where_there_are_no_proxies_none_is_found() -> None:
+    """And where there are, that of the URL."""
+    for proxies in ({}, {"https": "x.test:1"}, {"http": "x.test:1"}, None):
+        ours, theirs = calls.WireProxies(proxies), ProxyConfiguration(proxies)
+        assert ours.proxy_url_for("https://y.test/") == theirs.proxy_url_for("https://y.test/")
+
+
 # -- another botocore -----------------------------------------------------------------------------------------------
+
+
+def test_a_part_that_cannot_be_imported_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A botocore or a urllib3 without something that it needs: the other parts are in place."""
+    monkeypatch.setitem(sys.modules, "pipemodels.wire.connections", None)
+    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
+    assert client._endpoint.http_session._pool_classes_by_scheme["https"] is AWSHTTPSConnectionPool
+    assert type(client._serializer) is WireSerializer
 
 
 class OtherParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
@@ -283,12 +310,11 @@ def test_a_botocore_that_is_not_recognised_is_left_alone(monkeypatch: pytest.Mon
     client = connection.client
     assert type(client._endpoint._response_parser_factory) is ResponseParserFactory
     client._serializer = OtherSerializer()
-    install_serializer(client)
+    requests.install(client)
     assert type(client._serializer) is OtherSerializer
-    monkeypatch.setattr(UserAgentString, "to_string", lambda self: object())
-    client._user_agent_creator.__class__ = UserAgentString
     client._request_signer = object()
-    calls.install_kept(client)
+    del client._endpoint
+    calls.install(client)
     assert type(client._request_signer) is object
 
 

@@ -1,0 +1,116 @@
+"""The wire's signatures are botocore's, byte for byte, whatever is signed."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.signers import RequestSigner
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipemodels.wire import signing
+
+_urls = st.sampled_from([
+    "https://dynamodb.eu-central-1.amazonaws.com/", "http://127.0.0.1:8000/", "https://x.test:443/", "http://[::1]:80/",
+    "https://user@x.test/", "https://X.test", "https://x.test/a/../b c/", "https://x.test/?b=1&a=2", "https://x.test/?",
+])  # fmt: skip
+_names = st.sampled_from([
+    "X-Amz-Target", "x-mine", "Host", "User-Agent", "Expect", "Date", "Content-Type", "X-Amzn-Trace-Id", "x-amz-date",
+    "X-Amz-Content-SHA256", "Authorization", "X-Amz-Security-Token",
+])  # fmt: skip
+_headers = st.lists(st.tuples(_names, st.sampled_from(["a", "a  b ", "é", "", "a,b", "\ta"])), max_size=3)
+_contexts = st.fixed_dictionaries(
+    {},
+    optional={
+        "payload_signing_enabled": st.booleans(),
+        "checksum": st.sampled_from([{}, {"request_algorithm": {"in": "trailer"}}, {"request_algorithm": "md5"}]),
+    },
+)
+_made_of = st.tuples(*[st.sampled_from(["a", "b"])] * 3)
+
+
+def signed(kind: type[SigV4Auth], credentials: Credentials, region: str, request: AWSRequest) -> Any:
+    """Return what is signed, and the headers of the signed request, in their order; or what was raised."""
+    signer = kind(credentials, "dynamodb", region)
+    try:
+        signer._modify_request_before_signing(request)
+        canonical = signer.canonical_request(request)
+        signature = signer.signature(signer.string_to_sign(request, canonical), request)
+        signer._inject_signature_to_request(request, signature)
+    except Exception as error:
+        return type(error), str(error)
+    return canonical, request.headers.items(), request.body, signer.payload(request)
+
+
+@given(
+    st.lists(_made_of, min_size=1, max_size=4),
+    st.sampled_from(["POST", "POST", "POST", "GET", "post"]),
+    st.just("https://x.test/") | _urls,
+    st.binary(max_size=9) | st.binary(max_size=9) | st.sampled_from([None, "text", {"a": "b"}]),
+    st.sampled_from([None, None, {}, {"b": "1", "a": "é"}]),
+    st.sampled_from([None, "token"]),
+    _headers,
+    _contexts,
+)
+@example([("a", "a", "a")], "POST", "https://x.test/", b"{}", None, None, [("X-Amz-Content-SHA256", "a")], {})
+@example([("a", "a", "a")], "POST", "http://x.test/", b"{}", None, "t", [("Host", "h"), ("host", "i  j")], {})
+def test_a_signature_is_botocore_s(
+    made_of: list[tuple[str, str, str]],
+    method: str,
+    url: str,
+    body: Any,
+    parameters: Any,
+    token: str | None,
+    headers: list[tuple[str, str]],
+    context: dict[str, Any],
+) -> None:
+    """Whatever secret, day and region come after each other, and whatever is signed."""
+    for secret, day, region in made_of:
+        found = []
+        for kind in (SigV4Auth, signing.WireSigner):
+            request = AWSRequest(method, url, data=body, params=parameters)
+            for name, value in headers:
+                request.headers.add_header(name, value)
+            request.context.update(context, timestamp=f"2026010{ord(day) - 96}T000000Z")
+            found.append(signed(kind, Credentials("key", secret, token), region, request))
+        assert found[0] == found[1]
+
+
+def test_a_body_that_is_read_is_left_where_it_was() -> None:
+    """As botocore does."""
+    body = BytesIO(b"body")
+    request = AWSRequest("POST", "https://x.test/", data=body)
+    assert signing.WireSigner(Credentials("a", "b"), "dynamodb", "r").payload(request) == SigV4Auth(
+        Credentials("a", "b"), "dynamodb", "r"
+    ).payload(request)
+    assert body.read() == b"body"
+
+
+def test_a_signer_signs_again_with_what_has_changed() -> None:
+    """The headers of the first time are not those of the second."""
+    requests = []
+    for kind in (SigV4Auth, signing.WireSigner):
+        request = AWSRequest("POST", "https://x.test/", data=b"{}")
+        request.context["timestamp"] = "20260101T000000Z"
+        signer = kind(Credentials("key", "secret"), "dynamodb", "eu-central-1")
+        for value in ("1", "2"):
+            request.headers["X-Mine"] = value
+            canonical = signer.canonical_request(request)
+            signature = signer.signature(signer.string_to_sign(request, canonical), request)
+            signer._inject_signature_to_request(request, signature)
+        requests.append(request.headers.items())
+    assert requests[0] == requests[1]
+
+
+@pytest.mark.parametrize("kind", [SigV4Auth, S3SigV4Auth])
+def test_only_the_usual_signer_is_replaced(kind: type[SigV4Auth], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another of botocore's stays as it is."""
+    chosen = kind(Credentials("a", "b"), "dynamodb", "r")
+    monkeypatch.setattr(RequestSigner, "get_auth_instance", lambda self, *_: chosen)
+    signer = object.__new__(signing.WireRequestSigner).get_auth_instance("dynamodb", "r")
+    assert type(signer) is (signing.WireSigner if kind is SigV4Auth else S3SigV4Auth)
