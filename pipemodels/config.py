@@ -283,6 +283,9 @@ def wire_is_on() -> bool:
     return config is None or config.wire
 
 
+wire.is_on = wire_is_on
+
+
 class ConfiguredConnection(Connection):
     """PynamoDB's connection, with what it cannot be told: the profile, and retries as botocore counts them."""
 
@@ -321,6 +324,14 @@ class ConfiguredConnection(Connection):
                 wire.install(session)
             self._local.session = session
         return self._local.session
+
+    def get_item_attribute_map(
+        self, table_name: str, attributes: Any, item_key: str = "Item", pythonic_key: bool = True
+    ) -> dict[str, Any]:
+        """Return an item as a part of a request; one that is written already is not looked at."""
+        if wire.is_written(attributes):
+            return {item_key: attributes}
+        return super().get_item_attribute_map(table_name, attributes, item_key, pythonic_key)
 
     @property
     def client(self) -> Any:

@@ -15,6 +15,7 @@ from pipemodels.commands import _slots
 from tests.helpers import backends
 from tests.helpers.backends import Backend
 from tests.helpers.differences import expected_failures
+from tests.helpers.lean import collect_garbage_rarely, trace_no_moto
 
 # a shell's background job ignores Ctrl-C, `nohup` a hang-up, and so would the processes in which the tests try them
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "differs(name): must fail where tests/helpers/differences.py says so")
     config.addinivalue_line("markers", "backends(*names): runs on these only, of those that were asked for")
     config.addinivalue_line("markers", "nowhere: set here on tests that run on none of the back ends")
+    collect_garbage_rarely()
+    if config.pluginmanager.hasplugin("_cov"):
+        trace_no_moto()
     for name in config.getoption("--backend") or ():
         if reason := backends.absent(name):
             raise pytest.UsageError(reason)

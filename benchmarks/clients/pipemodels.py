@@ -10,14 +10,14 @@ from pipemodels import DynamoDBConfig, configure, queries
 from pipemodels.models import PipelineRunLog
 from pipemodels.records import Record
 
-_KEPT_BY_THE_PACKAGE = PipelineRunLog.DERIVED | {"revision", "updated_at"}
+_REWRITTEN = frozenset({"revision", "updated_at", "write_id"})
 
 
 class Bench(Client):
-    """Its batch write keeps revisions, so that it sends transactions."""
+    """Its batch write keeps revisions and names its writes, so that it sends transactions."""
 
     title = "pipemodels"
-    rewrites: ClassVar[frozenset[str]] = frozenset({"revision", "updated_at", "write_id"})
+    rewrites: ClassVar[frozenset[str]] = _REWRITTEN
 
     def __init__(self, endpoint: str) -> None:
         configure(DynamoDBConfig.for_local_development(endpoint, table_prefix="bench_"))
@@ -36,7 +36,7 @@ class Bench(Client):
 
     def prepare(self, values: dict[str, Any]) -> Any:
         """Leave out what the package works out itself."""
-        given = {name: value for name, value in values.items() if name not in _KEPT_BY_THE_PACKAGE}
+        given = {name: value for name, value in values.items() if name not in PipelineRunLog.DERIVED | _REWRITTEN}
         stages = [
             {name: value for name, value in stage.items() if name != "duration_seconds"} for stage in values["stages"]
         ]

@@ -7,7 +7,7 @@ returned in part is read-only.
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self, TypeVar
@@ -31,7 +31,7 @@ from pipemodels.config import connection_of, current_config, using
 from pipemodels.documents import decode, refuse_too_large
 from pipemodels.errors import Problem, SummaryError, ValidationError, joined
 from pipemodels.instants import utc_now
-from pipemodels.models.batch import TransactionalBatch
+from pipemodels.models.batch import PlainBatch, TransactionalBatch
 from pipemodels.records import unknown_fields
 
 _M = TypeVar("_M", bound="Model")
@@ -62,7 +62,7 @@ class _ConfiguredMeta(type):
 
 def new_write_id() -> str:
     """Return the name of a write that nobody else has given."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 class ConfiguredTable(metaclass=_ConfiguredMeta):
@@ -373,16 +373,25 @@ class Model(PynamoModel, metaclass=_MetaModel):
     def get_save_kwargs_from_instance(self, *args: Any, **settings: Any) -> dict[str, Any]:
         """Return the save as a part of a transaction; otherwise like `save`."""
         self._touch()
-        if not args and not settings and (request := wire.save_request(self)) is not None:
-            return request
         return super().get_save_kwargs_from_instance(*args, **settings)
+
+    def batch_put(self) -> dict[str, Any]:
+        """Return the save as a part of a batch: its item may be JSON, which is a dict to whoever looks at it."""
+        self._touch()
+        return wire.save_request(self) or self.get_save_kwargs_from_instance()
 
     def _touch(self) -> None:
         self._refuse_summary()
         if "updated_at" in self.get_attributes():
-            setattr(self, "updated_at", utc_now())  # noqa: B010  # only some models declare it
-        if self.WRITE_ID and getattr(self, str(self._version_attribute_name)) is None:
-            setattr(self, self.WRITE_ID, new_write_id())
+            self._stamp("updated_at", utc_now())
+        if self.WRITE_ID and self.attribute_values.get(str(self._version_attribute_name)) is None:
+            self._stamp(self.WRITE_ID, new_write_id())
+
+    def _stamp(self, name: str, value: Any) -> None:
+        if type(self.get_attributes()[name]) in (UTCInstantAttribute, IdAttribute):
+            self.attribute_values[name] = value  # as they would set it
+        else:
+            setattr(self, name, value)
 
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite[Self]:
@@ -392,7 +401,7 @@ class Model(PynamoModel, metaclass=_MetaModel):
         under the condition that `save()` has. A stale item refuses its whole transaction.
         """
         if cls._version_attribute_name is None:
-            return super().batch_write(auto_commit)
+            return PlainBatch(cls, auto_commit=auto_commit)
         return TransactionalBatch(cls, auto_commit=auto_commit)
 
     # -- reading --------------------------------------------------------------------------------------------------

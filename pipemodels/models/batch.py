@@ -13,6 +13,32 @@ _MAX_ITEMS = 100  # DynamoDB: items in one transaction
 _MAX_BYTES = 3_500_000  # DynamoDB: 4 MB in one transaction; the rest is for keys and expressions
 
 
+class PlainBatch(BatchWrite[_M]):
+    """PynamoDB's batch write, with items in JSON where the wire writes them."""
+
+    def commit(self) -> None:
+        """Write what is pending, and again what DynamoDB has left undone."""
+        pending = self.pending_operations
+        sent = self.pending_operations = [one | {"item": _Sent(one["item"])} for one in pending]
+        try:
+            super().commit()
+        finally:
+            if self.pending_operations is sent:  # an item could not be sent, and so none was
+                self.pending_operations = pending
+
+
+class _Sent:
+    """An item of a batch write, in the form in which it is sent."""
+
+    def __init__(self, item: Any) -> None:
+        self._item, self._get_keys = item, item._get_keys
+
+    def serialize(self) -> dict[str, Any]:
+        """Return it; as JSON where the wire writes it."""
+        written = wire.item_to_send(self._item)
+        return self._item.serialize() if written is None else written  # who asks whether it is empty looks at it
+
+
 class TransactionalBatch(BatchWrite[_M]):
     """Writes each item as `save()` would, up to 100 in one transaction; a stale one refuses its transaction.
 
@@ -30,34 +56,37 @@ class TransactionalBatch(BatchWrite[_M]):
 
     def save(self, put_item: _M) -> None:
         """Add a write; its item is checked now, and full transactions are sent."""
-        self._make_room_for(put_item)
-        put = put_item.get_save_kwargs_from_instance()
+        key = self._make_room_for(put_item)
+        item: Any = put_item  # of the package's base
+        put = item.batch_put()
         size = wire.json_size(put["Item"])
         if self._bytes + size > _MAX_BYTES:
             self.commit()
         self._bytes += size
-        self._add("PUT", put_item, put)
+        self._add("PUT", key, put_item, put)
 
     def delete(self, del_item: _M) -> None:
         """Add a deletion; under the condition of its revision, where the object knows it."""
-        self._make_room_for(del_item)
+        key = self._make_room_for(del_item)
         known = getattr(del_item, str(del_item._version_attribute_name)) is not None
-        self._add("DELETE", del_item, del_item.get_delete_kwargs_from_instance(add_version_condition=known))
+        self._add("DELETE", key, del_item, del_item.get_delete_kwargs_from_instance(add_version_condition=known))
 
-    def _make_room_for(self, item: _M) -> None:
-        """Send what is pending where the transaction is full, or names the item already: it may do that only once."""
+    def _make_room_for(self, item: _M) -> str:
+        """Send what is pending where the transaction is full, or names the item already: it may do that only once.
+
+        Return the item's key.
+        """
+        key = str([item.attribute_values.get(name) for name in self._key_names])
         full = len(self.pending_operations) == self.max_operations
         if full and not self.auto_commit:
             raise ValueError(f"DynamoDB allows a maximum of {self.max_operations} batch operations")
-        if full or self._key(item) in self._pending_keys:
+        if full or key in self._pending_keys:
             self.commit()
+        return key
 
-    def _add(self, action: str, item: _M, request: dict[str, Any]) -> None:
-        self._pending_keys.add(self._key(item))
+    def _add(self, action: str, key: str, item: _M, request: dict[str, Any]) -> None:
+        self._pending_keys.add(key)
         self.pending_operations.append({"action": action, "item": item, "request": request})
-
-    def _key(self, item: _M) -> str:
-        return str([item.attribute_values.get(name) for name in self._key_names])
 
     def commit(self) -> None:
         """Send what is pending as one transaction."""

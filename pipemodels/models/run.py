@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -28,7 +28,7 @@ from pipemodels.attributes import (
     ValueAttribute,
 )
 from pipemodels.errors import Problem, ValidationError
-from pipemodels.instants import microseconds_since_epoch
+from pipemodels.instants import since_epoch
 from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
 from pipemodels.records import Record, part
 
@@ -59,23 +59,27 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
 
 def epoch_seconds(utc: datetime) -> Decimal:
     """Return seconds since 1970, exact to the microsecond."""
-    return _seconds(microseconds_since_epoch(utc))
+    return _seconds(since_epoch(utc))
 
 
 def seconds_between(start: datetime, end: datetime) -> Decimal:
     """Return the seconds from start to end, exact to the microsecond."""
-    return _seconds(microseconds_since_epoch(end) - microseconds_since_epoch(start))
+    return _seconds(datetime.__sub__(end, start))  # pendulum's own subtraction gives an Interval
 
 
-def _seconds(microseconds: int) -> Decimal:
-    # of text: arithmetic would round to the precision of the caller's decimal context
-    sign, digits = ("-", str(-microseconds)) if microseconds < 0 else ("", str(microseconds))
-    digits = digits if len(digits) > 6 else digits.zfill(7)
-    return Decimal(f"{sign}{digits[:-6]}.{digits[-6:]}".rstrip("0").rstrip("."))
+_RUNNING, _FAILED = RunStatus.RUNNING, RunStatus.FAILED  # to look members up in their class takes longest
+_EXACT = Context(prec=38)  # the caller's own might round
+
+
+def _seconds(time: timedelta) -> Decimal:
+    whole = time.days * 86_400 + time.seconds
+    if not time.microseconds:
+        return Decimal(whole)
+    return Decimal(whole * 1_000_000 + time.microseconds).scaleb(-6, _EXACT).normalize(_EXACT)
 
 
 def time_problems(
-    status: RunStatus, start: datetime | None, end: datetime | None, error: str | None
+    status: RunStatus | None, start: datetime | None, end: datetime | None, error: str | None
 ) -> list[Problem]:
     """Return what is wrong between a status, its times and its error: for runs and stages alike."""
     problems = []
@@ -83,7 +87,7 @@ def time_problems(
         problems.append(Problem("end_time", end, "needs a start_time"))
     elif end is not None and start is not None and end < start:
         problems.append(Problem("end_time", end, f"is before start_time ({start})"))
-    if status is RunStatus.FAILED and not error:
+    if status is _FAILED and not error:
         problems.append(Problem("error_message", error, "is required of what failed: say what went wrong"))
     return problems
 
@@ -254,7 +258,7 @@ class PipelineRunLog(StampedModel):
         follows: dict[str, Any] = {}
         if values.get("status") is not None:
             follows["status_shard"] = shard_of(str(values["status"]), values["run_id"])
-            if values["status"] is not RunStatus.RUNNING:
+            if values["status"] is not _RUNNING:
                 follows["lease_expires_at"] = None
         start, end = values.get("start_time"), values.get("end_time")
         if "start_time" in values and "end_time" not in values:
@@ -269,8 +273,7 @@ class PipelineRunLog(StampedModel):
     def rule_problems(self) -> list[Problem]:
         """Times in order, a reason for a failure, no more records failed than processed."""
         value = self.attribute_values.get
-        times = value("start_time"), value("end_time")
-        problems = time_problems(self.status, *times, value("error_message"))
+        problems = time_problems(value("status"), value("start_time"), value("end_time"), value("error_message"))
         failed, processed = value("total_records_failed"), value("total_records_processed")
         if failed is not None and processed is not None and failed > processed:
             problems.append(Problem("total_records_failed", failed, f"exceeds total_records_processed ({processed})"))

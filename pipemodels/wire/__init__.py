@@ -56,7 +56,7 @@ def decoded(model: type[_M], item: Any) -> _M | None:
     """Return an object of an item, in the model's form or plain; None where it must be made the ordinary way."""
     item = stored_items(item)
     is_plain = isinstance(item, dict)
-    if (is_plain and not _is_on()) or (decoder := decoder_of(model)) is None:
+    if (is_plain and not is_on()) or (decoder := decoder_of(model)) is None:
         return None
     try:
         if type(item) is decoder.form:
@@ -66,10 +66,9 @@ def decoded(model: type[_M], item: Any) -> _M | None:
         return None
 
 
-def _is_on() -> bool:
-    from pipemodels.config import wire_is_on
-
-    return wire_is_on()
+def is_on() -> bool:
+    """Say whether the configuration in force leaves the wire on; `config`, which imports this, puts its own here."""
+    return True
 
 
 def encoder_of(model: type[Model]) -> Encoder | None:
@@ -85,7 +84,7 @@ def encoder_of(model: type[Model]) -> Encoder | None:
 
 def filled(item: Model, values: Mapping[str, Any]) -> bool:
     """Give a new object its defaults and these values; False where that is to be done the ordinary way."""
-    if not _is_on() or (encoder := encoder_of(type(item))) is None:
+    if not is_on() or (encoder := encoder_of(type(item))) is None:
         return False
     try:
         encoder.fill(item, values)
@@ -96,26 +95,50 @@ def filled(item: Model, values: Mapping[str, Any]) -> bool:
 
 def encoded(item: Model, *, null_check: bool) -> dict[str, dict[str, Any]] | None:
     """Return the tagged form of an object, checked whole; None where that must be done the ordinary way."""
-    if not _is_on() or (encoder := encoder_of(type(item))) is None:
+    if not is_on() or (encoder := encoder_of(type(item))) is None:
         return None
     try:
-        return encoder.encode(item, null_check=null_check)
+        return encoder.encoded(item, null_check=null_check)
     except Exception:  # whatever it was: the ordinary way says it in its own words
         return None
 
 
 def save_request(item: Model) -> dict[str, Any] | None:
-    """Return a put under the condition of the object's revision; None where that must be made the ordinary way."""
-    if not _is_on() or (encoder := encoder_of(type(item))) is None or not encoder.saves:
+    """Return a put under the condition of the object's revision; None where that must be made the ordinary way.
+
+    Its item is a `Written`: its JSON, and a dict to whoever looks.
+    """
+    encoder = encoder_of(type(item)) if is_on() else None
+    return _done(lambda: encoder.save_request(item)) if encoder and encoder.saves else None
+
+
+def item_to_send(item: Model) -> dict[str, Any] | None:
+    """Return the item of an object as a `Written`; None where that must be made the ordinary way."""
+    if item._held is not None:
+        return None  # a summary, which is refused
+    encoder = encoder_of(type(item)) if is_on() else None
+    return _done(lambda: encoder.written(item)) if encoder and encoder.writes else None
+
+
+def _done(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except Exception:  # whatever it was: the ordinary way says it in its own words
         return None
-    return encoder.save_request(item, item.serialize())
 
 
-def json_size(value: Any) -> int:
+def is_written(item: Any) -> bool:
+    """Say whether this is a `Written`."""
+    return hasattr(item, "unread")
+
+
+def json_size(item: Any) -> int:
     """Return how many bytes of JSON this is."""
+    if is_written(item):
+        return int(item.size)
     from msgspec.json import encode
 
-    return len(encode(value))
+    return len(encode(item))
 
 
 def plain(item: Any) -> Any:

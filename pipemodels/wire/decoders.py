@@ -11,14 +11,13 @@ import enum
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pendulum
-from pynamodb.attributes import Attribute
 from pynamodb.models import Model as PynamoModel
 
 from pipemodels.attributes import (
@@ -39,9 +38,8 @@ from pipemodels.documents import read_number
 from pipemodels.instants import from_utc, read_stored_instant
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
-from pipemodels.wire import forms
-
-_new, _set = object.__new__, object.__setattr__
+from pipemodels.wire import forms, pynamodb_decoders
+from pipemodels.wire.pynamodb_decoders import compile_maker, same_functions, statement
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -68,15 +66,15 @@ def integer(text: str) -> int:
     return number
 
 
-fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
+_fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
 
 
 def decimal(text: str) -> Decimal:
     """Read any number; one with a fraction and no zero at its end is exact as it stands."""
-    return Decimal(text if fraction(text) else read_number(text))
+    return Decimal(text if _fraction(text) else read_number(text))
 
 
-def expiry(text: str) -> pendulum.DateTime:
+def moment(text: str) -> pendulum.DateTime:
     """Read whole seconds since 1970."""
     return from_utc(datetime.fromtimestamp(integer(text), UTC))
 
@@ -100,12 +98,6 @@ def document(tagged: dict[str, Any]) -> Any:
     raise forms.IrregularError
 
 
-def regular(tagged: dict[str, Any]) -> dict[str, Any]:
-    """Return a tagged value for an attribute that decodes by itself."""
-    forms.check_regular(tagged)
-    return tagged
-
-
 # -- attributes -----------------------------------------------------------------------------------------------------
 
 _Recipe = tuple[Any, str]  # the form, and the expression that makes its value of `t`, an instance of the form
@@ -116,7 +108,7 @@ _RECIPES: dict[tuple[Any, str], _Recipe] = {
     (UTCInstantAttribute.decode, "S"): _INSTANT,
     (IntegerAttribute.decode, "N"): (forms.Number, "integer(t.N)"),
     (DecimalAttribute.decode, "N"): (forms.Number, "decimal(t.N)"),
-    (ExpiryAttribute.decode, "N"): (forms.Number, "expiry(t.N)"),
+    (ExpiryAttribute.decode, "N"): (forms.Number, "moment(t.N)"),
     (DocumentAttribute.decode, "M"): (forms.Document, "{k: document(p) for k, p in t.M.items()}"),
     (TextListAttribute.decode, "L"): (forms.Documents, "[document(p) for p in t.L]"),
 }
@@ -172,12 +164,12 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
     source = f"""
 def record_{name}(s):
     record = new(class_{name})
-    set(record, "__dict__", {{{", ".join(parts)}}})
+    put(record, "__dict__", {{{", ".join(parts)}}})
     return record
 """
     exec(source, names)  # noqa: S102  # of names of fields alone, quoted
     form = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True)
-    return forms.list_of(form), f"[record_{name}(e.M) for e in t.L]"
+    return forms.list_of(forms.map_of(form)), f"[record_{name}(e.M) for e in t.L]"
 
 
 def _is_plain_record(of: type[Record]) -> bool:
@@ -213,50 +205,19 @@ class Decoder:
         return self.build(msgspec.convert(stored, self.form))
 
 
-def same_functions(model: type, base: type, names: Iterable[str]) -> bool:
-    """Say whether a class has these functions of its base, and none of its own."""
-    return all(inspect.getattr_static(model, name) is inspect.getattr_static(base, name) for name in names)
-
-
 def compile_decoder(model: type[Model]) -> Decoder | None:
     """Return the decoder of a model; None where it, or its base, makes objects in a way that we do not know."""
     known = same_functions(model, Model, _OWN) and same_functions(model, PynamoModel, _PYNAMO)
     plain = model.__new__ is object.__new__ and model.__setattr__ is object.__setattr__
     if not known or not plain or model._discriminator:  # type: ignore[attr-defined]  # PynamoDB's
         return None
-    names: dict[str, Any] = {
-        "new": _new, "set": _set, "model": model, "instant": instant, "integer": integer, "decimal": decimal,
-        "expiry": expiry, "document": document, "regular": regular,
+    names = pynamodb_decoders.NAMES | {
+        "instant": instant, "integer": integer, "decimal": decimal, "moment": moment, "document": document,
     }  # fmt: skip
-    fields: list[Any] = []
-    lines: list[str] = []
-    for number, (name, attribute) in enumerate(model.get_attributes().items()):
-        expected, statement = _statement(name, attribute, f"f{number}", names)
-        fields.append((f"f{number}", expected | None, None))
-        lines += [f"    if (t := s.f{number}) is not None:", f"        {statement}"]
-    attributes: dict[str, Attribute[Any]] = model.get_attributes()
-    stored = {f"f{number}": attribute.attr_name for number, attribute in enumerate(attributes.values())}
-    if len(set(stored.values())) < len(stored):
-        return None  # two attributes read one stored value
-    defaults = any(attribute.default is not None for attribute in attributes.values())
-    source = "\n".join([
-        "def build(s):",
-        "    item = new(model)",
-        "    item.attribute_values = values = {}",
-        *(["    item._set_defaults(_user_instantiated=False)"] if defaults else []),
-        *lines,
-        "    return item",
-    ])  # fmt: skip
-    exec(source, names)  # noqa: S102  # of names of attributes alone, quoted
-    form: Any = msgspec.defstruct(
-        model.__name__,
-        fields,
-        bases=(forms.Stored,),
-        namespace={"fields": {name: field for field, name in stored.items()}},
-        rename=stored,
-        gc=False,
-        omit_defaults=True,
-    )
+    form: Any = compile_maker("build", model, names, _statement, bases=(forms.Stored,))
+    if form is None:
+        return None
+    form.fields = dict(zip(form.__struct_encode_fields__, form.__struct_fields__, strict=True))
     return Decoder(form, names["build"])
 
 
@@ -265,8 +226,8 @@ def _statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> 
     recipe = _recipe(attribute, field, names)
     if recipe is not None and not isinstance(attribute, ValueAttribute):
         return recipe[0], f"values[{name!r}] = {recipe[1]}"
+    if not isinstance(attribute, CheckedAttribute):
+        return statement(name, attribute, field, names)
     names[f"attribute_{field}"] = attribute
     value = f"attribute_{field}.deserialize(attribute_{field}.get_value(regular(t)))"
-    if isinstance(attribute, CheckedAttribute):
-        return dict[str, Any], f"values[{name!r}] = {value}"
-    return dict[str, Any], f"item.{name} = {value}" if name.isidentifier() else f"setattr(item, {name!r}, {value})"
+    return dict[str, Any], f"values[{name!r}] = {value}"

@@ -7,6 +7,7 @@ declared: msgspec refuses them, and the reply is read the ordinary way.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -16,6 +17,12 @@ class Text(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """`{"S": …}`."""
 
     S: str
+
+
+class Instant(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """`{"S": …}`, for writing."""
+
+    S: datetime
 
 
 class Number(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -28,6 +35,36 @@ class Flag(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """`{"BOOL": …}`."""
 
     BOOL: bool
+
+
+class Binary(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """`{"B": …}`: base64 in JSON, bytes here."""
+
+    B: bytes
+
+
+class TextSet(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """`{"SS": […]}`."""
+
+    SS: list[str]
+
+
+class NumberSet(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """`{"NS": […]}`."""
+
+    NS: list[str]
+
+
+class BinarySet(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """`{"BS": […]}`."""
+
+    BS: list[bytes]
+
+
+class Null(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """`{"NULL": …}`."""
+
+    NULL: bool
 
 
 class Texts(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -71,10 +108,14 @@ class Stored(msgspec.Struct, gc=False, omit_defaults=True):
         return msgspec.to_builtins(value) if isinstance(value, Text | Number) else self.plain()[name]
 
 
-def list_of(record: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Return the form of a list of maps, each in the form of a record."""
-    item = msgspec.defstruct("Item", [("M", record)], gc=False, forbid_unknown_fields=True)
-    return msgspec.defstruct("Records", [("L", list[item])], gc=False, forbid_unknown_fields=True)  # type: ignore[valid-type]
+def list_of(element: type[Any]) -> type[msgspec.Struct]:
+    """Return the form of a list whose elements are of this form."""
+    return msgspec.defstruct("List", [("L", list[element])], gc=False, forbid_unknown_fields=True)  # type: ignore[valid-type]
+
+
+def map_of(record: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return the form of a map of which the fields are those of a record's form."""
+    return msgspec.defstruct("Map", [("M", record)], gc=False, forbid_unknown_fields=True)
 
 
 class IrregularError(Exception):

@@ -13,6 +13,7 @@ import msgspec
 from botocore.serialize import JSONSerializer
 
 from pipemodels.wire.forms import IrregularError
+from pipemodels.wire.written import Written
 
 _OPERATIONS = frozenset(
     {
@@ -20,6 +21,7 @@ _OPERATIONS = frozenset(
         "TransactWriteItems", "TransactGetItems",
     }
 )  # fmt: skip
+_TRANSACTION, _BATCH = "TransactWriteItemsInput", "BatchWriteItemInput"
 _KINDS = {"string": str, "integer": int, "long": int, "boolean": bool}
 _Shape = Any  # botocore carries no types
 
@@ -45,7 +47,15 @@ class WireSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries 
         if operation_model.name in _OPERATIONS and operation_model.endpoint is None:
             try:
                 body = _body(parameters, operation_model.input_shape)
-            except (msgspec.MsgspecError, ValueError, TypeError, RecursionError, IrregularError):
+            except (
+                msgspec.MsgspecError,
+                LookupError,
+                ValueError,
+                TypeError,
+                AttributeError,
+                RecursionError,
+                IrregularError,
+            ):
                 pass  # whatever it was: botocore says it in its own words
             else:
                 return self._empty(operation_model) | {"body": body}
@@ -66,7 +76,45 @@ _types: dict[str, Any] = {}
 def _body(parameters: Any, shape: _Shape) -> bytes:
     if shape.name not in _types:
         _types[shape.name] = _type_of(shape)
-    return msgspec.json.encode(msgspec.convert(parameters, _types[shape.name]))
+    written: list[bytes | None] = []
+    request = msgspec.convert(_without_written(parameters, shape, written), _types[shape.name])
+    for put, json in zip(_puts(request, shape), written, strict=True):
+        if json is not None:
+            put.Item = msgspec.Raw(json)
+    return msgspec.json.encode(request)
+
+
+def _puts(request: Any, shape: _Shape) -> list[Any]:
+    """Return the puts of a request, each of which may have a written item."""
+    if shape.name == _TRANSACTION:
+        return [one.Put for one in request.TransactItems if one.Put is not None]
+    if shape.name == _BATCH:
+        return [
+            one.PutRequest for ones in request.RequestItems.values() for one in ones if one.PutRequest is not None
+        ]
+    return []
+
+
+def _without_written(parameters: Any, shape: _Shape, written: list[bytes | None]) -> Any:
+    """Return parameters without the items at which nobody has looked; add the JSON of these, or None for others."""
+
+    def without(one: dict[str, Any], name: str) -> dict[str, Any]:
+        if (put := one.get(name)) is None:
+            return one
+        item = put["Item"]
+        json = item.unread() if type(item) is Written else None
+        written.append(json)
+        return one if json is None else {**one, name: {**put, "Item": {}}}
+
+    if shape.name == _TRANSACTION:
+        return {**parameters, "TransactItems": [without(one, "Put") for one in parameters["TransactItems"]]}
+    if shape.name == _BATCH:
+        tables = parameters["RequestItems"].items()
+        return {
+            **parameters,
+            "RequestItems": {table: [without(one, "PutRequest") for one in ones] for table, ones in tables},
+        }
+    return parameters
 
 
 def _type_of(shape: _Shape) -> Any:

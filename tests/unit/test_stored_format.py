@@ -288,7 +288,15 @@ def test_a_value_has_as_many_shards_as_configured() -> None:
 
 @pytest.mark.parametrize(
     ("microseconds", "seconds"),
-    [(0, "0"), (1, "0.000001"), (1_500_000, "1.5"), (86_400_000_000 * 10_000, "864000000"), (-1, "-0.000001")],
+    [
+        (0, "0"),
+        (1, "0.000001"),
+        (1_500_000, "1.5"),
+        (86_400_000_000 * 10_000, "864000000"),
+        (-1, "-0.000001"),
+        (-61_000_010, "-61.00001"),
+        (123_456_789_012_345_678, "123456789012.345678"),
+    ],
 )
 def test_seconds_are_exact(microseconds: int, seconds: str) -> None:
     """Durations and epochs are whole microseconds written as decimals, whatever the decimal context."""

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import json
 import math
+import operator
+import pickle
+import pprint
+from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Iterator
-from copy import deepcopy
+from copy import copy, deepcopy
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any
 
 import pendulum
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.serialize import JSONSerializer
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pynamodb.attributes import UTCDateTimeAttribute
 
-from pipemodels import PipelineRunLog, ValidationError, using, wire
+from pipemodels import DynamoDBConfig, PipelineRunLog, SummaryError, ValidationError, using, wire
+from pipemodels.config import connection_of
 from pipemodels.instants import instant_text
 from pipemodels.models import DataQualityResult, RunStatus, StageInfo, base
 from pipemodels.models.base import Model
 from pipemodels.testing import strategies as pm
-from pipemodels.wire import encoders
+from pipemodels.wire import encoders, tagged
 from pipemodels.wire.requests import WireSerializer
+from pipemodels.wire.written import Written
 from tests.wire import worlds
+from tests.wire.swapped import Every
 from tests.wire.worlds import MODELS, OFF, ON, Odd, exact, outcome
 
 NOON = pendulum.datetime(2026, 5, 17, 12)
@@ -182,7 +192,23 @@ def test_a_save_request_is_the_same(what: tuple[type[Model], dict[str, Any]]) ->
     def request() -> Any:
         item = model()
         item.attribute_values = deepcopy(fields)
-        return item.get_save_kwargs_from_instance()
+        sent = item.batch_put()
+        return sent | {"Item": sorted(sent["Item"].items())}
+
+    both(request)
+
+
+@pytest.mark.parametrize("revision", [None, 0, 1, 10**38 - 1, True, 1.0, "1", Decimal(1)])
+@pytest.mark.parametrize("model", [PipelineRunLog, Every])
+def test_a_revision_is_counted_or_refused_as_ever(model: Any, revision: Any) -> None:
+    """Whatever it is: the package's own, and PynamoDB's `VersionAttribute`."""
+    fields = {"key": "k", "numbers": {1}} if model is Every else {**_KEYS, "created_at": NOON}
+
+    def request() -> Any:
+        item = model(**fields)
+        item.attribute_values[item._version_attribute_name] = revision
+        put = item.batch_put()
+        return put | {"Item": dict(put["Item"])}
 
     both(request)
 
@@ -196,7 +222,7 @@ def test_what_is_made_as_usual_is_compiled() -> None:
     assert encoder is not None
     item = PipelineRunLog.__new__(PipelineRunLog)
     encoder.fill(item, fields | {"tags": {"a": "b"}, "start_time": NOON, "cpu_hours": Decimal("1.5")})
-    assert encoder.encode(item, null_check=True)["stages"]["L"][0]["M"]["duration_seconds"] == {"N": "0"}
+    assert encoder.encoded(item, null_check=True)["stages"]["L"][0]["M"]["duration_seconds"] == {"N": "0"}
 
 
 def test_a_model_with_ways_of_its_own_keeps_them() -> None:
@@ -218,7 +244,7 @@ def test_a_model_with_ways_of_its_own_keeps_them() -> None:
 def test_an_instant_is_written_in_the_stored_form(value: datetime) -> None:
     """As `instant_text` writes it."""
     utc = pendulum.instance(value, tz=pendulum.UTC)
-    assert encoders._instant_text(utc) == instant_text(utc)
+    assert json.loads(tagged.to_json(tagged.instant(utc))) == {"S": instant_text(utc)}
 
 
 # -- requests --------------------------------------------------------------------------------------------------------
@@ -274,3 +300,220 @@ def test_a_request_without_bytes_is_written_by_the_wire() -> None:
     parameters = {"TableName": "t", "Item": {"a": {"L": [{"N": "1"}]}}}
     body = WireSerializer().serialize_to_request(parameters, worlds.operation("PutItem"))["body"]
     assert body == b'{"TableName":"t","Item":{"a":{"L":[{"N":"1"}]}}}'
+
+
+# -- written items ---------------------------------------------------------------------------------------------------
+
+PLAIN: dict[str, Any] = {"a": {"S": "é"}, "b": {"L": [{"N": "1"}]}}
+
+
+def written() -> Any:
+    """Return such an item, at which nobody has looked."""
+    return Written(json.dumps(PLAIN).encode())
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        dict, list, repr, str, json.dumps, deepcopy, copy, len, bool, iter, reversed, sorted, OrderedDict,
+        pprint.pformat, lambda x: x["a"], lambda x: x.get("b"), lambda x: x["c"], lambda x: {**x}, lambda x: [*x],
+        lambda x: x.copy(), lambda x: list(x.items()), lambda x: list(x.values()), lambda x: x.keys() & {"a"},
+        lambda x: "a" in x, lambda x: x == PLAIN, lambda x: operator.eq(PLAIN, x), lambda x: x != PLAIN,
+        lambda x: x | {"c": 1}, lambda x: {"c": 1} | x, lambda x: pickle.loads(pickle.dumps(x)),
+        lambda x: (x.pop("a"), dict(x)), lambda x: (x.update(c=1), dict(x)), lambda x: x.setdefault("c", 1),
+        lambda x: (x.clear(), dict(x)), lambda x: (x.__setitem__("a", 1), dict(x)), lambda x: "{a}".format(**x),
+        lambda x: isinstance(x, dict), lambda x: {"c": 1, **x}, lambda x: x.__ior__({"c": 1}),
+    ],
+)  # fmt: skip
+def test_who_looks_at_a_written_item_sees_a_plain_dict(look: Any) -> None:
+    """Whatever is done with it, it is done with a plain dict."""
+
+    def seen(item: Any) -> Any:
+        found = look(item)
+        return list(found) if hasattr(found, "__next__") else found
+
+    assert outcome(lambda: seen(written())) == outcome(lambda: seen(deepcopy(PLAIN)))
+
+
+def _requests(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    put = {"TableName": "t", "Item": item, "ConditionExpression": "attribute_not_exists (a)"}
+    delete = {"TableName": "t", "Key": {"a": {"S": "b"}}}
+    return [
+        ("TransactWriteItems", {"TransactItems": [{"Put": put}, {"Delete": delete}], "ClientRequestToken": "c"}),
+        (
+            "BatchWriteItem",
+            {"RequestItems": {"t": [{"DeleteRequest": {"Key": PLAIN}}, {"PutRequest": {"Item": item}}]}},
+        ),
+        ("PutItem", put),
+        ("GetItem", {"TableName": "t", "Key": item}),
+    ]
+
+
+def _sent(serializer: Any, operation: str, parameters: dict[str, Any]) -> Any:
+    sent = serializer.serialize_to_request(parameters, worlds.operation(operation))
+    return sent | {"body": json.loads(sent["body"])}
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_written_item_is_sent_as_a_plain_one(number: int) -> None:
+    """In each operation, by the wire and by botocore; in a batch without a look at it."""
+    (operation, ours), (_, plain) = _requests(item := written())[number], _requests(PLAIN)[number]
+    untouched = deepcopy(plain)
+    assert _sent(WireSerializer(), operation, ours) == _sent(JSONSerializer(), operation, plain)
+    assert (item.unread() is not None) == (operation in {"TransactWriteItems", "BatchWriteItem"})
+    assert _sent(JSONSerializer(), operation, ours) == _sent(JSONSerializer(), operation, plain)
+    assert (ours, plain) == (untouched, untouched)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_what_a_handler_has_changed_in_a_written_item_is_sent(number: int) -> None:
+    """Once somebody has looked, the dict is what counts."""
+    operation, parameters = _requests(item := written())[number]
+    item["a"] = {"S": "changed"}
+    changed = _requests(PLAIN | {"a": {"S": "changed"}})[number][1]
+    assert _sent(WireSerializer(), operation, parameters) == _sent(JSONSerializer(), operation, changed)
+
+
+@pytest.mark.parametrize("put", [None, {}, {"Item": None}, 7, {"Item": {}, "Other": 1}])
+def test_a_put_of_another_form_is_left_to_botocore(put: Any) -> None:
+    """Its result, or its error."""
+    for operation, parameters in (
+        ("TransactWriteItems", {"TransactItems": [{"Put": put}]}), ("TransactWriteItems", {"TransactItems": put}),
+        ("BatchWriteItem", {"RequestItems": {"t": [{"PutRequest": put}]}}), ("BatchWriteItem", {"RequestItems": put}),
+    ):  # fmt: skip
+        ours, theirs = (
+            outcome(lambda: _sent(serializer, operation, parameters))  # noqa: B023  # called at once
+            for serializer in (WireSerializer(), JSONSerializer())
+        )
+        assert ours == theirs
+
+
+_BATCHED: list[tuple[Any, dict[str, Any]]] = [
+    (
+        PipelineRunLog,
+        {"pipeline_id": "p", "run_id": "r", "status": "pending", "trigger_type": "t", "tags": {"a": "é"}},
+    ),
+    (Odd, {"key": "k", "number": 1.5, "names": {"a"}, "at": NOON}),
+    (Odd, {"key": "k", "binary": b"a"}),
+    (Every, {"key": "k", "numbers": {1}, "version": 3, "fresh": 7}),
+]
+
+
+def _batch(model: Any, fields: dict[str, Any], handler: Any = None, **settings: Any) -> Any:
+    """Return the body of the request of a batch; a handler may look at its parameters."""
+    config = DynamoDBConfig.for_local_development(table_prefix="batch_", **settings)
+    bodies: list[Any] = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        bodies.append(json.loads(request.body))
+        return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda: iter([b"{}"])))
+
+    events = connection_of(config).client.meta.events
+    handlers = [("before-send.dynamodb", answer), ("before-parameter-build.dynamodb", handler or (lambda **_: None))]
+    for event, one in handlers:
+        events.register(event, one)
+    try:
+        with using(config), model.batch_write() as batch:
+            batch.save(model(**fields))
+    finally:
+        for event, one in handlers:
+            events.unregister(event, one)
+    return bodies
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows with every look at a written item."""
+    seen: list[int] = []
+    look = Written._look
+
+    def counted(item: Any) -> None:
+        seen.append(1)
+        look(item)
+
+    monkeypatch.setattr(Written, "_look", counted)
+    return seen
+
+
+@pytest.mark.parametrize(("model", "fields"), _BATCHED)
+def test_a_batch_sends_the_same_and_nobody_looks_at_its_items(
+    model: Any, fields: dict[str, Any], looks: list[int]
+) -> None:
+    """With the wire on as with it off; what is in JSON stays so until it is sent."""
+    ours, theirs = _batch(model, fields), _batch(model, fields, wire=False)
+    assert len(ours) == 1
+    assert [{**one, "ClientRequestToken": 0} for one in ours] == [{**one, "ClientRequestToken": 0} for one in theirs]
+    assert not looks
+
+
+@pytest.mark.parametrize(("model", "fields"), _BATCHED)
+def test_a_handler_sees_and_changes_the_items_of_a_batch(model: Any, fields: dict[str, Any]) -> None:
+    """They are dicts to it, and what it has changed is sent."""
+    seen = []
+
+    def change(params: dict[str, Any], **_: Any) -> None:
+        if "TransactItems" in params:
+            (put,) = (one["Put"] for one in params["TransactItems"])
+        else:
+            ((put,),) = ([one["PutRequest"] for one in ones] for ones in params["RequestItems"].values())
+        seen.append(deepcopy(put["Item"]))
+        put["Item"]["changed"] = {"BOOL": True}
+
+    (body,), (plain,) = _batch(model, fields, change), _batch(model, fields)
+    assert json.loads(json.dumps(seen[0], default=lambda value: b64encode(value).decode())) == _only_item(plain)
+    assert _only_item(body) == _only_item(plain) | {"changed": {"BOOL": True}}
+
+
+@pytest.mark.parametrize("wired", [True, False])
+def test_a_batch_that_cannot_be_sent_stays_as_it_was(wired: bool) -> None:
+    """An item without what is required refuses the batch each time, which then holds what was given."""
+    right, wrong = Odd(key="k"), Odd()
+    with using(ON if wired else OFF):
+        batch = Odd.batch_write()
+        batch.save(right)
+        batch.save(wrong)
+        for _ in range(2):
+            with pytest.raises(ValidationError, match="key"):
+                batch.commit()
+            assert [one["item"] for one in batch.pending_operations] == [right, wrong]
+
+
+def _only_item(body: dict[str, Any]) -> Any:
+    if "TransactItems" in body:
+        return body["TransactItems"][0]["Put"]["Item"]
+    return body["RequestItems"]["batch_odd"][0]["PutRequest"]["Item"]
+
+
+class TestWhatIsMadeAnew:
+    """Ways of a model's own in writing are used."""
+
+    def test_its_serialize(self) -> None:
+        """One that adds something is asked, in each kind of batch."""
+
+        class Own(Odd):
+            def serialize(self, null_check: bool = True) -> dict[str, Any]:
+                return super().serialize(null_check) | {"own": {"S": "a"}}
+
+        class OwnRun(PipelineRunLog):
+            def serialize(self, null_check: bool = True) -> dict[str, Any]:
+                return super().serialize(null_check) | {"own": {"S": "a"}}
+
+        for model, (_, fields) in ((Own, _BATCHED[1]), (OwnRun, _BATCHED[0])):
+            assert _only_item(_batch(model, fields)[0])["own"] == {"S": "a"}
+
+    def test_its_updated_at(self) -> None:
+        """An attribute of this name is set as it sets itself."""
+
+        class Own(Odd):
+            updated_at = UTCDateTimeAttribute(null=True)
+
+        assert _only_item(_batch(Own, {"key": "k"})[0]).get("updated_at") is None
+        item = Own(key="k")
+        item._touch()
+        assert item.attribute_values["updated_at"] == NOON
+
+    def test_a_summary_is_refused(self) -> None:
+        """In a batch too."""
+        item = Odd.summary({"the key": {"S": "k"}}, frozenset({"the key"}))
+        with using(ON), pytest.raises(SummaryError), Odd.batch_write() as batch:
+            batch.save(item)

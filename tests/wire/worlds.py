@@ -19,16 +19,18 @@ from pynamodb.attributes import (
     ListAttribute,
     MapAttribute,
     NumberAttribute,
+    TTLAttribute,
     UnicodeAttribute,
     UnicodeSetAttribute,
     UTCDateTimeAttribute,
 )
 
 from pipemodels import DynamoDBConfig, using
-from pipemodels.attributes import CheckedAttribute, TextAttribute, ValueAttribute
+from pipemodels.attributes import CheckedAttribute, TextAttribute, UTCInstantAttribute, ValueAttribute
 from pipemodels.models import PipelineConfig, PipelineRunLog, TableConfig
 from pipemodels.models.base import ConfiguredTable, Model
 from pipemodels.models.slots import RunSlots
+from tests.wire.swapped import Every
 
 ON = DynamoDBConfig.for_local_development()
 OFF = DynamoDBConfig.for_local_development(wire=False)
@@ -107,7 +109,7 @@ class Circle(Shape, discriminator="circle"):
     radius = NumberAttribute(null=True)
 
 
-MODELS: tuple[type[Model], ...] = (PipelineRunLog, PipelineConfig, TableConfig, RunSlots, Odd, Shape, Circle)
+MODELS: tuple[type[Model], ...] = (PipelineRunLog, PipelineConfig, TableConfig, RunSlots, Odd, Every, Shape, Circle)
 
 # -- what is stored, regular and not --------------------------------------------------------------------------------
 
@@ -115,19 +117,24 @@ _instants = st.sampled_from([
     "2026-11-22T06:04:09.937580Z", "2026-11-22T06:04:09.937580+0000", "2026-11-22T06:04:09.937580+00:00",
     "0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z", "2026-02-30T06:04:09.937580Z",
     "2026-11-22T24:00:00.000000Z", "2026-11-22t06:04:09.937580Z", "2026-11-22T06:04:60.000000Z",
+    "2026-11-22T24:00:00.000000+0000", "0022-11-02T06:04:09.937580+0000", "22-11-02T06:04:09.937580+0000",
+    "2026-11-22T06:04:09.93758 +0000", "2026-11-22T06:04:09.937580+0100", "2026-11-22T06:04:09+00:00",
     "2026-W47-7T06:04:09.93758Z", "20261122T06:04:09.93758012Z", "2026-11-22T06:04:09.93+00:0Z", "now",
 ])  # fmt: skip
 _digits = st.sampled_from([
     "0", "-0", "7", "007", "-7", "1.5", "1.50", "-1.5", ".5", "5.", "1E3", "1e-3", "1.5E+2", "0.000001", "1_0",
     "٣", "NaN", "Infinity", "123456789012345678901234567890123456789",
-    "12345678901234567890.123456789012345678", "1.0", "100", "-100.10", "", " 5", '5\n', "1" * 60,
+    "12345678901234567890.123456789012345678", "1.0", "100", "-100.10", "", " 5", '5\n', "1" * 60, "-Infinity",
+    "1e400", "true", "null", "[1]", "1791000000", "-1", "1e20", "253402300799", "253402300800",
 ])  # fmt: skip
 _words = st.sampled_from([
     "success", "running", "pending", ".dot", "B", "BS", "N", "S", "M", '{"B":"AA=="}', "é", '"quoted"', '\\',
     '"', 'line\nline', '\uffff', "😀", "7", "circle", '{"a":1}', "null", "",
 ]) | st.text(max_size=5)  # fmt: skip
 _texts = _words | _instants | _digits
-_bytes = st.binary(max_size=4).map(lambda value: base64.b64encode(value).decode())
+_bytes = st.binary(max_size=4).map(lambda value: base64.b64encode(value).decode()) | st.sampled_from(
+    ["QUFFPQ==", "====", "AAE=\n", "AB=="]  # the first is base64 of base64; the others are hardly base64
+)
 _scalars = st.one_of(
     _texts.map(lambda text: {"S": text}),
     _digits.map(lambda text: {"N": text}),
@@ -139,7 +146,9 @@ _scalars = st.one_of(
     st.lists(_bytes, max_size=2).map(lambda texts: {"BS": texts}),
 )
 _names = st.sampled_from([
-    "stage_name", "status", "start_time", "check_name", "expected_value", "x", "name", "S", "B", "NULL",
+    "stage_name", "status", "start_time", "check_name", "expected_value", "x", "the name", "at", "own", "checked",
+    "upper", "limit", "made", "nothing", "step", "steps", "version", "gone", "names", "numbers", "children",
+    "hash_key", "null", "self", "_user_instantiated", "attribute_values", "S", "B", "NULL",
 ]) | _words  # fmt: skip
 tagged: SearchStrategy[Any] = st.recursive(
     _scalars,
@@ -148,6 +157,16 @@ tagged: SearchStrategy[Any] = st.recursive(
         | st.dictionaries(_names, inner, max_size=4).map(lambda parts: {"M": parts})
     ),
     max_leaves=8,
+)
+_plain = st.recursive(
+    st.sampled_from(
+        [{"S": "é"}, {"N": "7"}, {"N": "1.5"}, {"BOOL": True}, {"NULL": True}, {"SS": ["a"]}, {"NS": ["1"]}]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: {"L": parts})
+        | st.dictionaries(_names, inner, max_size=3).map(lambda parts: {"M": parts})
+    ),
+    max_leaves=5,
 )
 # what DynamoDB never sends
 _nonsense: SearchStrategy[Any] = st.sampled_from(
@@ -159,22 +178,86 @@ _nonsense: SearchStrategy[Any] = st.sampled_from(
 )  # fmt: skip
 
 
+# maps as `swapped` declares them, and lists of one kind
+_step = st.fixed_dictionaries(
+    {"x": _digits.map(lambda text: {"N": text})},
+    optional={
+        "the name": _texts.map(lambda text: {"S": text}), "at": _instants.map(lambda text: {"S": text}),
+        "own": _instants.map(lambda text: {"S": text}), "checked": _words.map(lambda text: {"S": text}),
+        "upper": _words.map(lambda text: {"S": text}), "limit": st.just({"N": "8"}),
+        "nothing": st.just({"NULL": True}),
+        "made": st.dictionaries(_names, tagged, max_size=2).map(lambda parts: {"M": parts}),
+    },
+)  # fmt: skip
+
+
+def _as_maps(maps: list[Any]) -> list[Any]:
+    return [{"M": one} for one in maps]
+
+
+_maps = st.recursive(
+    _step,
+    lambda inner: st.fixed_dictionaries(
+        {"version": st.just({"N": "3"})},
+        optional={
+            "step": inner.map(lambda one: {"M": one}),
+            "steps": st.lists(inner, max_size=2).map(lambda maps: {"L": _as_maps(maps)}),
+            "children": st.lists(inner, max_size=2).map(lambda maps: {"L": _as_maps(maps)}),
+            "gone": st.just({"N": "1791000000"}),
+            "numbers": st.just({"NS": ["1", "2.5"]}),
+        },
+    ),
+    max_leaves=3,
+)
+_lists = st.one_of(
+    st.lists(_texts.map(lambda text: {"S": text}), max_size=3),
+    st.lists(_digits.map(lambda text: {"N": text}), max_size=3),
+    st.lists(_instants.map(lambda text: {"S": text}), max_size=3),
+    st.lists(st.lists(tagged, max_size=2).map(lambda parts: {"L": parts}), max_size=3),
+)
+
+
 def likely(attribute: Any) -> SearchStrategy[Any]:
     """Draw a stored value under the attribute's own tag."""
     records = st.dictionaries(_names, tagged, max_size=4).map(lambda parts: {"M": parts})
+    maps = st.lists(_maps, max_size=3).map(_as_maps)
     inside: dict[str, SearchStrategy[Any]] = {
-        "S": _texts, "N": _digits, "BOOL": st.booleans(), "L": st.lists(records | tagged, max_size=3),
-        "M": st.dictionaries(_names, tagged, max_size=3), "B": _bytes, "SS": st.lists(_texts, max_size=3),
+        "S": _texts, "N": _digits, "BOOL": st.booleans(), "L": st.lists(records | tagged, max_size=3) | maps | _lists,
+        "M": st.dictionaries(_names, tagged, max_size=3) | _maps, "B": _bytes, "SS": st.lists(_texts, max_size=3),
+        "NS": st.lists(_digits, max_size=3), "BS": st.lists(_bytes, max_size=3), "NULL": st.booleans(),
     }  # fmt: skip
     return inside[attribute.attr_type].map(lambda value: {attribute.attr_type: value})
+
+
+def regular(attribute: Any) -> SearchStrategy[Any]:
+    """Draw a stored value of an attribute as it is wherever nothing is odd."""
+    by_class: dict[type, SearchStrategy[Any]] = {
+        UTCDateTimeAttribute: st.just("2026-11-22T06:04:09.937580+0000"),
+        UTCInstantAttribute: st.just("2026-11-22T06:04:09.937580Z"), TTLAttribute: st.just("1791000000"),
+        JSONAttribute: st.sampled_from(['{"a": [1, null]}', "7", " 7", '"\n"']),
+        ListAttribute: st.lists(_plain, max_size=3) | _lists | st.lists(_step, max_size=2).map(_as_maps),
+    }  # fmt: skip
+    by_tag: dict[str, SearchStrategy[Any]] = {
+        "S": _words, "N": st.sampled_from(["7", "-1.5", "100"]), "BOOL": st.booleans(), "B": _bytes,
+        "SS": st.lists(_words, max_size=3), "NS": st.just(["7", "1.5"]), "BS": st.lists(_bytes, max_size=3),
+        "NULL": st.just(True), "M": st.dictionaries(_names, _plain, max_size=3) | _maps, "L": st.just([]),
+    }  # fmt: skip
+    value = by_class.get(type(attribute), by_tag[attribute.attr_type])
+    return value.map(lambda stored: {attribute.attr_type: stored})
 
 
 def items(model: type[Model], *, nonsense: bool = False) -> SearchStrategy[dict[str, Any]]:
     """Draw items as DynamoDB's JSON has them, of declared attributes and others."""
     odd = tagged | _nonsense if nonsense else tagged
-    declared = {one.attr_name: likely(one) | likely(one) | odd for one in model.get_attributes().values()}
-    some = st.lists(st.sampled_from(sorted(declared)), unique=True, max_size=8)
-    known = some.flatmap(lambda names: st.fixed_dictionaries({name: declared[name] for name in names}))
+    attributes = model.get_attributes().values()
+    names = st.lists(st.sampled_from(sorted(one.attr_name for one in attributes)), unique=True, max_size=8)
+    values = [
+        {one.attr_name: likely(one) | likely(one) | odd for one in attributes},
+        {one.attr_name: regular(one) for one in attributes},
+    ]
+    known = st.tuples(names, st.sampled_from(values)).flatmap(
+        lambda drawn: st.fixed_dictionaries({name: drawn[1][name] for name in drawn[0]})
+    )
     return st.builds(lambda one, more: {**more, **one}, known, st.dictionaries(_names, odd, max_size=2))
 
 
@@ -217,7 +300,9 @@ def exact(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value), [exact(part) for part in value]
     if isinstance(value, MapAttribute):
-        return type(value), exact(value.attribute_values)
+        return type(value), exact(vars(value))
+    if isinstance(value, set):
+        return set, sorted(map(exact, value), key=str)
     if hasattr(value, "__dataclass_fields__"):
         return type(value), [exact((name, part)) for name, part in vars(value).items()]
     return type(value), repr(value), getattr(value, "tzinfo", None)
