@@ -6,8 +6,7 @@ Everything that the commands and queries raise is a `PipemodelsError`. The plain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,19 +181,24 @@ _CREDENTIALS = {
 _Decode = Callable[[dict[str, Any]], Any]
 
 
-@contextmanager
-def translated(subject: str, *, table: str = "", decode: _Decode | None = None) -> Iterator[None]:
-    """Turn what PynamoDB or botocore raises inside into an error of this package, the cause kept.
+class translated:  # read as a verb; a generator would cost every request its steps
+    """Turns what PynamoDB or botocore raises inside into an error of this package, the cause kept.
 
     Args:
         subject: what the work is about, for the message, e.g. `pipeline 'orders_daily'`.
         table: the table's name, for the error that says that it is missing.
         decode: makes the item that a failed condition reports into `ConflictError.current`.
     """
-    try:
-        yield
-    except (PynamoDBException, BotoCoreError, ClientError) as error:
-        raise _translate(error, subject, table, decode) from error
+
+    def __init__(self, subject: str, *, table: str = "", decode: _Decode | None = None) -> None:
+        self._subject, self._table, self._decode = subject, table, decode
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, PynamoDBException | BotoCoreError | ClientError):
+            raise _translate(error, self._subject, self._table, self._decode) from error
 
 
 def _translate(error: Exception, subject: str, table: str, decode: _Decode | None) -> PipemodelsError:
