@@ -62,8 +62,9 @@ def after(moment: datetime, span: int) -> datetime:
 
 
 def without_none(fields: Mapping[str, Any]) -> Item:
-    """Return the fields that have a value."""
-    return {name: value for name, value in fields.items() if value is not None}
+    """Return the fields that have a value; instants in UTC: two of one zone differ by what its clocks differ."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return {name: one.astimezone(UTC) if isinstance(one, datetime) else one for name, one in given.items()}
 
 
 @dataclass
@@ -388,7 +389,7 @@ class Oracle:
         run = self.running(key)
         there = next((one for one in run.get("stages", []) if one["stage_name"] == stage_name), None)
         if there is None:
-            stage = {"stage_name": stage_name, "status": "running", "start_time": start_time or now}
+            stage = without_none({"stage_name": stage_name, "status": "running", "start_time": start_time or now})
             changes = {"stages": [*run.get("stages", []), stage], "current_stage": stage_name}
             return self.report(key=key, by=by, now=now, changes=changes)
         if there["status"] != "running":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -402,6 +403,21 @@ def test_all_problems_of_an_ending_together(requests: list[str]) -> None:
         "pipeline_id", "run_id", "status", "cpu_hours", "total_records_failed", "end_time", "updated_by", "now",
     ]  # fmt: skip
     assert requests == []
+
+
+def test_durations_are_of_time_and_not_of_clocks(key: Key, raw: Raw) -> None:
+    """Where a zone's clocks go forward by an hour between two microseconds, a run and its stage last one."""
+    berlin = ZoneInfo("Europe/Berlin")
+    before = datetime(2026, 3, 29, 1, 59, 59, 999_999, tzinfo=berlin)
+    after = datetime(2026, 3, 29, 3, tzinfo=berlin)
+    commands.start_run(**key, now=before)
+    commands.start_stage(**key, stage_name="load", now=before)
+    (stage,) = commands.finish_stage(**key, stage_name="load", now=after).stages
+    assert (stage.duration_seconds, commands.finish_run(**key, now=after).duration_seconds) == (
+        Decimal("0.000001"),
+        Decimal("0.000001"),
+    )
+    assert (stored(raw, key) or {})["duration_seconds"] == {"N": "0.000001"}
 
 
 # -- metrics and quality -------------------------------------------------------------------------------------
