@@ -1,5 +1,6 @@
 """The stored shape: which tables there are, and what each item holds."""
 
+from pipemodels.models.base import ConfiguredTable, Model
 from pipemodels.models.pipeline import PipelineConfig
 from pipemodels.models.run import DataQualityResult, PipelineRunLog, RunStatus, StageInfo
 from pipemodels.models.slots import RunSlots
@@ -9,8 +10,10 @@ MODELS = (PipelineConfig, TableConfig, PipelineRunLog, RunSlots)
 
 __all__ = [
     "MODELS",
+    "ConfiguredTable",
     "DataFormat",
     "DataQualityResult",
+    "Model",
     "PipelineConfig",
     "PipelineRunLog",
     "RunSlots",

@@ -14,15 +14,18 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_first_example_runs_as_it_stands(tmp_path: Path) -> None:
-    """The first example, copied into an empty directory, prints what its last comment says and nothing else."""
-    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert example is not None
+SAID = ["success\n", "1204\n"]
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize(("example", "says"), list(zip(EXAMPLES, SAID, strict=True)), ids=["first", "own"])
+def test_the_examples_run_as_they_stand(example: str, says: str, tmp_path: Path) -> None:
+    """Each example, copied into an empty directory, prints what its last comment says and nothing else."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     done = subprocess.run(
-        [sys.executable, "-c", example[1]], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "success\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, says, "")
 
 
 @pytest.mark.parametrize("room", [commands, queries], ids=["commands", "queries"])
