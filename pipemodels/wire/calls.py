@@ -80,13 +80,17 @@ class WirePools(PoolManager):
     def connection_from_url(self, url: str, pool_kwargs: Any = None) -> Any:
         """Return the pool of a URL."""
         kept = self._wire_kept
-        # a pool that was cleared or pushed out is closed, and has no queue
-        if kept is None or kept[:2] != (url, self.connection_pool_kw) or pool_kwargs or kept[2].pool is None:
+        if kept is None or kept[:2] != (url, self.connection_pool_kw) or pool_kwargs:
             pool = super().connection_from_url(url, pool_kwargs)
             if pool_kwargs:
                 return pool
             kept = self._wire_kept = url, dict(self.connection_pool_kw), pool
         return kept[2]
+
+    def clear(self) -> None:
+        """Let go of all pools; urllib3 closes the connections of one that nobody holds."""
+        self._wire_kept = None
+        super().clear()
 
 
 _PARTS: tuple[tuple[str, type, type], ...] = (
