@@ -88,7 +88,7 @@ class WirePools(PoolManager):
         return kept[2]
 
     def clear(self) -> None:
-        """Let go of all pools, whose connections are closed once nobody holds them."""
+        """Let go of all pools; urllib3 closes the connections of one that nobody holds."""
         self._wire_kept = None
         super().clear()
 

@@ -103,8 +103,6 @@ class Stored(msgspec.Struct, gc=False, omit_defaults=True):
 
     def __getitem__(self, name: str) -> Any:
         value = getattr(self, self.fields[name])
-        if value is None:
-            raise KeyError(name)
         return msgspec.to_builtins(value) if isinstance(value, Text | Number) else self.plain()[name]
 
 

@@ -24,6 +24,8 @@ from botocore.httpsession import ProxyConfiguration
 from botocore.parsers import JSONParser, QueryParser, ResponseParserFactory
 from botocore.regions import EndpointRulesetResolver
 from botocore.serialize import JSONSerializer
+from botocore.session import Session
+from botocore.signers import RequestSigner
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
@@ -211,6 +213,16 @@ def test_the_pool_of_a_url_is_urllib3_s() -> None:
     assert manager.connection_from_url("https://a.test/") is not narrow
 
 
+def test_a_client_that_is_closed_holds_no_pool() -> None:
+    """urllib3 closes the connections of a pool when nobody holds it any more; who sends again gets a new one."""
+    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
+    manager = client._endpoint.http_session._manager
+    pool = ref(manager.connection_from_url("https://a.test/"))
+    client.close()
+    assert pool() is None
+    assert manager.connection_from_url("https://a.test/").pool is not None
+
+
 LOOKS_INTO_CALLS = hasattr(EndpointRulesetResolver, "_resolve_param_as_operation_context_param")
 looking = pytest.mark.skipif(not LOOKS_INTO_CALLS, reason="an older botocore chooses endpoints without that")
 RESOLVER: Any = connection_of(DynamoDBConfig(**KEYS)).client._ruleset_resolver
@@ -308,6 +320,14 @@ class OtherSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries
     """A serializer that writes otherwise."""
 
 
+class OtherSigner(RequestSigner):  # type: ignore[misc]  # botocore carries no types
+    """A signer that signs otherwise."""
+
+
+class OtherFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
+    """A factory that makes other parsers."""
+
+
 def test_a_botocore_that_is_not_recognised_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another parser, serializer, signer or factory stays in place, and everything works."""
     monkeypatch.setattr(replies, "JSONParser", OtherParser)
@@ -317,10 +337,25 @@ def test_a_botocore_that_is_not_recognised_is_left_alone(monkeypatch: pytest.Mon
     client._serializer = OtherSerializer()
     requests.install(client)
     assert type(client._serializer) is OtherSerializer
-    client._request_signer = object()
+    client._request_signer = OtherSigner.__new__(OtherSigner)
     del client._endpoint
     calls.install(client)
-    assert type(client._request_signer) is object
+    assert type(client._request_signer) is OtherSigner
+
+
+def test_another_s_parser_factory_stays() -> None:
+    """One that was put into the session before, whatever its parsers are."""
+    session = Session()
+    session.register_component("response_parser_factory", factory := OtherFactory())
+    replies.install_parser(session)
+    assert session.get_component("response_parser_factory") is factory
+
+
+def test_a_part_without_what_is_used_of_it_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A botocore that chooses the proxy elsewhere keeps its own; the other parts are in place."""
+    monkeypatch.delattr(ProxyConfiguration, "proxy_url_for")
+    http: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client._endpoint.http_session
+    assert (type(http._proxy_config), type(http._manager)) == (ProxyConfiguration, calls.WirePools)
 
 
 def test_proxies_and_certificates_are_left_to_botocore(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,13 @@ class Line(socket.socket):
     far: socket.socket
     replies: Iterator[list[bytes]]
     sent: list[bytes]
+    timeouts: list[float | None]
     end: bytes
+
+    def settimeout(self, value: float | None) -> None:
+        """Wait so long from now on."""
+        self.timeouts.append(value)
+        super().settimeout(value)
 
     def sendall(self, data: Any, *_: Any) -> None:
         """Send."""
@@ -51,7 +58,7 @@ def lines(replies: list[list[bytes]], end: bytes) -> Iterator[list[Line]]:
     def connect(_: Any) -> Line:
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # it keeps pieces apart
         line = Line(fileno=near.detach())
-        line.far, line.replies, line.sent, line.end = far, waiting, [], end
+        line.far, line.replies, line.sent, line.timeouts, line.end = far, waiting, [], [], end
         made.append(line)
         return line
 
@@ -64,7 +71,7 @@ def lines(replies: list[list[bytes]], end: bytes) -> Iterator[list[Line]]:
                 line.close()
 
 
-def session_of(*, ours: bool, timeout: float = 0.02) -> URLLib3Session:
+def session_of(*, ours: bool, timeout: Any = 0.02) -> URLLib3Session:
     """Return botocore's session, with its connections or ours."""
     session = URLLib3Session(timeout=timeout)
     if ours:
@@ -202,6 +209,29 @@ def test_a_plain_request_is_sent_in_one_piece() -> None:
         assert (counts, len(made)) == (pieces, 1)
 
 
+def test_a_kept_connection_waits_as_urllib3_s_does() -> None:
+    """So long to send, and so long to read."""
+    found = []
+    for ours in (True, False):
+        session = session_of(ours=ours, timeout=(2, 3))
+        with lines([plain_but()] * 2, b"{}") as made:
+            for _ in range(2):
+                session.send(request())
+            found.append([line.timeouts for line in made])
+    assert found[0] == found[1] == [[3, 2, 3]]
+
+
+def test_a_connection_goes_back_to_its_pool_once() -> None:
+    """However often its reply is read: it would be closed there, or given to two threads."""
+    session = session_of(ours=True)
+    with lines([plain_but()], b"{}"):
+        raw = session.send(request()).raw
+        assert list(raw.stream()) == []
+        raw.release_conn()
+        pool = session._manager.connection_from_url(URL).pool
+        assert [connection.sock is not None for connection in pool.queue if connection] == [True]
+
+
 def test_the_raw_reply_is_answered_as_urllib3_does() -> None:
     """What botocore does not ask for itself, a handler may."""
     raws = []
@@ -231,13 +261,13 @@ def test_a_reply_that_comes_in_parts_is_urllib3_s() -> None:
         assert (type(answer.raw), answer.content) == (urllib3.HTTPResponse, b"body")
 
 
-def test_who_asks_for_the_body_at_once_gets_urllib3_s_reply() -> None:
+def test_who_asks_for_the_body_at_once_or_decoded_gets_urllib3_s_reply() -> None:
     """The pools are urllib3's, and so is what they give to others."""
     session = session_of(ours=True)
-    with lines([plain_but()] * 2, b"{}"):
+    with lines([plain_but()] * 3, b"{}"):
         pool = session._manager.connection_from_url(URL)
-        for decodes in (True, False):
-            reply = pool.urlopen("POST", "/", b"{}", PLAIN, decode_content=decodes)
+        for whole, decodes in ((True, True), (True, False), (False, True)):
+            reply = pool.urlopen("POST", "/", b"{}", PLAIN, preload_content=whole, decode_content=decodes)
             assert (type(reply), reply.data) == (urllib3.HTTPResponse, b"body")
 
 
@@ -257,6 +287,10 @@ def test_a_proxy_is_told_of_each_host() -> None:
     assert b"Host: b.test" in sent[0][0]
 
 
+class OtherReply(http.client.HTTPResponse):
+    """A reply of somebody else's."""
+
+
 class Recorder(AWSHTTPConnection):  # type: ignore[misc]  # botocore carries no types
     """A connection of somebody else's, as recorders of requests put in the place of botocore's."""
 
@@ -268,6 +302,9 @@ def test_another_s_connections_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(session_of(ours=True)._manager.connection_from_url("https://x.test/")._new_conn()) is (
         connections.WireHTTPSConnection
     )
+    with monkeypatch.context() as patched:
+        patched.setattr(AWSHTTPConnection, "response_class", OtherReply)
+        assert (type(connection := pool._new_conn()), connection.response_class) == (AWSHTTPConnection, OtherReply)
     monkeypatch.setattr(AWSHTTPConnectionPool, "ConnectionCls", Recorder)
     assert type(pool._new_conn()) is Recorder
 

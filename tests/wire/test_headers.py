@@ -6,7 +6,8 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from botocore.awsrequest import AWSRequest, HeadersDict
+import pytest
+from botocore.awsrequest import AWSRequest, AWSRequestPreparer, HeadersDict
 from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,10 +91,19 @@ def test_a_request_is_prepared_as_botocore_does(method: str, body: Any, pairs: A
     assert prepared[0] == prepared[1]
 
 
-def test_what_is_not_botocore_s_own_stays() -> None:
+class OtherHeaders(HTTPHeaders):  # type: ignore[misc]  # botocore carries no types
+    """Headers of somebody's own, made on top of botocore's."""
+
+
+class OtherPreparer(AWSRequestPreparer):  # type: ignore[misc]  # botocore carries no types
+    """A preparer likewise."""
+
+
+@pytest.mark.parametrize(("kept", "preparer"), [(HeadersDict(), object()), (OtherHeaders(), OtherPreparer())])
+def test_what_is_not_botocore_s_own_stays(kept: Any, preparer: Any) -> None:
     """Headers and preparer of a request that a handler has replaced before."""
     request = AWSRequest("POST", "https://x.test/", data=BytesIO(b"a"))
-    request.headers, request._request_preparer = HeadersDict(), object()
+    request.headers, request._request_preparer = kept, preparer
     kinds = type(request.headers), type(request._request_preparer)
     headers._use_wire_headers(request)
     assert (type(request.headers), type(request._request_preparer)) == kinds

@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 import operator
 import pickle
+from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from botocore.parsers import JSONParser
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
 from pipemodels import PipelineRunLog, using, wire
-from pipemodels.attributes import UTCInstantAttribute
+from pipemodels.attributes import (
+    DecimalAttribute,
+    ExpiryAttribute,
+    IntegerAttribute,
+    RecordListAttribute,
+    TextAttribute,
+    UTCInstantAttribute,
+)
 from pipemodels.models.base import Model
+from pipemodels.records import Record, part
 from pipemodels.wire import decoders, forms
 from pipemodels.wire.replies import Items, WireParser
 from tests.wire import worlds
@@ -163,6 +174,39 @@ def test_a_broken_page_for_a_model_is_read_as_botocore_reads_it(body: bytes) -> 
     assert exact({**parsed, "Items": 0}) == exact({**ordinary[1], "Items": 0})
 
 
+@pytest.mark.parametrize("tagged", [{"B": "AAE="}, {"BS": ["AAE="]}])
+@pytest.mark.parametrize("around", [lambda x: x, lambda x: {"L": [x]}, lambda x: {"M": {"a": {"M": {"b": x}}}}])
+def test_bytes_are_bytes_wherever_they_are(tagged: Any, around: Any) -> None:
+    """And not their base64, as they are in JSON."""
+    body = json.dumps(worlds.page([{"a": around(tagged)}])).encode()
+    assert exact(read(body)) == exact(ordinarily(body))
+    assert "AAE=" not in str(read(body)["Items"])
+
+
+@pytest.mark.parametrize(
+    "tagged",
+    [
+        {"S": "a", "N": "1"},
+        {"S": "a", "NULL": True},
+        {"S": "a", "__type": "b"},
+        {"N": "1"},
+        {"S": None},
+        {"S": 5},
+        {},
+        None,
+    ],
+)
+def test_a_text_that_is_none_is_read_as_botocore_reads_it(tagged: Any) -> None:
+    """Under two tags or another, or no text: the same object or error."""
+    body = json.dumps(worlds.page([{"run_id": tagged}])).encode()
+
+    def objects(page: Any) -> Any:
+        return [made_ordinarily(PipelineRunLog, item) for item in page["Items"]]
+
+    ours = outcome(lambda: [made(PipelineRunLog, item) for item in read_for(PipelineRunLog, body)[1]])
+    assert ours == outcome(lambda: objects(ordinarily(body)))
+
+
 def test_broken_unicode_is_an_error_wherever_it_is() -> None:
     """Also in what the model does not read."""
     body = json.dumps(worlds.page([{"unread": {"S": "?"}}]), ensure_ascii=False).encode().replace(b"?", b"\xff")
@@ -189,6 +233,23 @@ def test_an_instant_is_read_as_the_attribute_reads_it(text: str) -> None:
     assert ours[0] != "value" or ours == theirs
 
 
+@pytest.mark.parametrize(
+    ("read", "attribute"),
+    [
+        (decoders.integer, IntegerAttribute()),
+        (decoders.decimal, DecimalAttribute()),
+        (decoders.moment, ExpiryAttribute()),
+    ],
+)
+def test_a_number_is_read_as_the_attribute_reads_it(read: Any, attribute: Any) -> None:
+    """What the wire reads as a number is what the attribute reads, and no more."""
+    digits = ["1791000000", "0", "-0", "007", "-7", "1.5", "1.50", "-100.10", "1.0", "1E3", "1.5E+2", "1e-3", "0.1"]
+    odd = ["5.", ".5", "\u0663", "\u0663.5", "NaN", "Infinity", " 5", "5\n", "1_0", "", "1" * 60, "1e400"]
+    for text in (*digits, *odd):
+        ours, theirs = (outcome(lambda: exact(way(text))) for way in (read, attribute.decode))  # noqa: B023  # called at once
+        assert ours[0] != "value" or ours == theirs, text
+
+
 @given(st.datetimes())
 def test_every_instant_is_read_by_the_wire(value: datetime) -> None:
     """The stored form of any instant is one that the wire reads itself."""
@@ -200,15 +261,110 @@ def test_the_package_s_models_are_compiled() -> None:
     """All of them; a model whose class is stored, or that makes objects in its own way, is not."""
     assert [model.__name__ for model in MODELS if wire.decoder_of(model) is None] == ["Shape", "Circle"]
 
-    class Own(Odd):
+    class Taking(Odd):
         def _container_deserialize(self, attribute_values: Any) -> None:
             super()._container_deserialize(attribute_values)
             self.attribute_values["number"] = 42
 
-    assert wire.decoder_of(Own) is None
+    assert wire.decoder_of(Taking) is None
     item = {"the key": {"S": "a"}}
-    assert made(Own, item) == made_ordinarily(Own, item)
+    assert made(Taking, item) == made_ordinarily(Taking, item)
     assert made(Shape, {"key": {"S": "a"}, "kind": {"S": "circle"}})[1][0] is Circle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renamed(Record):
+    """A record that reads an old name of its field too."""
+
+    text: str = part(TextAttribute())
+
+    @classmethod
+    def from_storage(cls, values: Mapping[str, Any]) -> Self:
+        """Read either."""
+        return super().from_storage({"text": values.get("text", "old")})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loud(Record):
+    """A record whose field sets itself."""
+
+    text: str = part(TextAttribute())
+
+
+Loud.text = property(  # type: ignore[assignment]  # a dataclass takes none
+    lambda self: self.__dict__["text"], lambda self, value: self.__dict__.update(text=value.upper())
+)
+
+
+class Stripped(TextAttribute):
+    """An attribute that takes what is tagged in its own way."""
+
+    def get_value(self, value: dict[str, Any]) -> Any:
+        """Return it without white space around it."""
+        return super().get_value(value).strip()
+
+
+class Upper(TextAttribute):
+    """An attribute that reads in its own way."""
+
+    def deserialize(self, value: Any) -> Any:
+        """Read in capitals."""
+        return super().deserialize(value).upper()
+
+
+class Seven(MapAttribute[str, Any]):
+    """A map that reads in its own way."""
+
+    x = NumberAttribute(null=True)
+
+    def deserialize(self, values: Any) -> Any:
+        """Read seven."""
+        return super().deserialize(values | {"x": {"N": "7"}})  # type: ignore[no-untyped-call]  # PynamoDB's
+
+
+class Own(Odd):
+    """A model with ways of its own."""
+
+    renamed = RecordListAttribute(Renamed, null=True)
+    loud = RecordListAttribute(Loud, null=True)
+    stripped = Stripped(null=True)
+    upper = Upper(null=True)
+    seven = Seven(null=True)  # type: ignore[no-untyped-call]  # PynamoDB's
+
+
+class Twin(Odd):
+    """A model of which two attributes are one stored value."""
+
+    again = UnicodeAttribute(null=True, attr_name="S")
+
+
+class Counting(Odd):
+    """A model that sets its attributes in its own way."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value + 1 if name == "number" else value)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "stored", "value"),
+    [
+        (Own, "renamed", {"L": [{"M": {"name": {"S": "a"}}}]}, "old"),
+        (Own, "loud", {"L": [{"M": {"text": {"S": "a"}}}]}, "A"),
+        (Own, "stripped", {"S": " a "}, "a"),
+        (Own, "upper", {"S": "a"}, "A"),
+        (Own, "seven", {"M": {"x": {"N": "1"}}}, 7),
+        (Twin, "S", {"S": "a"}, "a"),
+        (Counting, "number", {"N": "1"}, 2),
+    ],
+)
+def test_ways_of_a_user_s_own_are_used(model: Any, name: str, stored: Any, value: Any) -> None:
+    """Of an attribute, of a record, of a map, of the model itself."""
+    item = {"the key": {"S": "k"}, name: stored}
+    assert made(model, item) == made_ordinarily(model, item)
+    with using(ON):
+        found = getattr(model.from_raw_data(item), {"S": "again"}.get(name, name))
+    found = found[0].text if isinstance(found, list) else found
+    assert (found.x if isinstance(found, Seven) else found) == value
 
 
 PLAIN: list[Any] = [{"run_id": {"S": "a"}, "blob": {"B": b"\x00"}}, {"run_id": {"S": "b"}}]
@@ -255,11 +411,25 @@ class TestItems:
         with pytest.raises(KeyError):
             taken[0]["pipeline_id"]
 
+    def test_a_binary_key_is_bytes(self) -> None:
+        """As PynamoDB sends it back to have the next page."""
+        body = json.dumps(worlds.page([{"the key": {"S": "k"}, "binary": {"B": "AAE="}}])).encode()
+        assert read_for(Odd, body)[1][0]["binary"] == {"B": b"\x00\x01"}
+
     def test_what_a_handler_changed_counts(self) -> None:
         """Once somebody has looked, plain items are what is read."""
         found = self.items()
         found[0]["run_id"] = {"S": "changed"}
         assert wire.stored_items(found)[0]["run_id"] == {"S": "changed"}
+
+
+def test_replies_are_read_for_a_model_inside_its_block_alone() -> None:
+    """Also where one block is in another, and ends with an error."""
+    with wire.reading(Odd):
+        with pytest.raises(ZeroDivisionError), wire.reading(PipelineRunLog):
+            _ = 1 / 0
+        assert wire.model_being_read() is Odd
+    assert wire.model_being_read() is None
 
 
 def test_off_means_off() -> None:
@@ -268,6 +438,7 @@ def test_off_means_off() -> None:
     class Fresh(Odd):
         pass
 
+    made(Odd, {"the key": {"S": "a"}})
     made_ordinarily(Fresh, {"the key": {"S": "a"}})
     assert "_wire_decoder" not in vars(Fresh)
     made(Fresh, {"the key": {"S": "a"}})

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.context import get_context, start_as_current_context
 from botocore.useragent import UserAgentString
 
 from pipemodels import DynamoDBConfig
@@ -40,11 +41,24 @@ def test_it_is_botocore_s_and_follows_what_it_is_made_of(client: Any) -> None:
     creator._client_features.add("B")
     assert is_alike()
     creator._client_config = SimpleNamespace(**vars(creator._client_config))
-    for name in ("user_agent_extra", "user_agent_appid"):
+    for name in ("endpoint_discovery_enabled", "user_agent_extra", "user_agent_appid"):
         setattr(creator._client_config, name, "mine")
         assert is_alike()
     creator._client_config.retries["mode"] = "adaptive"
     assert is_alike()
+    for name in ("_session_user_agent_name", "_session_user_agent_version"):
+        setattr(creator, name, "mine")
+        assert is_alike()
+    with start_as_current_context():
+        get_context().features.add("Z")
+        assert is_alike()
+    assert is_alike()
+    creator._client_config._supplied_user_agent = "mine"
+    assert is_alike()
+
+
+class OtherUserAgent(UserAgentString):  # type: ignore[misc]  # botocore carries no types
+    """One of somebody's own, made on top of botocore's."""
 
 
 @pytest.mark.parametrize("made", [lambda self: 1 / 0, lambda self: object()])
@@ -56,6 +70,7 @@ def test_one_that_is_put_together_otherwise_is_left_alone(
     client._user_agent_creator.__class__ = UserAgentString
     user_agent.install(client)
     assert type(client._user_agent_creator) is UserAgentString
-    client._user_agent_creator = object()
-    user_agent.install(client)
-    assert type(client._user_agent_creator) is object
+    for other in (object, OtherUserAgent):
+        client._user_agent_creator = object.__new__(other)
+        user_agent.install(client)
+        assert type(client._user_agent_creator) is other

@@ -26,7 +26,13 @@ from pynamodb.attributes import (
 )
 
 from pipemodels import DynamoDBConfig, using
-from pipemodels.attributes import CheckedAttribute, TextAttribute, UTCInstantAttribute, ValueAttribute
+from pipemodels.attributes import (
+    CheckedAttribute,
+    IntegerAttribute,
+    TextAttribute,
+    UTCInstantAttribute,
+    ValueAttribute,
+)
 from pipemodels.models import PipelineConfig, PipelineRunLog, TableConfig
 from pipemodels.models.base import ConfiguredTable, Model
 from pipemodels.models.slots import RunSlots
@@ -86,6 +92,7 @@ class Odd(Model):
     places = ListAttribute(of=Point, null=True)
     point = Point(null=True)  # type: ignore[no-untyped-call]  # PynamoDB's
     reversed = Reversed(null=True)
+    whole = IntegerAttribute(null=True)
     plain = CheckedAttribute[Any](null=True)
     value = ValueAttribute(null=True)
 
