@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from _localstack import children
@@ -24,10 +26,21 @@ finally:
 """
 
 
-def runner(program: str) -> "subprocess.Popen[str]":
+@contextmanager
+def runner(program: str) -> Iterator["subprocess.Popen[str]"]:
     """A process that runs a Python program through the tool, and says `after` when it has ended."""
-    arguments = [sys.executable, "-c", RUNNER, sys.executable, "-uc", program]
-    return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNNER, sys.executable, "-uc", program],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:  # a test has failed, and must not wait for them
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def said(process: "subprocess.Popen[str]") -> str:

@@ -144,7 +144,7 @@ def test_another_refusal_of_a_creation_is_an_error(prefix: str, monkeypatch: pyt
 
     monkeypatch.setattr(PipelineConfig, "create_table", refuse)
     with pytest.raises(StorageError, match=f"table '{prefix}pipeline_config': LimitExceededException: too many"):
-        create_tables()
+        create_tables(timeout_seconds=1)
 
 
 def table(name: str, **changes: Any) -> dict[str, Any]:
