@@ -55,7 +55,6 @@ def utc_instant(value: object, field: str) -> pendulum.DateTime:
     return from_utc(utc)
 
 
-_datetime: Any = datetime
 _DateTime: Any = pendulum.DateTime
 _UTC = pendulum.UTC
 _reduced = datetime.__reduce__
@@ -135,14 +134,11 @@ def _is_last_minute_of_month(utc: datetime) -> bool:
     return (utc.day, utc.hour, utc.minute) == (last_day, 23, 59)
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
+_EPOCH = pendulum.DateTime(1970, 1, 1, tzinfo=pendulum.UTC)
 
 
 def since_epoch(utc: datetime) -> timedelta:
     """Return the time since 1970-01-01 UTC."""
-    if utc.tzinfo is pendulum.UTC:  # without asking the zone for its offset, which takes longest
-        return _datetime(_reduced(utc)[1][0]) - _NAIVE_EPOCH  # type: ignore[no-any-return]  # of datetimes
     return datetime.__sub__(utc, _EPOCH)  # pendulum's own subtraction gives an Interval
 
 

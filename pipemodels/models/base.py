@@ -116,7 +116,10 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     @classmethod
     def derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the derived attributes that follow from these values; some sources may be missing."""
+        """Return the derived attributes that follow from these values, of the sources and the keys.
+
+        Some sources may be missing, where an update does not touch them.
+        """
         return {}
 
     @classmethod
@@ -197,9 +200,14 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     def derive(self) -> None:
         """Bring up to date what is derived from other attributes."""
-        values = {name: self.attribute_values.get(name) for name in self.get_attributes()}
+        values = {name: self.attribute_values.get(name) for name in self.derivation_names()}
         for name, value in self.derived(values).items():
             setattr(self, name, value)
+
+    @classmethod
+    def derivation_names(cls) -> list[str]:
+        """Return the sources and the keys, which `derived` is given."""
+        return [*cls.derived_sources(), *filter(None, (cls._hash_keyname, cls._range_keyname))]
 
     def deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
         """Take the values of a whole item."""
@@ -392,6 +400,14 @@ class Model(PynamoModel, metaclass=_MetaModel):
             self.attribute_values[name] = value  # as they would set it
         else:
             setattr(self, name, value)
+
+    def update_local_version_attribute(self) -> None:
+        """Count the revision of the object, once it is stored."""
+        name = self._version_attribute_name
+        if name is not None and type(self.get_attributes()[name]) is RevisionAttribute:
+            self.attribute_values[name] = (self.attribute_values.get(name) or 0) + 1
+        else:
+            super().update_local_version_attribute()  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
 
     @classmethod
     def batch_write(cls, auto_commit: bool = True) -> BatchWrite[Self]:

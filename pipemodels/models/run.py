@@ -64,18 +64,17 @@ def epoch_seconds(utc: datetime) -> Decimal:
 
 def seconds_between(start: datetime, end: datetime) -> Decimal:
     """Return the seconds from start to end, exact to the microsecond."""
-    return _seconds(datetime.__sub__(end, start))  # pendulum's own subtraction gives an Interval
+    return _seconds(_difference(end, start))
 
 
+_difference = datetime.__sub__  # pendulum's own subtraction gives an Interval
 _RUNNING, _FAILED = RunStatus.RUNNING, RunStatus.FAILED  # to look members up in their class takes longest
-_EXACT = Context(prec=38)  # the caller's own might round
+_divide = Context(prec=38).divide  # the caller's own might round
+_MILLION = Decimal(1_000_000)
 
 
 def _seconds(time: timedelta) -> Decimal:
-    whole = time.days * 86_400 + time.seconds
-    if not time.microseconds:
-        return Decimal(whole)
-    return Decimal(whole * 1_000_000 + time.microseconds).scaleb(-6, _EXACT).normalize(_EXACT)
+    return _divide((time.days * 86_400 + time.seconds) * 1_000_000 + time.microseconds, _MILLION)
 
 
 def time_problems(
@@ -110,8 +109,9 @@ class StageInfo(Record):
 
     def derive(self) -> None:
         """Set the duration, in seconds."""
-        if self.start_time is not None and self.end_time is not None:
-            object.__setattr__(self, "duration_seconds", seconds_between(self.start_time, self.end_time))
+        start, end = self.start_time, self.end_time
+        if start is not None and end is not None:
+            object.__setattr__(self, "duration_seconds", seconds_between(start, end))
 
 
 @dataclass(frozen=True, kw_only=True)

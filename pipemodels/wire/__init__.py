@@ -108,21 +108,22 @@ def save_request(item: Model) -> dict[str, Any] | None:
 
     Its item is a `Written`: its JSON, and a dict to whoever looks.
     """
-    encoder = encoder_of(type(item)) if is_on() else None
-    return _done(lambda: encoder.save_request(item)) if encoder and encoder.saves else None
+    if not is_on() or (encoder := encoder_of(type(item))) is None or not encoder.saves:
+        return None
+    try:
+        return encoder.save_request(item)
+    except Exception:  # whatever it was: the ordinary way says it in its own words
+        return None
 
 
 def item_to_send(item: Model) -> dict[str, Any] | None:
     """Return the item of an object as a `Written`; None where that must be made the ordinary way."""
     if item._held is not None:
         return None  # a summary, which is refused
-    encoder = encoder_of(type(item)) if is_on() else None
-    return _done(lambda: encoder.written(item)) if encoder and encoder.writes else None
-
-
-def _done(work: Callable[[], Any]) -> Any:
+    if not is_on() or (encoder := encoder_of(type(item))) is None or not encoder.writes:
+        return None
     try:
-        return work()
+        return encoder.written(item)
     except Exception:  # whatever it was: the ordinary way says it in its own words
         return None
 
@@ -134,8 +135,8 @@ def is_written(item: Any) -> bool:
 
 def json_size(item: Any) -> int:
     """Return how many bytes of JSON this is."""
-    if is_written(item):
-        return int(item.size)
+    if (size := getattr(item, "size", None)) is not None:
+        return int(size)
     from msgspec.json import encode
 
     return len(encode(item))

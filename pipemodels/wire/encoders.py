@@ -34,11 +34,11 @@ from pipemodels.attributes import (
 )
 from pipemodels.checks import MAX_ITEM_BYTES, id_problem, text_problem
 from pipemodels.documents import refuse_too_large
-from pipemodels.instants import from_utc, utc_now
+from pipemodels.instants import utc_now
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import pynamodb_encoders
-from pipemodels.wire.forms import IrregularError, Text
+from pipemodels.wire.forms import Instant, IrregularError, Text
 from pipemodels.wire.pynamodb_decoders import same_functions
 from pipemodels.wire.pynamodb_encoders import are_read_as_usual, made_of_fields, write_lines
 from pipemodels.wire.tagged import (
@@ -47,21 +47,16 @@ from pipemodels.wire.tagged import (
     Recipe,
     decimal_text,
     document,
-    instant,
     item_of,
     key_of,
     look_in,
     text_map,
     to_json,
+    whole_second,
 )
 from pipemodels.wire.written import Written
 
 # -- values, as the generated functions check and write them --------------------------------------------------------
-
-
-def _exact(value: Any) -> Decimal:
-    decimal_text(value)
-    return value  # type: ignore[no-any-return]  # a Decimal, or it would have no such text
 
 
 def _unicode(text: str) -> str:
@@ -88,18 +83,19 @@ def _copied(value: Any, depth: int, left: list[int]) -> Any:
 
 _NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {
     "new": object.__new__, "set": object.__setattr__, "UTC": UTC, "UTC_": pendulum.UTC,
-    "datetime": datetime, "DateTime": pendulum.DateTime, "from_utc": from_utc, "instant": instant,
-    "text_problem": text_problem, "id_problem": id_problem, "exact": _exact,
-    "decimal_text": decimal_text, "copied": _copied, "document": document, "text_map": text_map,
+    "datetime": datetime, "DateTime": pendulum.DateTime, "zones": {datetime: UTC, pendulum.DateTime: pendulum.UTC},
+    "reduced": datetime.__reduce__, "Instant": Instant, "whole_second": whole_second, "text_problem": text_problem,
+    "id_problem": id_problem, "decimal_text": decimal_text, "copied": _copied, "document": document,
+    "text_map": text_map,
 }  # fmt: skip
 
 # -- attributes -----------------------------------------------------------------------------------------------------
 
 
 _INSTANT = Recipe(
-    "(type(v) is not DateTime or v.tzinfo is not UTC_) and (type(v) is not datetime or v.tzinfo is not UTC)",
-    "from_utc(v)",
-    "instant(v)",
+    "zones[type(v)] is not (state := reduced(v)[1])[1]",  # a naive one has no zone there
+    "DateTime(state[0], UTC_)",  # as `instants.from_utc`
+    "Instant(plain) if (plain := datetime(state[0], UTC)).microsecond else whole_second(plain)",
 )
 _FLAG = Recipe("type(v) is not bool", "v", "TRUE if v else FALSE")
 _plain = CheckedAttribute.encode
@@ -138,8 +134,8 @@ def _integer(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
 
 
 def _decimal(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
-    low = "False" if attribute.minimum is None else f"not v >= {int(attribute.minimum)}"
-    return Recipe(low, "exact(v)", "Number(decimal_text(v))")
+    low = "" if attribute.minimum is None else f"not v >= {int(attribute.minimum)} or "
+    return Recipe(f"{low}not (text := decimal_text(v))", "v", "Number(text)")
 
 
 def _enum(attribute: Any, name: str, names: dict[str, Any]) -> Recipe | None:
@@ -192,7 +188,7 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> Recipe | None:
     _compile(_record_writer(of, name, recipes, names), names)
     made = "irregular()"
     if _is_made_as_usual(of):
-        _compile(_record_maker(of, name, recipes), names)
+        _compile(_record_maker(of, name, recipes, names), names)
         made = f"make_{name}(one)"
     return Recipe(
         "type(v) is not list",
@@ -212,21 +208,27 @@ def _record_writer(of: Any, name: str, recipes: dict[str, Recipe], names: dict[s
     return [*lines, f" return Document({made_of_fields(name, recipes)})"]
 
 
-def _record_maker(of: Any, name: str, recipes: dict[str, Recipe]) -> list[str]:
-    init = [field for field, one in of.__dataclass_fields__.items() if one.init]
-    required = {field for field, attribute in record_fields(of).items() if not attribute.null}
-    names = [*init, *(field for field in recipes if field not in init)]
-    lines = [f"def make_{name}(values, known=frozenset({init!r})):"]
-    lines += [" if type(values) is not dict or not values.keys() <= known: irregular()", " get = values.get"]
-    for number, field in enumerate(init):
-        lines += [f" v = get({field!r})", " if v is not None:"]
-        lines += [f"  if {recipes[field].irregular}: irregular()", f"  v = {recipes[field].kept}"]
-        lines += [" else: irregular()"] if field in required else []
-        lines += [f" v{number} = v"]
-    values = [f"v{number}" if number < len(init) else "None" for number in range(len(names))]
-    held = ", ".join(f"{field!r}: {value}" for field, value in zip(names, values, strict=True))
-    lines += [f" record = new(class_{name})", f' set(record, "__dict__", {{{held}}})']
+def _record_maker(of: Any, name: str, recipes: dict[str, Recipe], names: dict[str, Any]) -> list[str]:
+    """Return the source that makes a record of a dict, with its fields in the order in which `__init__` sets them."""
+    fields = of.__dataclass_fields__
+    names[f"blank_{name}"] = dict.fromkeys(sorted(recipes, key=lambda field: not fields[field].init))
+    lines = [f"def make_{name}(values):", " if type(values) is not dict: irregular()"]
+    lines += [f" held = {{**blank_{name}, **values}}", f" if len(held) != {len(recipes)}: irregular()"]
+    for field, attribute in record_fields(of).items():
+        if not fields[field].init:
+            lines += [f" if {field!r} in values: irregular()"]
+            continue
+        lines += _taking_lines(f"held[{field!r}]", field, recipes[field])
+        lines += [] if attribute.null else [" else: irregular()"]
+    lines += [f" record = new(class_{name})", ' set(record, "__dict__", held)']
     return [*lines, " if record.rule_problems(): irregular()", " record.derive()", " return record"]
+
+
+def _taking_lines(found: str, name: str, recipe: Recipe) -> list[str]:
+    """Return the source that checks a value of `held`, and puts what is kept of it in its place."""
+    lines = [f" if (v := {found}) is not None:"]
+    lines += [f"  if {recipe.irregular}: irregular()"] if recipe.irregular != "False" else []
+    return [*lines, "  pass" if recipe.kept == "v" else f"  held[{name!r}] = {recipe.kept}"]
 
 
 def _is_made_as_usual(of: Any) -> bool:
@@ -253,39 +255,67 @@ class Encoder:
         attributes: dict[str, Any] = model.get_attributes()
         names = dict(_NAMES)
         recipes = [_model_recipe(one, f"item_{number}", names) for number, one in enumerate(attributes.values())]
+        by_name = dict(zip(attributes, recipes, strict=True))
         self._checks: dict[str, Callable[[Any], Any] | None] = {}
-        for name, recipe in zip(attributes, recipes, strict=True):
+        for name, recipe in by_name.items():
             check = [f"def check(v):\n if {recipe.irregular}: irregular()", f" return {recipe.kept}"]
             _compile(check, names)
             self._checks[name] = names["check"] if recipe.kept else None
-        lines = ["def write(get, null_check):", *write_lines(attributes, recipes, "item", names)]
+        self._as_they_are = frozenset(name for name, recipe in by_name.items() if recipe.kept == "v")
+        self._asked = [name for name, recipe in by_name.items() if recipe.kept is None]
+        self._known = frozenset(attributes)
+        lines = ["def take(held, get):", " pass"]
+        for name, recipe in by_name.items():
+            lines += _taking_lines(f"get({name!r})", name, recipe) if recipe.kept else []
+        _compile(lines, names)
+        self._take: Callable[[dict[str, Any], Callable[[str], Any]], None] = names["take"]
+        version = model._version_attribute_name
+        lines = ["def write(get, null_check, revision):"]
+        lines += write_lines(attributes, recipes, "item", names, counted=version)
         _compile([*lines, f" return {made_of_fields('item', attributes)}"], names)
-        self._write: Callable[[Callable[[str], Any], bool], Any] = names["write"]
+        self._write: Callable[[Callable[[str], Any], bool, int | None], Any] = names["write"]
         self._defaults: dict[str, Any] = {}
         for name, attribute in attributes.items():
             default = attribute.default if attribute.default_for_new is None else attribute.default_for_new
             if default is not None:
                 self._defaults[name] = default
-        self._absent = None if same_functions(model, Model, ["derived"]) else dict.fromkeys(attributes)
+        self._derives = not same_functions(model, Model, ["derived"])
+        sources = ", ".join(f"{name!r}: get({name!r})" for name in model.derivation_names())
+        _compile([f"def sources(get): return {{{sources}}}"], names)
+        self._sources: Callable[[Callable[[str], Any]], dict[str, Any]] = names["sources"]
         missing = [f"get({name!r}) is None" for name, attribute in attributes.items() if not attribute.null]
         _compile([f"def lacks(get): return {' or '.join(missing) or False}"], names)
         self._lacks: Callable[[Callable[[str], Any]], bool] = names["lacks"]
-        version = model._version_attribute_name
         self._version = (version, attributes[version].attr_name) if version else None
         self.writes = same_functions(model, Model, _WRITING)
         self.saves = self.writes and (version is None or _counts(type(attributes[version])))
         self._write_id = (model.WRITE_ID, attributes[model.WRITE_ID].attr_name) if model.WRITE_ID else None
 
     def fill(self, item: Model, given: Mapping[str, Any]) -> None:
-        """Give a new object its defaults and these values, in the order in which PynamoDB does."""
+        """Give a new object its defaults, and these values over them."""
+        if not self._known.issuperset(given):
+            raise IrregularError
         values: dict[str, Any] = {}
         item.attribute_values = values
         for name, default in self._defaults.items():
-            if default is utc_now and name in given:
-                values[name] = None  # its place; nobody misses the clock that was not read
+            if default is utc_now:
+                if name not in given:  # otherwise nobody misses the clock that was not read
+                    values[name] = default()
             elif (value := default() if callable(default) else default) is not None:
-                self.keep(item, {name: value})
-        self.keep(item, given)
+                self._keep(item, name, value)
+        values.update(given)
+        self._take(values, values.get)
+        for name in self._asked:
+            if name in given:
+                del values[name]
+                setattr(item, name, given[name])
+
+    def _keep(self, item: Model, name: str, value: Any) -> None:
+        """Set a value, as `setattr` does."""
+        if (check := self._checks[name]) is None:
+            setattr(item, name, value)
+        else:
+            item.attribute_values[name] = None if value is None else check(value)
 
     def encode(self, item: Model, *, null_check: bool, counted: bool = False) -> bytes:
         """Return the item of an object in JSON, with what is derived brought up to date.
@@ -296,13 +326,18 @@ class Encoder:
             counted: whether the item has the next revision.
         """
         values: dict[str, Any] = item.attribute_values
-        if null_check and (self._lacks(values.get) or item.rule_problems()):
+        get, revision = values.get, None
+        if null_check and (self._lacks(get) or item.rule_problems()):
             raise IrregularError
-        if self._absent is not None:
-            self.keep(item, item.derived({**self._absent, **values}))
+        if self._derives:
+            for name, value in item.derived(self._sources(get)).items():
+                if name in self._as_they_are:
+                    values[name] = value  # it is checked when it is written
+                else:
+                    self._keep(item, name, value)
         if counted and self._version:
-            values = {**values, self._version[0]: (values.get(self._version[0]) or 0) + 1}
-        json = to_json(self._write(values.get, null_check))
+            revision = (get(self._version[0]) or 0) + 1
+        json = to_json(self._write(get, null_check, revision))
         if len(json) > MAX_ITEM_BYTES:  # it is longer than what DynamoDB counts
             refuse_too_large(item_of(json))
         return json
@@ -315,18 +350,9 @@ class Encoder:
         """Return the item of an object as it is sent."""
         return Written(self.encode(item, null_check=True, counted=counted))
 
-    def keep(self, item: Model, given: Mapping[str, Any]) -> None:
-        """Set values, as `setattr` does one by one."""
-        values, checks = item.attribute_values, self._checks
-        for name, value in given.items():
-            if (check := checks[name]) is None:
-                setattr(item, name, value)
-            else:
-                values[name] = None if value is None else check(value)
-
     def save_request(self, item: Model) -> dict[str, Any]:
         """Return a put under the condition of the object's revision, as `get_operation_kwargs` words it."""
-        request: dict[str, Any] = {"TableName": item._get_connection().table_name}
+        request: dict[str, Any] = {"TableName": item.Meta.table_name}
         if self._version is not None:
             self._add_condition(request, item.attribute_values.get, *self._version)
         request["Item"] = self.written(item, counted=True)

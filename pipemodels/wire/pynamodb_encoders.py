@@ -236,13 +236,21 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
 
 
 def write_lines(
-    declared: Mapping[str, Any], recipes: Sequence[Recipe], name: str, names: dict[str, Any]
+    declared: Mapping[str, Any],
+    recipes: Sequence[Recipe],
+    name: str,
+    names: dict[str, Any],
+    counted: str | None = None,
 ) -> list[str]:
-    """Return the source that finds each attribute by `get`, and tags it; `made_of_fields` makes a whole of them."""
+    """Return the source that finds each attribute by `get`, and tags it; `made_of_fields` makes a whole of them.
+
+    Of the attribute that is counted, a `revision` is taken, if there is one.
+    """
     names[f"fields_{name}"] = fields_form("Fields", [one.attr_name for one in declared.values()])
     lines = []
     for number, ((field, attribute), known) in enumerate(zip(declared.items(), recipes, strict=True)):
-        lines += [f" if (v := get({field!r})) is not None:"]
+        found = f"revision or get({field!r})" if field == counted else f"get({field!r})"
+        lines += [f" if (v := {found}) is not None:"]
         lines += [f"  if {known.irregular}: irregular()"] if known.irregular != "False" else []
         lines += [f"  v = {known.tagged}"]
         lines += [] if attribute.null else [" elif null_check: irregular()"]

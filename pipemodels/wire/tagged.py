@@ -7,7 +7,7 @@ look at them. Lone surrogates, which are no Unicode, are refused when they are w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from pipemodels.wire.forms import (
     Document,
     Documents,
     Flag,
-    Instant,
     IrregularError,
     Null,
     Number,
@@ -45,14 +44,9 @@ class Recipe(NamedTuple):
     """Its tagged form."""
 
 
-_datetime: Any = datetime  # takes, besides numbers, the state of a datetime as pickle has it
-_reduced = datetime.__reduce__
-
-
-def instant(utc: datetime) -> Any:
-    """Return an instant of UTC; msgspec leaves out a fraction that is zero."""
-    plain = _datetime(_reduced(utc)[1][0], UTC)
-    return Instant(plain) if plain.microsecond else Text(f"{plain.isoformat()[:19]}.000000Z")
+def whole_second(plain: datetime) -> Text:
+    """Return an instant whose fraction is zero, which msgspec leaves out."""
+    return Text(f"{plain.isoformat()[:19]}.000000Z")
 
 
 def decimal_text(value: Any) -> str:

@@ -24,6 +24,8 @@ class Written(dict[str, dict[str, Any]]):
         size: of its JSON, in bytes.
     """
 
+    __slots__ = ("_json", "size")
+
     def __init__(self, json: bytes) -> None:
         super().__init__(_UNREAD)
         self._json: bytes | None = json

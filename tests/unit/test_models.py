@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -300,6 +301,19 @@ def test_an_item_twice_in_a_batch_is_written_twice(unique: Unique) -> None:
         write.delete(item)
         write.save(pipeline(item.pipeline_id))
     assert (PipelineConfig.get(item.pipeline_id).revision, item.revision) == (1, 2)
+
+
+def test_a_batch_holds_no_object(unique: Unique) -> None:
+    """What nobody else holds is gone at once, and is written all the same."""
+    item = pipeline(unique("light"))
+    pipeline_id, gone = item.pipeline_id, weakref.ref(item)
+    with PipelineConfig.batch_write() as write:
+        write.save(item)
+        expected = copy.copy(item)
+        del item
+        assert gone() is None
+    expected.update_local_version_attribute()
+    assert PipelineConfig.get(pipeline_id) == expected
 
 
 def test_large_items_share_no_transaction(unique: Unique, requests: list[str]) -> None:
