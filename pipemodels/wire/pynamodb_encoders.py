@@ -32,6 +32,7 @@ from pipemodels.attributes import CheckedAttribute
 from pipemodels.wire import forms, pynamodb_decoders
 from pipemodels.wire.forms import IrregularError
 from pipemodels.wire.pynamodb_decoders import same_functions
+from pipemodels.wire.pynamodb_maps import compile_init, keeping, kept_map
 from pipemodels.wire.tagged import FALSE, NULL, TRUE, Recipe, asked, fields_form
 
 # -- values, as the generated functions write them ------------------------------------------------------------------
@@ -109,13 +110,6 @@ def free_map(value: Any) -> forms.Document:
     return forms.Document({key: part(one) for key, one in values.items()})
 
 
-def kept_map(value: Any) -> Any:
-    """Return what an attribute of type `MapAttribute` keeps of a value."""
-    if type(value) is dict:
-        return pynamodb_decoders.free_map(dict(**value))  # it refuses what `MapAttribute(**value)` refuses
-    return MapAttribute(**value) if isinstance(value, Mapping) else value
-
-
 NAMES: dict[str, Any] = {
     "Text": forms.Text, "Number": forms.Number, "TRUE": TRUE, "FALSE": FALSE, "Document": forms.Document,
     "Documents": forms.Documents, "dumps": json.dumps, "number": number, "text": text, "listed": listed,
@@ -157,7 +151,9 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
         if kind is MapAttribute and _free_parts_are_written_as_usual():
             return Recipe("False", "kept_map(v)", "free_map(v)")
         if issubclass(kind, MapAttribute) and _compile_map_writer(kind, name, names):
-            return Recipe("False", None, f"write_{name}(v, null_check)")
+            names[f"keep_{name}"] = keeping(kind)
+            kept = f"keep_{name}(v)" if kind.__set__ is MapAttribute.__set__ else None
+            return Recipe("False", kept, f"write_{name}(v, null_check)")
         if kind is ListAttribute and (element := _list(attribute, name, names)):
             return Recipe("False", kept, f"Documents([{element} for one in listed(v)])")
     names[f"ask_{name}"] = _asking(attribute)
@@ -232,6 +228,8 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
     lines += [' get = one.__dict__["attribute_values"].get', *write_lines(declared, recipes, name, names)]
     exec("\n".join([*lines, f" return Document({made_of_fields(name, declared)})"]), names)  # noqa: S102  # of names alone
     being_compiled.remove(kind)
+    if pynamodb_decoders.is_plain_map(kind):
+        compile_init(kind)
     return True
 
 
