@@ -5,6 +5,7 @@ As in the decoders: the types that are known are compiled, with PynamoDB's resul
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -105,24 +106,28 @@ def part(value: Any) -> Any:
 def free_map(value: Any) -> forms.Document:
     """Return the tagged form of a free map."""
     values = vars(value)["attribute_values"] if type(value) is MapAttribute else value
-    if type(values) is not dict or not all(type(key) is str for key in values):
+    if type(values) is not dict:
         raise IrregularError
-    return forms.Document({key: part(one) for key, one in values.items()})
+    for key in values:
+        if type(key) is not str:
+            raise IrregularError
+    parts: Any = {key: forms.Text(one) if type(one) is str else part(one) for key, one in values.items()}
+    return forms.Document(parts)
 
 
 NAMES: dict[str, Any] = {
     "Text": forms.Text, "Number": forms.Number, "TRUE": TRUE, "FALSE": FALSE, "Document": forms.Document,
     "Documents": forms.Documents, "dumps": json.dumps, "number": number, "text": text, "listed": listed,
     "utc_datetime": utc_datetime, "text_set": text_set, "number_set": number_set, "part": part, "free_map": free_map,
-    "kept_map": kept_map,
+    "kept_map": kept_map, "MapAttribute": MapAttribute,
 }  # fmt: skip
 """What the expressions below need."""
 
 # -- attributes -----------------------------------------------------------------------------------------------------
 
 _KNOWN = {
-    UnicodeAttribute: "text(v)",
-    NumberAttribute: "number(v)",
+    UnicodeAttribute: "Text(v) if type(v) is str else irregular()",
+    NumberAttribute: "Number(repr(v)) if type(v) is int else number(v)",
     VersionAttribute: "Number(str(v)) if type(v) is int else irregular()",
     BooleanAttribute: "TRUE if v is True else FALSE if v is False else irregular()",
     JSONAttribute: "Text(dumps(v))",
@@ -156,12 +161,22 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
             return Recipe("False", kept, f"write_{name}(v, null_check)")
         if kind is ListAttribute and (element := _list(attribute, name, names)):
             return Recipe("False", kept, f"Documents([{element} for one in listed(v)])")
-    names[f"ask_{name}"] = _asking(attribute)
-    return Recipe("False", kept, f"ask_{name}(v, null_check)")
+    return Recipe("False", kept, _asked(attribute, name, names))
+
+
+def _asked(attribute: Any, name: str, names: dict[str, Any]) -> str:
+    """Return what writes the tagged form of an attribute that is not known."""
+    form = {"S": "Text", "N": "Number"}.get(inspect.getattr_static(attribute, "attr_type", None))
+    if form is None or isinstance(attribute, ListAttribute | MapAttribute):
+        names[f"ask_{name}"] = _asking(attribute)
+        return f"ask_{name}(v, null_check)"
+    names[f"attribute_{name}"] = attribute
+    tagged = f"{form}(s) if type(s := attribute_{name}.serialize(v)) is str else irregular()"
+    return f"irregular() if isinstance(v, MapAttribute) else {tagged}"
 
 
 def _asking(attribute: Any) -> Callable[[Any, bool], Any]:
-    """Return what writes the tagged form of an attribute that is not known."""
+    """Return the function that does so where it may nest, or has another tag."""
     nests = isinstance(attribute, ListAttribute | MapAttribute)
 
     def ask(value: Any, null_check: bool) -> Any:
