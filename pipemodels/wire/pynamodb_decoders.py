@@ -34,6 +34,7 @@ from pynamodb.attributes import (
 )
 
 from pipemodels.wire import forms
+from pipemodels.wire.pynamodb_maps import free_map, pynamodb_s
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -92,19 +93,6 @@ def part(tagged: dict[str, Any]) -> Any:
     elif kind is bool and tag == "NULL":
         return None
     raise forms.IrregularError
-
-
-# of `MapAttribute(**values)`: names that it takes for settings of an attribute, or for its own parameters
-_SETTINGS = frozenset({*MapAttribute.attribute_args, "self", "_user_instantiated"})
-
-
-def free_map(values: dict[str, Any]) -> MapAttribute[str, Any]:
-    """Return what setting an attribute of type `MapAttribute` makes of a dict."""
-    if not _SETTINGS.isdisjoint(values):
-        return MapAttribute(**values)
-    made: MapAttribute[str, Any] = object.__new__(MapAttribute)
-    object.__setattr__(made, "__dict__", {"attribute_kwargs": {}, "attribute_values": values})
-    return made
 
 
 def regular(tagged: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +191,7 @@ def _map(kind: Any, name: str, names: dict[str, Any]) -> Recipe | None:
         values = "{key: part(one) for key, one in t.M.items()}"
         return Recipe(forms.Document, values, f"free_map({values})")
     being_compiled: set[Any] = names.setdefault("being_compiled", set())
-    if not _is_plain_map(kind) or kind in being_compiled:
+    if not is_plain_map(kind) or kind in being_compiled:
         return None
     being_compiled.add(kind)
     form = compile_maker(f"make_{name}", kind, names, statement)
@@ -220,10 +208,11 @@ _MAP_S = (
 
 def same_functions(model: type, base: type, names: Iterable[str]) -> bool:
     """Say whether a class has these functions of its base, and none of its own."""
-    return all(inspect.getattr_static(model, name) is inspect.getattr_static(base, name) for name in names)
+    static = inspect.getattr_static
+    return all(pynamodb_s(static(model, name)) is static(base, name) for name in names)
 
 
-def _is_plain_map(kind: Any) -> bool:
+def is_plain_map(kind: Any) -> bool:
     """Say whether maps of a class are made as `MapAttribute` makes them, of the attributes that they declare."""
     usual = same_functions(kind, MapAttribute, _MAP_S) and kind is not MapAttribute and not kind._discriminator
     return usual and not issubclass(kind, Mapping)

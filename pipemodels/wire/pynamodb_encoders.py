@@ -5,6 +5,7 @@ As in the decoders: the types that are known are compiled, with PynamoDB's resul
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -32,6 +33,7 @@ from pipemodels.attributes import CheckedAttribute
 from pipemodels.wire import forms, pynamodb_decoders
 from pipemodels.wire.forms import IrregularError
 from pipemodels.wire.pynamodb_decoders import same_functions
+from pipemodels.wire.pynamodb_maps import compile_init, keeping, kept_map
 from pipemodels.wire.tagged import FALSE, NULL, TRUE, Recipe, asked, fields_form
 
 # -- values, as the generated functions write them ------------------------------------------------------------------
@@ -104,31 +106,28 @@ def part(value: Any) -> Any:
 def free_map(value: Any) -> forms.Document:
     """Return the tagged form of a free map."""
     values = vars(value)["attribute_values"] if type(value) is MapAttribute else value
-    if type(values) is not dict or not all(type(key) is str for key in values):
+    if type(values) is not dict:
         raise IrregularError
-    return forms.Document({key: part(one) for key, one in values.items()})
-
-
-def kept_map(value: Any) -> Any:
-    """Return what an attribute of type `MapAttribute` keeps of a value."""
-    if type(value) is dict:
-        return pynamodb_decoders.free_map(dict(**value))  # it refuses what `MapAttribute(**value)` refuses
-    return MapAttribute(**value) if isinstance(value, Mapping) else value
+    for key in values:
+        if type(key) is not str:
+            raise IrregularError
+    parts: Any = {key: forms.Text(one) if type(one) is str else part(one) for key, one in values.items()}
+    return forms.Document(parts)
 
 
 NAMES: dict[str, Any] = {
     "Text": forms.Text, "Number": forms.Number, "TRUE": TRUE, "FALSE": FALSE, "Document": forms.Document,
     "Documents": forms.Documents, "dumps": json.dumps, "number": number, "text": text, "listed": listed,
     "utc_datetime": utc_datetime, "text_set": text_set, "number_set": number_set, "part": part, "free_map": free_map,
-    "kept_map": kept_map,
+    "kept_map": kept_map, "MapAttribute": MapAttribute,
 }  # fmt: skip
 """What the expressions below need."""
 
 # -- attributes -----------------------------------------------------------------------------------------------------
 
 _KNOWN = {
-    UnicodeAttribute: "text(v)",
-    NumberAttribute: "number(v)",
+    UnicodeAttribute: "Text(v) if type(v) is str else irregular()",
+    NumberAttribute: "Number(repr(v)) if type(v) is int else number(v)",
     VersionAttribute: "Number(str(v)) if type(v) is int else irregular()",
     BooleanAttribute: "TRUE if v is True else FALSE if v is False else irregular()",
     JSONAttribute: "Text(dumps(v))",
@@ -157,15 +156,27 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
         if kind is MapAttribute and _free_parts_are_written_as_usual():
             return Recipe("False", "kept_map(v)", "free_map(v)")
         if issubclass(kind, MapAttribute) and _compile_map_writer(kind, name, names):
-            return Recipe("False", None, f"write_{name}(v, null_check)")
+            names[f"keep_{name}"] = keeping(kind)
+            kept = f"keep_{name}(v)" if kind.__set__ is MapAttribute.__set__ else None
+            return Recipe("False", kept, f"write_{name}(v, null_check)")
         if kind is ListAttribute and (element := _list(attribute, name, names)):
             return Recipe("False", kept, f"Documents([{element} for one in listed(v)])")
-    names[f"ask_{name}"] = _asking(attribute)
-    return Recipe("False", kept, f"ask_{name}(v, null_check)")
+    return Recipe("False", kept, _asked(attribute, name, names))
+
+
+def _asked(attribute: Any, name: str, names: dict[str, Any]) -> str:
+    """Return what writes the tagged form of an attribute that is not known."""
+    form = {"S": "Text", "N": "Number"}.get(inspect.getattr_static(attribute, "attr_type", None))
+    if form is None or isinstance(attribute, ListAttribute | MapAttribute):
+        names[f"ask_{name}"] = _asking(attribute)
+        return f"ask_{name}(v, null_check)"
+    names[f"attribute_{name}"] = attribute
+    tagged = f"{form}(s) if type(s := attribute_{name}.serialize(v)) is str else irregular()"
+    return f"irregular() if isinstance(v, MapAttribute) else {tagged}"
 
 
 def _asking(attribute: Any) -> Callable[[Any, bool], Any]:
-    """Return what writes the tagged form of an attribute that is not known."""
+    """Return the function that does so where it may nest, or has another tag."""
     nests = isinstance(attribute, ListAttribute | MapAttribute)
 
     def ask(value: Any, null_check: bool) -> Any:
@@ -232,6 +243,8 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
     lines += [' get = one.__dict__["attribute_values"].get', *write_lines(declared, recipes, name, names)]
     exec("\n".join([*lines, f" return Document({made_of_fields(name, declared)})"]), names)  # noqa: S102  # of names alone
     being_compiled.remove(kind)
+    if pynamodb_decoders.is_plain_map(kind):
+        compile_init(kind)
     return True
 
 

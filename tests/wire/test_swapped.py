@@ -240,3 +240,30 @@ def test_what_writes_parts_of_free_maps_may_be_replaced(monkeypatch: pytest.Monk
     with using(ON):
         item = fresh(key="k", numbers={1}, free={"a": 1}, some=[1], lists=[[1]], maps=[{"a": 1}])
         assert str(item.serialize()).count("1.00") == 4
+
+
+class Shown(UnicodeAttribute):
+    """An attribute of a user's own, which makes text of anything."""
+
+    def serialize(self, value: Any) -> Any:
+        """Return it as a text, and zero as nothing that may be stored."""
+        return value if value == 0 else str(value)
+
+
+class Showing(Every):  # type: ignore[misc]  # a class that is made
+    """A model that has one."""
+
+    shown = Shown(null=True)
+
+
+@pytest.mark.parametrize(
+    "value", [7, 0, "a", None, maps.Ruled(x=1), maps.Ruled(x=7), maps.Step(), [1], {"a"}, "\ud800"]
+)
+def test_an_attribute_of_a_user_s_own_is_asked_under_the_rules_of_maps(value: Any) -> None:
+    """A map that its own rule refuses is refused before the attribute sees it."""
+    item = Showing(key="k", numbers={1}, version=1)
+    item.attribute_values["shown"] = value
+    with using(ON):
+        ours = outcome(lambda: exact(sorted(item.serialize().items())))
+    with using(OFF):
+        assert ours == outcome(lambda: exact(sorted(item.serialize().items())))
