@@ -128,13 +128,14 @@ def _text(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
 
 
 def _integer(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
-    low = 1 - LIMIT if attribute.minimum is None else attribute.minimum
-    high = LIMIT - 1 if attribute.maximum is None else min(attribute.maximum, LIMIT - 1)
-    return Recipe(f"type(v) is not int or not {int(low)} <= v <= {int(high)}", "v", "Number(str(v))")
+    names[f"least_{name}"] = 1 - LIMIT if attribute.minimum is None else attribute.minimum
+    names[f"most_{name}"] = LIMIT - 1 if attribute.maximum is None else min(attribute.maximum, LIMIT - 1)
+    return Recipe(f"type(v) is not int or not least_{name} <= v <= most_{name}", "v", "Number(str(v))")
 
 
 def _decimal(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
-    low = "" if attribute.minimum is None else f"not v >= {int(attribute.minimum)} or "
+    names[f"least_{name}"] = attribute.minimum
+    low = "" if attribute.minimum is None else f"not v >= least_{name} or "
     return Recipe(f"{low}not (text := decimal_text(v))", "v", "Number(text)")
 
 
