@@ -1,12 +1,14 @@
 """Calls: what botocore works out anew for each request, though it is the same as for the one before.
 
 What is kept is kept under all that it is made of, so that it changes when that does: what an endpoint takes from a
-call, by the operation; the pool of connections, by the URL. The tables of a transaction, for which botocore searches
-by a general query language, are looked up. Events, retries and credentials are botocore's.
+call, by the operation; the pool of connections, by the URL; the service's name, by the service. The tables of a
+transaction, for which botocore searches by a general query language, are looked up. Events, retries and credentials
+are botocore's.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -27,29 +29,25 @@ _TABLES = (
 class WireResolver(EndpointRulesetResolver):  # type: ignore[misc]  # botocore carries no types
     """botocore's resolver of endpoints; it asks a call only for what its operation takes from it."""
 
-    def _resolve_param_from_context(self, param_name: str, operation_model: Any, call_args: Any) -> Any:
-        kept = self.__dict__.setdefault("_wire_kept", {})
-        names = kept.get(operation_model.name)
-        if names is None:
-            names = kept[operation_model.name] = frozenset(
-                (
-                    *self._get_static_context_params(operation_model),
-                    *self._get_dynamic_context_params(operation_model),
-                    *operation_model.operation_context_parameters,
-                    *self._get_client_context_params(),
-                )
-            )
-        return (
-            super()._resolve_param_from_context(param_name, operation_model, call_args)
-            if param_name in names
-            else None
-        )
+    uses = ("_register_endpoint_feature_ids",)
 
-    def _resolve_param_as_builtin(self, builtin_name: str, builtins: Any) -> Any:
-        if builtin_name not in _BUILTINS:
-            return super()._resolve_param_as_builtin(builtin_name, builtins)
-        value = builtins.get(builtin_name)
-        return value() if callable(value) else value
+    def _get_provider_params(self, operation_model: Any, call_args: Any, request_context: Any) -> dict[str, Any]:
+        builtins = self._get_customized_builtins(operation_model, call_args, request_context)
+        from_call = _names_from_call(self, operation_model)
+        found: dict[str, Any] = {}
+        for name, definition in self._param_definitions.items():
+            value = None
+            if name in from_call:
+                value = self._resolve_param_from_context(name, operation_model, call_args)
+            if value is None and (builtin := definition.builtin) is not None:
+                if builtin not in _BUILTINS:
+                    self._resolve_param_as_builtin(builtin, builtins)  # raises
+                value = builtins.get(builtin)
+                value = value() if callable(value) else value
+            if value is not None:
+                found[name] = value
+                self._register_endpoint_feature_ids(name, value)
+        return found
 
     def _resolve_param_as_operation_context_param(self, param_name: str, operation_model: Any, call_args: Any) -> Any:
         parameters = operation_model.operation_context_parameters
@@ -62,6 +60,21 @@ class WireResolver(EndpointRulesetResolver):  # type: ignore[misc]  # botocore c
             except (KeyError, TypeError, AttributeError):
                 pass  # it is in no usual form
         return super()._resolve_param_as_operation_context_param(param_name, operation_model, call_args)
+
+
+def _names_from_call(resolver: Any, operation_model: Any) -> frozenset[str]:
+    """Return the names of what the endpoint of an operation may take from a call."""
+    kept: dict[str, frozenset[str]] = resolver.__dict__.setdefault("_wire_kept", {})
+    if operation_model.name not in kept:
+        kept[operation_model.name] = frozenset(
+            (
+                *resolver._get_static_context_params(operation_model),
+                *resolver._get_dynamic_context_params(operation_model),
+                *operation_model.operation_context_parameters,
+                *resolver._get_client_context_params(),
+            )
+        )
+    return kept[operation_model.name]
 
 
 class WireProxies(ProxyConfiguration):  # type: ignore[misc]  # botocore carries no types
@@ -110,9 +123,12 @@ def install(client: Any) -> None:
             continue
         if type(part) is theirs and _has_what_is_used(theirs, ours):
             part.__class__ = ours
+    service_id = client.meta.service_model.service_id
+    with suppress(AttributeError):  # it takes no attributes
+        service_id.hyphenize = service_id.hyphenize().__str__  # asked nine times for each request
 
 
 def _has_what_is_used(theirs: type, ours: type) -> bool:
-    """Say whether botocore's class still has every method that ours overrides."""
+    """Say whether botocore's class still has every method that ours overrides, and those that it calls besides."""
     overridden = [name for name, one in vars(ours).items() if callable(one)]
-    return all(hasattr(theirs, name) for name in overridden)
+    return all(hasattr(theirs, name) for name in (*overridden, *vars(ours).get("uses", ())))

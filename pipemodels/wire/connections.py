@@ -56,8 +56,7 @@ class WireReply(http.client.HTTPResponse):
         self.code = self.status
         self.headers = self.msg = WireMessage()
         self.msg.set_payload("")
-        for pair in pairs:
-            self.msg.set_raw(*pair)
+        self.msg._headers = pairs
         self.chunked, self.will_close, self.length = False, False, length
         self.is_whole = 0 < length <= len(came) - head.end()
 
@@ -190,10 +189,7 @@ class _InOnePiece(HTTPConnection, _Asked):
     """urllib3's connection; the part that botocore adds to it comes before this one."""
 
     _buffer: list[bytes]  # http.client's, of lines that are to be sent
-    _opening: tuple[Any, list[bytes]] = (
-        None,
-        [],
-    )  # what http.client writes after the first line, and of what it is made
+    _opening: tuple[Any, list[bytes]] = None, []  # of what, and what, http.client writes after the first line
 
     def request(
         self, method: str, url: str, body: Any = None, headers: Any = None, *, chunked: bool = False, **options: bool

@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, KeysView
+from functools import lru_cache
 from typing import Any
 
 from botocore.awsrequest import AWSRequestPreparer, HeadersDict
 from botocore.compat import HTTPHeaders
 
-_NAME = re.compile("[A-Za-z0-9-]+")
+_is_plain = lru_cache(maxsize=64)(re.compile("[A-Za-z0-9-]+").fullmatch)
 
 
 class WireMessage(HTTPHeaders):  # type: ignore[misc]  # botocore carries no types
     """A message of e-mail whose headers, if they are plain text or bytes, are listed as they stand."""
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if type(value) is bytes and _NAME.fullmatch(name):
-            self.set_raw(name, value)
+        if _is_plain(name):
+            self._headers.append((name, value))
         else:
             super().__setitem__(name, value)
 
     def items(self) -> Any:
         """Return the pairs of name and value."""
-        pairs = list(self.raw_items())
+        pairs = self._headers.copy()
         for _, value in pairs:
             if isinstance(value, str) and not value.isascii():
                 return super().items()

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from botocore.awsrequest import HeadersDict
 from botocore.parsers import JSONParser, ResponseParserFactory
 
 from pipemodels.wire import decoder_of, forms, model_being_read
@@ -24,6 +25,13 @@ _Shape = Any  # botocore carries no types
 
 class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
     """botocore's parser, faster."""
+
+    def parse(self, response: dict[str, Any], shape: _Shape) -> Any:
+        """Parse a reply, its headers by lower-case names: so they are asked for, and told in the metadata."""
+        if type(response["headers"]) is HeadersDict:
+            headers = {key._lower: value for key, value in response["headers"]._dict.items()}
+            response = response | {"headers": headers}
+        return super().parse(response, shape)
 
     def _parse_body_as_json(self, body_contents: bytes) -> Any:
         try:
@@ -212,7 +220,7 @@ def install_parser(session: Any) -> None:
     try:
         factory = session.get_component("response_parser_factory")
         shape = session.get_service_model("dynamodb").operation_model("Query").output_shape
-        reply = {"status_code": 200, "headers": {"x-amzn-RequestId": "0"}, "body": _SAMPLE}
+        reply = {"status_code": 200, "headers": HeadersDict({"x-amzn-RequestId": "0"}), "body": _SAMPLE}
         known = type(factory) is ResponseParserFactory and WireParser().parse(reply, shape) == JSONParser().parse(
             reply, shape
         )

@@ -17,50 +17,44 @@ from botocore.auth import SIGNED_HEADERS_BLACKLIST, SigV4Auth, _host_from_url
 from botocore.signers import RequestSigner
 
 _NOT_SIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
+_BY_SIGNERS = {"authorization", "date", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"}
 _ROOT = re.compile(r"https?://[A-Za-z0-9.:-]+/")
 _host = lru_cache(maxsize=32)(_host_from_url)
 _signing: tuple[Any, hmac.HMAC] | None = None  # the last key, set up to sign, and what it was made of
 
 
-class _Headers(dict[str, list[str]]):
-    """Headers by lower-case name, in order, as far as a signer asks; botocore keeps them in a message of e-mail."""
-
-    get_all = dict.__getitem__
-
-
 class WireSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
     """botocore's Signature Version 4. One signs one request."""
 
-    _headers: Any = None
+    _headers: dict[str, str] | None = None  # of a plain request those that are signed, by lower-case name, in order
+
+    def _modify_request_before_signing(self, request: Any) -> None:
+        headers, token = _plain(request), self.credentials.token or ""
+        if headers is None or not token.isascii() or self._is_streaming_checksum_payload(request):
+            self._headers = None
+            super()._modify_request_before_signing(request)
+            return
+        added = {"X-Amz-Date": request.context["timestamp"]} | ({"X-Amz-Security-Token": token} if token else {})
+        for name, value in added.items():
+            request.headers[name] = headers[name.lower()] = value
+        self._headers = dict(sorted(headers.items()))
 
     def canonical_request(self, request: Any) -> str:
         """Return what is signed."""
-        self._headers = headers = _picked(request)
-        if headers is None or not _is_plain(request) or "x-amz-content-sha256" in headers:
+        if self._headers is None:
             return str(super().canonical_request(request))
-        lines = [f"{name}:{','.join([' '.join(one.split()) for one in values])}" for name, values in headers.items()]
-        return "\n".join(("POST", "/", "", *lines, "", ";".join(headers), self.payload(request)))
+        lines = [f"{name}:{' '.join(value.split())}" for name, value in self._headers.items()]
+        body = sha256(request.data).hexdigest()  # botocore prepares the whole request to see it
+        return "\n".join(("POST", "/", "", *lines, "", ";".join(self._headers), body))
 
-    def headers_to_sign(self, request: Any) -> Any:
-        """Return the headers that are signed; asked again when they are named, and nothing changes in between."""
-        return super().headers_to_sign(request) if self._headers is None else self._headers
-
-    def signed_headers(self, headers_to_sign: Any) -> str:
-        """Return the names of the headers that are signed."""
-        return (
-            ";".join(headers_to_sign)
-            if type(headers_to_sign) is _Headers
-            else super().signed_headers(headers_to_sign)
+    def _inject_signature_to_request(self, request: Any, signature: str) -> Any:
+        if self._headers is None:
+            return super()._inject_signature_to_request(request, signature)
+        credential, signed = self.scope(request), ";".join(self._headers)
+        request.headers["Authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={signed}, Signature={signature}"
         )
-
-    def payload(self, request: Any) -> str:
-        """Return the hash of the body; botocore prepares the whole request to see it."""
-        body = request.data
-        if type(body) is not bytes or self._is_streaming_checksum_payload(request):
-            return str(super().payload(request))
-        return (
-            sha256(body).hexdigest() if self._should_sha256_sign_payload(request) else str(super().payload(request))
-        )
+        return request
 
     def signature(self, string_to_sign: str, request: Any) -> str:
         """Return the signature; the key is made of the secret in four steps, all of one day and region."""
@@ -77,22 +71,20 @@ class WireSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
         return signed.hexdigest()
 
 
-def _is_plain(request: Any) -> bool:
-    return request.method == "POST" and not request.params and _ROOT.fullmatch(request.url) is not None
-
-
-def _picked(request: Any) -> _Headers | None:
-    """Return the headers of a request that are signed; None where one of them, or the lack of one, is unusual."""
-    picked: dict[str, list[str]] = {}
+def _plain(request: Any) -> dict[str, str] | None:
+    """Return the headers that are signed of a request of the usual form, which has not been signed; else None."""
+    is_root = request.method == "POST" and not request.params and _ROOT.fullmatch(request.url)
+    if not is_root or type(request.data) is not bytes or not request.context.get("payload_signing_enabled", True):
+        return None
+    headers: dict[str, str] = {}
     for name, value in request.headers.items():
-        if type(value) is not str or not value.isascii():
-            return None
         key = name.lower()
+        if type(value) is not str or not value.isascii() or key in headers or key in _BY_SIGNERS:
+            return None
         if key not in _NOT_SIGNED:
-            picked.setdefault(key, []).append(value)
-    if "host" not in picked:
-        picked["host"] = [_host(request.url)]
-    return _Headers(sorted(picked.items()))
+            headers[key] = value
+    headers.setdefault("host", _host(request.url))
+    return headers
 
 
 class WireRequestSigner(RequestSigner):  # type: ignore[misc]  # botocore carries no types

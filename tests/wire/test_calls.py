@@ -10,17 +10,20 @@ from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from gc import collect
+from types import SimpleNamespace
 from typing import Any
 from weakref import ref
 
 import jmespath  # type: ignore[import-untyped]  # it carries no types
 import pytest
-from botocore.awsrequest import AWSHTTPSConnectionPool, AWSResponse
+from botocore import awsrequest
+from botocore.awsrequest import AWSHTTPSConnectionPool, AWSResponse, HeadersDict
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.endpoint import Endpoint
 from botocore.exceptions import ChecksumError, ClientError
 from botocore.httpsession import ProxyConfiguration
+from botocore.model import ServiceId, ServiceModel
 from botocore.parsers import JSONParser, QueryParser, ResponseParserFactory
 from botocore.regions import EndpointRulesetResolver
 from botocore.serialize import JSONSerializer
@@ -243,9 +246,38 @@ def test_the_tables_of_a_transaction_are_those_that_botocore_finds(parameters: A
     assert found == jmespath.search(calls._TABLES[0], parameters)
 
 
+def resolving(kind: type, **parts: Any) -> Any:
+    """Return a resolver of this kind, with these parts."""
+    resolver = copy(RESOLVER)
+    resolver.__class__ = kind
+    vars(resolver).update(parts)
+    return resolver
+
+
+@looking
+def test_a_resolver_that_tells_the_user_agent_nothing_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other parts are in place."""
+    monkeypatch.delattr(EndpointRulesetResolver, "_register_endpoint_feature_ids")
+    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
+    assert type(client._ruleset_resolver) is EndpointRulesetResolver
+    assert type(client._request_signer) is signing.WireRequestSigner
+
+
+def test_a_service_is_named_in_events_as_by_botocore() -> None:
+    """Also one whose name has a space."""
+    for name in ("DynamoDB", "DynamoDB Streams"):
+        model = ServiceModel({"metadata": {"serviceId": name}})
+        calls.install(SimpleNamespace(meta=SimpleNamespace(service_model=model)))
+        assert model.service_id.hyphenize() == ServiceId(name).hyphenize()
+
+
 @looking
 @given(
-    st.sampled_from(["GetItem", "TransactWriteItems", "BatchGetItem", "ListTables", "CreateTable", "Query"]),
+    st.lists(
+        st.sampled_from(["GetItem", "TransactWriteItems", "BatchGetItem", "ListTables", "CreateTable", "Query"]),
+        min_size=1,
+        max_size=2,
+    ),
     st.dictionaries(
         st.sampled_from(["TableName", "TransactItems", "RequestItems", "ResourceArn"]),
         st.sampled_from(
@@ -257,27 +289,45 @@ def test_the_tables_of_a_transaction_are_those_that_botocore_finds(parameters: A
         st.sampled_from([None, "a", "b"]) | st.sampled_from(["a"]).map(lambda value: lambda: value),
     ),
 )
-def test_the_endpoint_is_chosen_by_what_botocore_chooses_it_by(operation: str, given_: Any, builtins: Any) -> None:
-    """For any parameters, and settings that change from one call to the next."""
-    model, ours = worlds.operation(operation), RESOLVER
-    theirs = copy(ours)
-    theirs.__class__ = EndpointRulesetResolver
-    found = []
-    for resolver in (ours, theirs):
-        resolver._builtins = builtins
-        found.append(outcome(partial(resolver._get_provider_params, model, given_, {})))
+def test_the_endpoint_is_chosen_by_what_botocore_chooses_it_by(names: list[str], given_: Any, builtins: Any) -> None:
+    """For any operations, parameters and settings; the User-Agent tells of the same."""
+    found: list[Any] = []
+    for kind in (calls.WireResolver, EndpointRulesetResolver):
+        seen: list[Any] = []
+        register = partial(lambda seen, *one: seen.append(one), seen)
+        resolver = resolving(kind, _builtins=builtins, _register_endpoint_feature_ids=register)
+        for name in names:
+            seen.append(outcome(partial(resolver._get_provider_params, worlds.operation(name), given_, {})))
+        found.append(seen)
     assert found[0] == found[1]
 
 
 @looking
 def test_a_setting_that_no_endpoint_knows_is_refused_as_by_botocore() -> None:
     """In its words."""
-    found = [
-        outcome(lambda kind=kind: kind._resolve_param_as_builtin(RESOLVER, "AWS::Other", {}))  # type: ignore[misc]
-        for kind in (calls.WireResolver, EndpointRulesetResolver)
-    ]
+    found = []
+    for kind in (calls.WireResolver, EndpointRulesetResolver):
+        resolver = resolving(kind, _param_definitions={"Other": SimpleNamespace(builtin="AWS::Other")})
+        found.append(outcome(partial(resolver._get_provider_params, worlds.operation("GetItem"), {}, {})))
     assert found[0] == found[1]
     assert found[0][0] == "UnknownEndpointResolutionBuiltInName"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["x-amzn-RequestId", "X-AMZN-REQUESTID", "X-Amzn-Query-Error", "Date", "x-amz-Ä", ""]),
+        st.sampled_from(["a", "a;Sender", ""]),
+    ),
+    st.sampled_from([200, 400, 500]),
+    st.sampled_from([b"{}", b'{"__type":"x#E","message":"m"}', b"<html>", b""]),
+)
+def test_the_metadata_of_a_reply_are_botocore_s(told: dict[str, str], status: int, body: bytes) -> None:
+    """Whatever headers a success or an error comes with, and in whatever letters."""
+    found = []
+    for parser in (replies.WireParser(), JSONParser()):
+        response = {"status_code": status, "headers": HeadersDict(told), "body": body, "context": {}}
+        found.append((outcome(partial(parser.parse, response, worlds.shape("GetItem"))), response["headers"]))
+    assert found[0] == found[1]
 
 
 def test_a_parser_is_made_once_for_the_same_settings() -> None:
@@ -341,6 +391,13 @@ def test_a_botocore_that_is_not_recognised_is_left_alone(monkeypatch: pytest.Mon
     del client._endpoint
     calls.install(client)
     assert type(client._request_signer) is OtherSigner
+
+
+def test_headers_that_are_kept_otherwise_are_left_to_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so is all of the reply."""
+    monkeypatch.setattr(awsrequest, "_HeaderKey", str.lower)
+    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
+    assert type(client._endpoint._response_parser_factory) is ResponseParserFactory
 
 
 def test_another_s_parser_factory_stays() -> None:

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.context import get_context, start_as_current_context
 from botocore.useragent import UserAgentString
 
 from pipemodels import DynamoDBConfig
 from pipemodels.config import ConfiguredConnection
 
+context = pytest.importorskip("botocore.context", reason="an older botocore has none")
 user_agent = pytest.importorskip("pipemodels.wire.user_agent", reason="an older botocore puts it together otherwise")
 KEYS: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
 
@@ -49,8 +49,8 @@ def test_it_is_botocore_s_and_follows_what_it_is_made_of(client: Any) -> None:
     for name in ("_session_user_agent_name", "_session_user_agent_version"):
         setattr(creator, name, "mine")
         assert is_alike()
-    with start_as_current_context():
-        get_context().features.add("Z")
+    with context.start_as_current_context():
+        context.get_context().features.add("Z")
         assert is_alike()
     assert is_alike()
     creator._client_config._supplied_user_agent = "mine"
