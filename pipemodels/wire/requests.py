@@ -22,6 +22,7 @@ _OPERATIONS = frozenset(
     }
 )  # fmt: skip
 _TRANSACTION, _BATCH = "TransactWriteItemsInput", "BatchWriteItemInput"
+_PUTS = {"Put", "PutRequest"}  # in these two
 _KINDS = {"string": str, "integer": int, "long": int, "boolean": bool}
 _Shape = Any  # botocore carries no types
 
@@ -76,11 +77,9 @@ _types: dict[str, Any] = {}
 def _body(parameters: Any, shape: _Shape) -> bytes:
     if shape.name not in _types:
         _types[shape.name] = _type_of(shape)
-    written: list[bytes | None] = []
-    request = msgspec.convert(_without_written(parameters, shape, written), _types[shape.name])
-    for put, json in zip(_puts(request, shape), written, strict=True):
-        if json is not None:
-            put.Item = msgspec.Raw(json)
+    request = msgspec.convert(parameters, _types[shape.name])
+    for put in _puts(request, shape):
+        put.Item = _item(put.Item)
     return msgspec.json.encode(request)
 
 
@@ -95,26 +94,10 @@ def _puts(request: Any, shape: _Shape) -> list[Any]:
     return []
 
 
-def _without_written(parameters: Any, shape: _Shape, written: list[bytes | None]) -> Any:
-    """Return parameters without the items at which nobody has looked; add the JSON of these, or None for others."""
-
-    def without(one: dict[str, Any], name: str) -> dict[str, Any]:
-        if (put := one.get(name)) is None:
-            return one
-        item = put["Item"]
-        json = item.unread() if type(item) is Written else None
-        written.append(json)
-        return one if json is None else {**one, name: {**put, "Item": {}}}
-
-    if shape.name == _TRANSACTION:
-        return {**parameters, "TransactItems": [without(one, "Put") for one in parameters["TransactItems"]]}
-    if shape.name == _BATCH:
-        tables = parameters["RequestItems"].items()
-        return {
-            **parameters,
-            "RequestItems": {table: [without(one, "PutRequest") for one in ones] for table, ones in tables},
-        }
-    return parameters
+def _item(given: Any) -> Any:
+    """Return an item as it is sent: its JSON, unless somebody has looked at it."""
+    json = given.unread() if type(given) is Written else None
+    return msgspec.convert(given, dict[str, Value]) if json is None else msgspec.Raw(json)
 
 
 def _type_of(shape: _Shape) -> Any:
@@ -131,7 +114,10 @@ def _type_of(shape: _Shape) -> Any:
         return _KINDS[shape.type_name]
     if any(member.serialization.get("name", name) != name for name, member in shape.members.items()):
         raise IrregularError
-    fields = [(name, _type_of(member), None) for name, member in shape.members.items()]
+    members = {name: _type_of(member) for name, member in shape.members.items()}
+    if shape.name in _PUTS:
+        members["Item"] = Any
+    fields = [(name, kind, None) for name, kind in members.items()]
     return msgspec.defstruct(shape.name, fields, gc=False, omit_defaults=True, forbid_unknown_fields=True)
 
 
