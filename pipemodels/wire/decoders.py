@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import inspect
-import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -44,6 +43,9 @@ from pipemodels.wire.pynamodb_decoders import compile_maker, same_functions, sta
 # -- values ---------------------------------------------------------------------------------------------------------
 
 _from_text = datetime.fromisoformat
+_DateTime: Any = pendulum.DateTime
+_UTC = pendulum.UTC
+_reduced = datetime.__reduce__
 _TAKES_24 = sys.version_info >= (3, 13)
 
 
@@ -55,23 +57,24 @@ def instant(text: str) -> pendulum.DateTime:
     """
     if text[4:20:3] != "--T::." or text[26:] != "Z" or (_TAKES_24 and text[11:13] == "24"):
         return read_stored_instant(text, "")
-    return from_utc(_from_text(text))
+    return _DateTime(_reduced(_from_text(text))[1][0], _UTC)  # type: ignore[no-any-return]  # as `instants.from_utc`
 
 
 def integer(text: str) -> int:
     """Read a whole number."""
-    number = int(text) if text.isdecimal() and text.isascii() else read_number(text)
+    if text.isdecimal() and text.isascii():
+        return int(text)
+    number = read_number(text)
     if not isinstance(number, int):
         raise forms.IrregularError
     return number
 
 
-_fraction = re.compile(r"-?[0-9]{1,38}\.[0-9]{0,37}[1-9]").fullmatch
-
-
 def decimal(text: str) -> Decimal:
-    """Read any number; one with a fraction and no zero at its end is exact as it stands."""
-    return Decimal(text if _fraction(text) else read_number(text))
+    """Read any number; digits alone, and a fraction without exponent or zeros at its end, are exact as they are."""
+    number = Decimal(text)
+    is_fraction = "." in text and text[-1] in "123456789" and "E" not in text and "e" not in text
+    return number if is_fraction or (text.isdecimal() and text.isascii()) else Decimal(read_number(text))
 
 
 def moment(text: str) -> pendulum.DateTime:
