@@ -243,7 +243,8 @@ def test_an_instant_is_read_as_the_attribute_reads_it(text: str) -> None:
 )
 def test_a_number_is_read_as_the_attribute_reads_it(read: Any, attribute: Any) -> None:
     """What the wire reads as a number is what the attribute reads, and no more."""
-    digits = "1791000000 0 -0 007 -7 50 1.5 1.50 00.5 -0.5 -100.10 1.0 0.1 0.0000001 1E3 1.5E+2 1.5e3 1e-3".split()
+    digits = ["1791000000", "0", "-0", "007", "-7", "50", "1.5", "1.50", "00.5", "-0.5", "-100.10", "1.0", "0.1"]
+    digits += ["0.0000001", "1E3", "1.5E+2", "1.5e3", "1e-3"]
     odd = ["5.", "50.", ".5", " 5", "5\n", "1.50 ", "1_0", "1.5_5", "", "NaN", "Infinity", "1" * 60, "1e400"]
     odd += ["\u0663", "\u0663.5", "1.5\u0660"]  # digits of another script
     for text in (*digits, *odd):
