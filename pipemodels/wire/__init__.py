@@ -108,22 +108,21 @@ def save_request(item: Model) -> dict[str, Any] | None:
 
     Its item is a `Written`: its JSON, and a dict to whoever looks.
     """
-    if not is_on() or (encoder := encoder_of(type(item))) is None or not encoder.saves:
-        return None
-    try:
-        return encoder.save_request(item)
-    except Exception:  # whatever it was: the ordinary way says it in its own words
-        return None
+    encoder = encoder_of(type(item)) if is_on() else None
+    return _done(encoder.save_request, item) if encoder and encoder.saves else None
 
 
 def item_to_send(item: Model) -> dict[str, Any] | None:
     """Return the item of an object as a `Written`; None where that must be made the ordinary way."""
     if item._held is not None:
         return None  # a summary, which is refused
-    if not is_on() or (encoder := encoder_of(type(item))) is None or not encoder.writes:
-        return None
+    encoder = encoder_of(type(item)) if is_on() else None
+    return _done(encoder.written, item) if encoder and encoder.writes else None
+
+
+def _done(work: Callable[[Any], Any], item: Model) -> Any:
     try:
-        return encoder.written(item)
+        return work(item)
     except Exception:  # whatever it was: the ordinary way says it in its own words
         return None
 
