@@ -134,12 +134,12 @@ def _is_last_minute_of_month(utc: datetime) -> bool:
     return (utc.day, utc.hour, utc.minute) == (last_day, 23, 59)
 
 
-_EPOCH = pendulum.DateTime(1970, 1, 1, tzinfo=pendulum.UTC)
+EPOCH = pendulum.DateTime(1970, 1, 1, tzinfo=pendulum.UTC)
 
 
 def since_epoch(utc: datetime) -> timedelta:
     """Return the time since 1970-01-01 UTC."""
-    return datetime.__sub__(utc, _EPOCH)  # pendulum's own subtraction gives an Interval
+    return datetime.__sub__(utc, EPOCH)  # pendulum's own subtraction gives an Interval
 
 
 def microseconds_since_epoch(utc: datetime) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import Any, TypeVar
 from weakref import ref
 
@@ -40,6 +42,13 @@ class _Sent:
         return self._item.serialize() if written is None else written  # who asks whether it is empty looks at it
 
 
+def _new_write_ids() -> Iterator[str]:
+    """Yield names of writes that nobody else has given, as `base.new_write_id` does; the system is asked for 32."""
+    while True:
+        drawn = os.urandom(16 * 32).hex()
+        yield from (drawn[start : start + 32] for start in range(0, len(drawn), 32))
+
+
 class TransactionalBatch(BatchWrite[_M]):
     """Writes each item as `save()` would, up to 100 in one transaction; a stale one refuses its transaction.
 
@@ -52,14 +61,15 @@ class TransactionalBatch(BatchWrite[_M]):
         super().__init__(model, auto_commit)
         self.max_operations = _MAX_ITEMS
         self._bytes = 0
-        self._pending_keys: set[str] = set()
+        self._pending_keys: set[Any] = set()
         self._key_names = model._hash_keyname, model._range_keyname
+        self._write_ids = _new_write_ids()
 
     def save(self, put_item: _M) -> None:
         """Add a write; its item is checked now, and full transactions are sent."""
         key = self._make_room_for(put_item)
         item: Any = put_item  # of the package's base
-        put = item.batch_put()
+        put = item.batch_put(self._write_ids)
         size = wire.json_size(put["Item"])
         if self._bytes + size > _MAX_BYTES:
             self.commit()
@@ -72,22 +82,27 @@ class TransactionalBatch(BatchWrite[_M]):
         known = getattr(del_item, str(del_item._version_attribute_name)) is not None
         self._add("DELETE", key, del_item, del_item.get_delete_kwargs_from_instance(add_version_condition=known))
 
-    def _make_room_for(self, item: _M) -> str:
+    def _make_room_for(self, item: _M) -> Any:
         """Send what is pending where the transaction is full, or names the item already: it may do that only once.
 
         Return the item's key.
         """
         value: Any = item.attribute_values.get
         hash_name, range_name = self._key_names
-        key = str((value(hash_name), value(range_name)))
+        key: Any = value(hash_name), value(range_name)
+        try:
+            twice = key in self._pending_keys
+        except TypeError:  # of a value that has no hash
+            key = str(key)
+            twice = key in self._pending_keys
         full = len(self.pending_operations) == self.max_operations
         if full and not self.auto_commit:
             raise ValueError(f"DynamoDB allows a maximum of {self.max_operations} batch operations")
-        if full or key in self._pending_keys:
+        if full or twice:
             self.commit()
         return key
 
-    def _add(self, action: str, key: str, item: _M, request: dict[str, Any]) -> None:
+    def _add(self, action: str, key: Any, item: _M, request: dict[str, Any]) -> None:
         self._pending_keys.add(key)
         self.pending_operations.append({"action": action, "item": ref(item), "request": request})
 

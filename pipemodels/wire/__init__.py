@@ -43,13 +43,15 @@ def install_in_client(client: Any) -> None:
 
 def decoder_of(model: type[Model]) -> Decoder | None:
     """Return the compiled decoder of a model, made at first use; None for a model that reads in a way of its own."""
-    try:
-        return model.__dict__["_wire_decoder"]  # type: ignore[no-any-return]  # set below
-    except KeyError:
-        from pipemodels.wire.decoders import compile_decoder
+    known: Decoder | None
+    of, known = model._wire_decoder
+    if of is model:  # and no model from which it inherits
+        return known
+    from pipemodels.wire.decoders import compile_decoder
 
-        model._wire_decoder = compile_decoder(model)  # type: ignore[attr-defined]  # the wire's own
-        return model._wire_decoder  # type: ignore[attr-defined, no-any-return]
+    known = compile_decoder(model)
+    model._wire_decoder = model, known
+    return known
 
 
 def decoded(model: type[_M], item: Any) -> _M | None:
@@ -73,13 +75,15 @@ def is_on() -> bool:
 
 def encoder_of(model: type[Model]) -> Encoder | None:
     """Return the compiled encoder of a model, made at first use; None for a model that writes in a way of its own."""
-    try:
-        return model.__dict__["_wire_encoder"]  # type: ignore[no-any-return]  # set below
-    except KeyError:
-        from pipemodels.wire.encoders import compile_encoder
+    known: Encoder | None
+    of, known = model._wire_encoder
+    if of is model:  # and no model from which it inherits
+        return known
+    from pipemodels.wire.encoders import compile_encoder
 
-        model._wire_encoder = compile_encoder(model)  # type: ignore[attr-defined]  # the wire's own
-        return model._wire_encoder  # type: ignore[attr-defined, no-any-return]
+    known = compile_encoder(model)
+    model._wire_encoder = model, known
+    return known
 
 
 def filled(item: Model, values: Mapping[str, Any]) -> bool:
@@ -95,12 +99,8 @@ def filled(item: Model, values: Mapping[str, Any]) -> bool:
 
 def encoded(item: Model, *, null_check: bool) -> dict[str, dict[str, Any]] | None:
     """Return the tagged form of an object, checked whole; None where that must be done the ordinary way."""
-    if not is_on() or (encoder := encoder_of(type(item))) is None:
-        return None
-    try:
-        return encoder.encoded(item, null_check=null_check)
-    except Exception:  # whatever it was: the ordinary way says it in its own words
-        return None
+    encoder = encoder_of(type(item)) if is_on() and null_check else None
+    return _done(encoder.encoded, item) if encoder else None
 
 
 def save_request(item: Model) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ What is taken here would be taken there, with the same result.
 from __future__ import annotations
 
 import enum
+import operator
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -32,21 +33,21 @@ from pipemodels.attributes import (
     UTCInstantAttribute,
     ValueAttribute,
 )
-from pipemodels.checks import MAX_ITEM_BYTES, id_problem, text_problem
+from pipemodels.checks import MAX_DIGITS, MAX_ITEM_BYTES, id_problem, text_problem
 from pipemodels.documents import refuse_too_large
 from pipemodels.instants import utc_now
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import pynamodb_encoders
-from pipemodels.wire.forms import Instant, IrregularError, Text
-from pipemodels.wire.pynamodb_decoders import same_functions
-from pipemodels.wire.pynamodb_encoders import are_read_as_usual, made_of_fields, write_lines
-from pipemodels.wire.tagged import (
+from pipemodels.wire.forms import IrregularError
+from pipemodels.wire.often import Often
+from pipemodels.wire.parts import (
     LIMIT,
     MAX_PARTS,
-    Recipe,
+    add_document,
+    add_list,
+    add_text_map,
     decimal_text,
-    document,
     item_of,
     key_of,
     look_in,
@@ -54,6 +55,9 @@ from pipemodels.wire.tagged import (
     to_json,
     whole_second,
 )
+from pipemodels.wire.pynamodb_decoders import same_functions
+from pipemodels.wire.pynamodb_encoders import are_read_as_usual
+from pipemodels.wire.recipes import Recipe, Whole, by_get, compile_lines, unpacked
 from pipemodels.wire.written import Written
 
 # -- values, as the generated functions check and write them --------------------------------------------------------
@@ -84,9 +88,10 @@ def _copied(value: Any, depth: int, left: list[int]) -> Any:
 _NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {
     "new": object.__new__, "set": object.__setattr__, "UTC": UTC, "UTC_": pendulum.UTC,
     "datetime": datetime, "DateTime": pendulum.DateTime, "zones": {datetime: UTC, pendulum.DateTime: pendulum.UTC},
-    "reduced": datetime.__reduce__, "Instant": Instant, "whole_second": whole_second, "text_problem": text_problem,
-    "id_problem": id_problem, "decimal_text": decimal_text, "copied": _copied, "document": document,
-    "text_map": text_map,
+    "reduced": datetime.__reduce__, "Decimal": Decimal, "whole_second": whole_second, "text_problem": text_problem,
+    "id_problem": id_problem, "decimal_text": decimal_text, "copied": _copied, "add_document": add_document,
+    "text_map": text_map, "add_text_map": add_text_map, "keep": vars(Record)["_parts"].__set__,
+    "same": operator.is_,
 }  # fmt: skip
 
 # -- attributes -----------------------------------------------------------------------------------------------------
@@ -95,9 +100,11 @@ _NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {
 _INSTANT = Recipe(
     "zones[type(v)] is not (state := reduced(v)[1])[1]",  # a naive one has no zone there
     "DateTime(state[0], UTC_)",  # as `instants.from_utc`
-    "Instant(plain) if (plain := datetime(state[0], UTC)).microsecond else whole_second(plain)",
+    "S",
+    "plain if (plain := v if type(v) is datetime else datetime(state[0], UTC)).microsecond else whole_second(plain)",
+    lasts=True,
 )
-_FLAG = Recipe("type(v) is not bool", "v", "TRUE if v else FALSE")
+_FLAG = Recipe("type(v) is not bool", "v", "BOOL", "v", lasts=True)
 _plain = CheckedAttribute.encode
 _CHECKED = ("serialize", "tagged", "__set__")
 
@@ -119,24 +126,25 @@ def _text(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     if attribute.problem is text_problem:
         wrong = "not v.isascii() and text_problem(v)"
     elif attribute.problem is id_problem:
-        usual = "v and len(v) < 256 and v.isascii() and v.isprintable() and v.strip() is v"
+        usual = "0 < len(v) < 256 and v.isprintable() and v.strip() is v"
         wrong = f"not ({usual}) and id_problem(v)"
     else:
         names[f"problem_{name}"] = attribute.problem
         wrong = f"problem_{name}(v)"
-    return Recipe(f"type(v) is not str or ({wrong})", "v", "Text(v)")
+    return Recipe(f"type(v) is not str or ({wrong})", "v", "S", "v", lasts=True)
 
 
 def _integer(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     names[f"least_{name}"] = 1 - LIMIT if attribute.minimum is None else attribute.minimum
     names[f"most_{name}"] = LIMIT - 1 if attribute.maximum is None else min(attribute.maximum, LIMIT - 1)
-    return Recipe(f"type(v) is not int or not least_{name} <= v <= most_{name}", "v", "Number(str(v))")
+    return Recipe(f"type(v) is not int or not least_{name} <= v <= most_{name}", "v", "N", "str(v)", lasts=True)
 
 
 def _decimal(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     names[f"least_{name}"] = attribute.minimum
     low = "" if attribute.minimum is None else f"not v >= least_{name} or "
-    return Recipe(f"{low}not (text := decimal_text(v))", "v", "Number(text)")
+    usual = f"(text := str(v))[-1] != '0' and '.' in text and 'E' not in text and len(text) <= {MAX_DIGITS}"
+    return Recipe(f"type(v) is not Decimal or {low}not ({usual} or decimal_text(v))", "v", "N", "text", lasts=True)
 
 
 def _enum(attribute: Any, name: str, names: dict[str, Any]) -> Recipe | None:
@@ -145,12 +153,13 @@ def _enum(attribute: Any, name: str, names: dict[str, Any]) -> Recipe | None:
         return None
     members: Any = attribute.enum
     names[f"members_{name}"] = {member.value: member for member in members}
-    names[f"texts_{name}"] = {member.value: Text(member.value) for member in members}
-    return Recipe("False", f"members_{name}[v]", f"texts_{name}[v]")
+    names[f"texts_{name}"] = {member.value: str(member.value) for member in members}
+    return Recipe("False", f"members_{name}[v]", "S", f"texts_{name}[v]", lasts=True)
 
 
 def _document(irregular: str, depth: int = 0) -> Recipe:
-    return Recipe(irregular, f"copied(v, {depth}, [{MAX_PARTS}])", f"document(v, {depth}, [{MAX_PARTS}])")
+    more = f"v, {depth}, [{MAX_PARTS}]"
+    return Recipe(irregular, f"copied({more})", "", f"add_document(parts, {more})")
 
 
 def _list(attribute: Any, name: str, names: dict[str, Any]) -> Recipe | None:
@@ -172,7 +181,7 @@ _BY_FUNCTIONS: dict[tuple[Any, Any, str], Callable[[Any, str, dict[str, Any]], R
     (EnumAttribute.normalise, EnumAttribute.encode, "S"): _enum,
     (DocumentAttribute.normalise, DocumentAttribute.encode, "M"): lambda *_: _document("type(v) is not dict"),
     (TextMapAttribute.normalise, DocumentAttribute.encode, "M"): lambda *_: Recipe(
-        "False", "dict(text_map(v))", "Document({key: Text(part) for key, part in text_map(v).items()})"
+        "False", "dict(text_map(v))", "", "add_text_map(parts, v)"
     ),
     (TextListAttribute.normalise, TextListAttribute.encode, "L"): _list,
     (RecordListAttribute.normalise, RecordListAttribute.encode, "L"): _list,
@@ -184,52 +193,99 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> Recipe | None:
     fields = {field: _recipe(attribute, f"{name}_{field}", names) for field, attribute in record_fields(of).items()}
     if None in fields.values():
         return None
-    names[f"class_{name}"] = of
+    names |= {f"class_{name}": of, "add_list": add_list}
     recipes = {field: recipe for field, recipe in fields.items() if recipe}
-    _compile(_record_writer(of, name, recipes, names), names)
+    compile_lines(_record_writer(of, name, recipes, names), names)
     made = "irregular()"
     if _is_made_as_usual(of):
-        _compile(_record_maker(of, name, recipes, names), names)
-        made = f"make_{name}(one)"
+        source = _MakerSource(of, name, recipes, names)
+        compile_lines(source.making(), names)
+        names[f"maker_{name}"] = Often(f"make_{name}", source.making_like, names).of
+        made = f"maker_{name}(one)(one)"
     return Recipe(
         "type(v) is not list",
         f"[one if isinstance(one, class_{name}) else {made} for one in v]",
-        f"Documents([write_{name}(one) for one in v])",
+        "",
+        f"add_list(parts, v, add_{name})",
     )
 
 
-def _compile(lines: list[str], names: dict[str, Any]) -> None:
-    exec("\n".join(lines), names)  # noqa: S102  # of names of attributes alone, quoted
-
-
 def _record_writer(of: Any, name: str, recipes: dict[str, Recipe], names: dict[str, Any]) -> list[str]:
-    lines = [f"def write_{name}(record):", f" if type(record) is not class_{name}: irregular()"]
-    lines += [" get = record.__dict__.get; null_check = False"]
-    lines += write_lines(record_fields(of), list(recipes.values()), name, names)
-    return [*lines, f" return Document({made_of_fields(name, recipes)})"]
+    whole = Whole(record_fields(of), recipes.values(), name, names, '{"M":{')
+    known = "getattr(record, '_parts', None) or " if _lasts(of, recipes) else ""
+    lines = [f"def parts_of_{name}(get):", *whole.lines(by_get), " return parts"]
+    lines += [f"def add_{name}(parts, record):", f" if type(record) is not class_{name}: irregular()"]
+    return [*lines, f" parts += {known}parts_of_{name}(record.__dict__.get)"]
 
 
-def _record_maker(of: Any, name: str, recipes: dict[str, Recipe], names: dict[str, Any]) -> list[str]:
-    """Return the source that makes a record of a dict, with its fields in the order in which `__init__` sets them."""
-    fields = of.__dataclass_fields__
-    names[f"blank_{name}"] = dict.fromkeys(sorted(recipes, key=lambda field: not fields[field].init))
-    lines = [f"def make_{name}(values):", " if type(values) is not dict: irregular()"]
-    lines += [f" held = {{**blank_{name}, **values}}", f" if len(held) != {len(recipes)}: irregular()"]
-    for field, attribute in record_fields(of).items():
-        if not fields[field].init:
-            lines += [f" if {field!r} in values: irregular()"]
-            continue
-        lines += _taking_lines(f"held[{field!r}]", field, recipes[field])
-        lines += [] if attribute.null else [" else: irregular()"]
-    lines += [f" record = new(class_{name})", ' set(record, "__dict__", held)']
-    return [*lines, " if record.rule_problems(): irregular()", " record.derive()", " return record"]
+def _lasts(of: Any, recipes: dict[str, Recipe]) -> bool:
+    """Say whether the parts of a record stay right as long as there is the record."""
+    return of.__dataclass_params__.frozen and all(recipe.lasts for recipe in recipes.values())
 
 
-def _taking_lines(found: str, name: str, recipe: Recipe) -> list[str]:
-    """Return the source that checks a value of `held`, and puts what is kept of it in its place."""
-    lines = [f" if (v := {found}) is not None:"]
-    lines += [f"  if {recipe.irregular}: irregular()"] if recipe.irregular != "False" else []
-    return [*lines, "  pass" if recipe.kept == "v" else f"  held[{name!r}] = {recipe.kept}"]
+class _MakerSource:
+    """The source of what makes a record of a dict, with its fields in the order in which `__init__` sets them."""
+
+    def __init__(self, of: Any, name: str, recipes: dict[str, Recipe], names: dict[str, Any]) -> None:
+        self._name, self._recipes, self._names, self._lasts = name, recipes, names, _lasts(of, recipes)
+        self._declared, fields = record_fields(of), of.__dataclass_fields__
+        self._given = [field for field in recipes if fields[field].init]
+        self._derived = [field for field in recipes if not fields[field].init]
+        names[f"given_{name}"] = frozenset(self._given)
+
+    def making(self) -> list[str]:
+        """Return what makes a record of any dict."""
+        lines = [f"def make_{self._name}(values):", " if type(values) is not dict: irregular()"]
+        lines += [f" if not given_{self._name}.issuperset(values): irregular()", " get = values.get"]
+        kept = {field: f"k{number}" for number, field in enumerate(self._given)}
+        for field in self._given:
+            recipe = self._recipes[field]
+            lines += [f" if (v := {by_get(field)}) is not None:", *recipe.refusing(), f"  v = {recipe.kept}"]
+            lines += [] if self._declared[field].null else [" else: irregular()"]
+            lines += [f" {kept[field]} = v"]
+        return [*lines, *self._made(kept), " return record"]
+
+    def making_like(self, function: str, values: Mapping[str, Any]) -> list[str]:
+        """Return what makes a record of a dict like this; its parts are put together with it, where they last.
+
+        But not where its `derive` has changed what it was made of.
+        """
+        if any(values.get(field) is None and not self._declared[field].null for field in self._given):
+            raise IrregularError
+        places, unpacking = unpacked(values)
+        way = f"return make_{self._name}(values)"
+        lines = [f"def {function}(values):", " if type(values) is not dict: irregular()", unpacking]
+        kept, written = {}, {}
+        for field, place in places.items():
+            if field not in self._given:
+                raise IrregularError
+            if values[field] is None:
+                lines += [f" if {place} is not None: {way}"]
+                continue
+            lines += self._recipes[field].taking_another_way(place, way)
+            recipe = self._recipes[field].of(place)
+            kept[field], written[field] = place, place
+            if self._lasts and recipe.written != place:
+                written[field] = f"f_{place}"
+                lines += [f" f_{place} = {recipe.written}"]
+            lines += [f" {place} = {recipe.kept}"] if recipe.kept != place else []
+        lines += self._made(kept)
+        if self._lasts:
+            whole = Whole(self._declared, self._recipes.values(), self._name, self._names, '{"M":{')
+            before = "".join(f"{kept.get(field)}, " for field in self._given)
+            lines += [f" if not all(map(same, ({before}), held.values())): return record"]
+            lines += [f" parts = {whole.literal(written)}"]
+            for field in self._derived:
+                recipe = self._recipes[field]
+                lines += [f" if (v := held[{field!r}]) is not None:", *recipe.refusing()]
+                lines += [f"  parts += {whole.next(field)}, {recipe.written}"]
+            lines += [" parts.append(MAP_END)", " keep(record, parts)"]
+        return [*lines, " return record"]
+
+    def _made(self, kept: Mapping[str, str]) -> list[str]:
+        held = ", ".join(f"{field!r}: {kept.get(field)}" for field in [*self._given, *self._derived])
+        lines = [f" held = {{{held}}}", f" record = new(class_{self._name})", ' set(record, "__dict__", held)']
+        return [*lines, " if record.rule_problems(): irregular()", " record.derive()"]
 
 
 def _is_made_as_usual(of: Any) -> bool:
@@ -249,44 +305,123 @@ _PYNAMO = (
 _WRITING = ("serialize", "get_save_kwargs_from_instance", "_touch", "_refuse_summary", "_of_this_life")
 
 
+class _Source:
+    """The source of the functions of a model's values: of all, or of those that are like an example."""
+
+    def __init__(self, model: type[Model], names: dict[str, Any]) -> None:
+        self.attributes: dict[str, Any] = model.get_attributes()
+        self.recipes = {
+            name: _model_recipe(one, f"item_{number}", names)
+            for number, (name, one) in enumerate(self.attributes.items())
+        }
+        self._version, self._names = model._version_attribute_name, names
+        self._layouts: dict[Any, list[str]] = {}
+
+    def taking(self) -> list[str]:
+        """Return what checks the values that are given, and puts what is kept of them in their place."""
+        lines = ["def take(values):", " if not known.issuperset(values): irregular()", " get = values.get"]
+        for name, recipe in self.recipes.items():
+            if recipe.kept is not None:
+                lines += [f" if (v := {by_get(name)}) is not None:", *recipe.refusing()]
+                lines += ["  pass" if recipe.kept == "v" else f"  values[{name!r}] = {recipe.kept}"]
+        return lines
+
+    def taking_like(self, function: str, values: Mapping[str, Any]) -> list[str]:
+        """Return the same for values like these; it returns what is kept, with the form in which that is written."""
+        places, unpacking = unpacked(values)
+        lines, forms = [f"def {function}(values):", unpacking], self._layout(function, values)
+        for name, place in places.items():
+            recipe = self.recipes[name].of(place)
+            if values[name] is None:
+                lines += [f" if {place} is not None: return take(values)"]
+            elif recipe.kept is not None:
+                lines += self.recipes[name].taking_another_way(place, "return take(values)")
+                lines += [f" f_{place} = {recipe.written}"] if name in forms else []
+                lines += [f" values[{name!r}] = {place} = {recipe.kept}"] if recipe.kept != place else []
+        kept = "".join(f", {places[name]}, f_{places[name]}" for name in forms)
+        return [*lines, f" return [layout_{function}{kept}]"]
+
+    def _layout(self, function: str, values: Mapping[str, Any]) -> list[str]:
+        """Return the names of the attributes of which a function returns forms."""
+        layout = self._names[f"layout_{function}"] = object()
+        self._layouts[layout] = [
+            name for name, value in values.items() if value is not None and self.recipes[name].lasts
+        ]
+        return self._layouts[layout]
+
+    def writing(self) -> list[str]:
+        """Return what checks and writes the values, with the next revision, if there is one."""
+        whole = Whole(self.attributes, self.recipes.values(), "item", self._names, "{")
+        lines = ["def write(values, forms, revision):", " get = values.get"]
+        lines += whole.lines(lambda name: f"revision or {by_get(name)}" if name == self._version else by_get(name))
+        return [*lines, " return parts"]
+
+    def writing_like(self, function: str, values: Mapping[str, Any], layout: Any) -> list[str]:
+        """Return the same for values like these, with forms of this layout, which those have that are still there."""
+        whole = Whole(self.attributes, self.recipes.values(), "item", self._names, "{")
+        places, unpacking = unpacked(values)
+        lines, way = [f"def {function}(values, forms, revision):", unpacking], "return write(values, None, revision)"
+        if self._version in places:
+            lines += [f" {places[self._version]} = revision or {places[self._version]}"]
+        elif self._version:
+            places[self._version] = "revision"
+        known = self._layouts[layout] if layout else []
+        if not values.keys() >= set(known):
+            raise IrregularError
+        if known:
+            lines += [f" _, {''.join(f'k_{places[name]}, f_{places[name]}, ' for name in known)} = forms"]
+        tagged, nested = {}, []
+        for name, place in places.items():
+            if name != self._version and values[name] is None:
+                lines += [f" if {place} is not None: {way}"]
+                continue
+            recipe = self.recipes[name].of(place)
+            look = self.recipes[name].taking_another_way(place, way)
+            if not recipe.tag:
+                lines += look
+                nested += [f" parts.append({whole.next(name)})", f" {recipe.written}"]
+                continue
+            tagged[name] = f"f_{place}"
+            look += [f" f_{place} = {recipe.written}"]
+            lines += [f" if {place} is not k_{place}:", *map(" {}".format, look)] if name in known else look
+        if not tagged:
+            raise IrregularError
+        return [*lines, f" parts = {whole.literal(tagged)}", *nested, " parts.append(MAP_END)", " return parts"]
+
+
 class Encoder:
     """Makes and encodes objects of one model; what raises, whatever it is, is to be done the ordinary way."""
 
     def __init__(self, model: type[Model]) -> None:
-        attributes: dict[str, Any] = model.get_attributes()
         names = dict(_NAMES)
-        recipes = [_model_recipe(one, f"item_{number}", names) for number, one in enumerate(attributes.values())]
-        by_name = dict(zip(attributes, recipes, strict=True))
+        source = _Source(model, names)
+        attributes, by_name = source.attributes, source.recipes
         self._checks: dict[str, Callable[[Any], Any] | None] = {}
         for name, recipe in by_name.items():
-            check = [f"def check(v):\n if {recipe.irregular}: irregular()", f" return {recipe.kept}"]
-            _compile(check, names)
+            check = ["def check(v):", *recipe.refusing(), f"  return {recipe.kept}"]
+            compile_lines(check, names)
             self._checks[name] = names["check"] if recipe.kept else None
         self._as_they_are = frozenset(name for name, recipe in by_name.items() if recipe.kept == "v")
         self._asked = [name for name, recipe in by_name.items() if recipe.kept is None]
-        self._known = frozenset(attributes)
-        lines = ["def take(held, get):", " pass"]
-        for name, recipe in by_name.items():
-            lines += _taking_lines(f"get({name!r})", name, recipe) if recipe.kept else []
-        _compile(lines, names)
-        self._take: Callable[[dict[str, Any], Callable[[str], Any]], None] = names["take"]
         version = model._version_attribute_name
-        lines = ["def write(get, null_check, revision):"]
-        lines += write_lines(attributes, recipes, "item", names, counted=version)
-        _compile([*lines, f" return {made_of_fields('item', attributes)}"], names)
-        self._write: Callable[[Callable[[str], Any], bool, int | None], Any] = names["write"]
+        names["known"] = frozenset(attributes)
+        compile_lines([*source.taking(), *source.writing()], names)
+        self._take = Often("take", source.taking_like, names)
+        self._write = Often("write", source.writing_like, names)
         self._defaults: dict[str, Any] = {}
+        self._called: dict[str, Callable[[], Any]] = {}
         for name, attribute in attributes.items():
             default = attribute.default if attribute.default_for_new is None else attribute.default_for_new
-            if default is not None:
+            if callable(default) and default is not utc_now:  # nobody misses the clock where it was not read
+                self._called[name] = default
+            elif default is not None:
                 self._defaults[name] = default
         self._derives = not same_functions(model, Model, ["derived"])
-        sources = ", ".join(f"{name!r}: get({name!r})" for name in model.derivation_names())
-        _compile([f"def sources(get): return {{{sources}}}"], names)
-        self._sources: Callable[[Callable[[str], Any]], dict[str, Any]] = names["sources"]
         missing = [f"get({name!r}) is None" for name, attribute in attributes.items() if not attribute.null]
-        _compile([f"def lacks(get): return {' or '.join(missing) or False}"], names)
-        self._lacks: Callable[[Callable[[str], Any]], bool] = names["lacks"]
+        sources = ", ".join(f"{name!r}: get({name!r})" for name in model.derivation_names())
+        lines = ["def sources(get):", f" if {' or '.join(missing) or False}: irregular()", f" return {{{sources}}}"]
+        compile_lines(lines, names)
+        self._sources: Callable[[Callable[[str], Any]], dict[str, Any]] = names["sources"]
         self._version = (version, attributes[version].attr_name) if version else None
         self.writes = same_functions(model, Model, _WRITING)
         self.saves = self.writes and (version is None or _counts(type(attributes[version])))
@@ -294,18 +429,19 @@ class Encoder:
 
     def fill(self, item: Model, given: Mapping[str, Any]) -> None:
         """Give a new object its defaults, and these values over them."""
-        if not self._known.issuperset(given):
-            raise IrregularError
         values: dict[str, Any] = {}
         item.attribute_values = values
-        for name, default in self._defaults.items():
-            if default is utc_now:
-                if name not in given:  # otherwise nobody misses the clock that was not read
-                    values[name] = default()
-            elif (value := default() if callable(default) else default) is not None:
+        for name, default in self._called.items():
+            if (value := default()) is not None:
                 self._keep(item, name, value)
         values.update(given)
-        self._take(values, values.get)
+        item._forms = self._take.of(values)(values)
+        for name, default in self._defaults.items():
+            if name not in values:
+                if default is utc_now:
+                    values[name] = default()
+                else:
+                    self._keep(item, name, default)
         for name in self._asked:
             if name in given:
                 del values[name]
@@ -318,38 +454,39 @@ class Encoder:
         else:
             item.attribute_values[name] = None if value is None else check(value)
 
-    def encode(self, item: Model, *, null_check: bool, counted: bool = False) -> bytes:
+    def encode(self, item: Model, *, counted: bool = False) -> bytes:
         """Return the item of an object in JSON, with what is derived brought up to date.
 
         Args:
             item: the object, which keeps its revision.
-            null_check: whether what is required must be there.
             counted: whether the item has the next revision.
         """
         values: dict[str, Any] = item.attribute_values
         get, revision = values.get, None
-        if null_check and (self._lacks(get) or item.rule_problems()):
+        sources = self._sources(get)
+        if item.rule_problems():
             raise IrregularError
         if self._derives:
-            for name, value in item.derived(self._sources(get)).items():
-                if name in self._as_they_are:
+            for name, value in item.derived(sources).items():
+                if value is None or name in self._as_they_are:
                     values[name] = value  # it is checked when it is written
                 else:
                     self._keep(item, name, value)
         if counted and self._version:
             revision = (get(self._version[0]) or 0) + 1
-        json = to_json(self._write(get, null_check, revision))
+        forms = item._forms
+        json = to_json(self._write.of(values, forms and forms[0])(values, forms, revision))
         if len(json) > MAX_ITEM_BYTES:  # it is longer than what DynamoDB counts
             refuse_too_large(item_of(json))
         return json
 
-    def encoded(self, item: Model, *, null_check: bool) -> dict[str, dict[str, Any]]:
+    def encoded(self, item: Model) -> dict[str, dict[str, Any]]:
         """Return the item of an object as a dict."""
-        return item_of(self.encode(item, null_check=null_check))
+        return item_of(self.encode(item))
 
     def written(self, item: Model, *, counted: bool = False) -> Written:
         """Return the item of an object as it is sent."""
-        return Written(self.encode(item, null_check=True, counted=counted))
+        return Written(self.encode(item, counted=counted))
 
     def save_request(self, item: Model) -> dict[str, Any]:
         """Return a put under the condition of the object's revision, as `get_operation_kwargs` words it."""
@@ -388,14 +525,6 @@ def _counts(version: Any) -> bool:
 def _model_recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     known = None if isinstance(attribute, ValueAttribute) else _recipe(attribute, name, names)
     return known or pynamodb_encoders.recipe(attribute, name, names)
-
-
-def irregular(*_: Any) -> Any:
-    """Leave it to the ordinary way."""
-    raise IrregularError
-
-
-_NAMES["irregular"] = irregular
 
 
 def compile_encoder(model: type[Model]) -> Encoder | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,37 +30,38 @@ from pynamodb.attributes import (
 )
 
 from pipemodels.attributes import CheckedAttribute
-from pipemodels.wire import forms, pynamodb_decoders
+from pipemodels.wire import pynamodb_decoders
 from pipemodels.wire.forms import IrregularError
+from pipemodels.wire.parts import FALSE, NULL, NUMBER, TEXT, TRUE, Parts, add_asked, add_list, add_map, raw
 from pipemodels.wire.pynamodb_decoders import same_functions
 from pipemodels.wire.pynamodb_maps import compile_init, keeping, kept_map
-from pipemodels.wire.tagged import FALSE, NULL, TRUE, Recipe, asked, fields_form
+from pipemodels.wire.recipes import Recipe, Whole, by_get, compile_lines
 
 # -- values, as the generated functions write them ------------------------------------------------------------------
 
 
-def number(value: Any) -> forms.Number:
-    """Return the tagged form of a number, which is that of `json.dumps`."""
+def number(value: Any) -> str:
+    """Return the digits of a number, which are those of `json.dumps`."""
     kind = type(value)
     if kind is int or (kind is float and math.isfinite(value)):
-        return forms.Number(repr(value))
+        return repr(value)
     raise IrregularError
 
 
-def text(value: Any) -> forms.Text:
-    """Return the tagged form of a text."""
+def text(value: Any) -> str:
+    """Return a text."""
     if type(value) is not str:
         raise IrregularError
-    return forms.Text(value)
+    return value
 
 
-def utc_datetime(value: Any) -> forms.Text:
-    """Return the tagged form of a datetime of UTC, or of one that PynamoDB takes for that."""
+def utc_datetime(value: Any) -> str:
+    """Return the text of a datetime of UTC, or of one that PynamoDB takes for that."""
     usual = type(value) is datetime or type(value) is pendulum.DateTime
     if not usual or not (value.tzinfo is None or value.tzinfo is UTC or value.tzinfo is pendulum.UTC):
         raise IrregularError
     naive = datetime.combine(datetime.date(value), datetime.time(value))
-    return forms.Text(f"{naive.isoformat(timespec='microseconds')}+0000")
+    return f"{naive.isoformat(timespec='microseconds')}+0000"
 
 
 def listed(value: Any) -> list[Any]:
@@ -70,55 +71,59 @@ def listed(value: Any) -> list[Any]:
     return value
 
 
-def text_set(value: Any) -> forms.TextSet:
-    """Return the tagged form of a set of texts; PynamoDB stores none where it is empty."""
-    if type(value) is not set or not value:
+def elements(values: Any, element: Callable[[Any], str]) -> list[str]:
+    """Return the elements of a set; PynamoDB stores none where it is empty."""
+    if type(values) is not set or not values:
         raise IrregularError
-    return forms.TextSet([text(one).S for one in value])
+    return [element(one) for one in values]
 
 
-def number_set(value: Any) -> forms.NumberSet:
-    """Return the tagged form of a set of numbers, likewise."""
-    if type(value) is not set or not value:
-        raise IrregularError
-    return forms.NumberSet([number(one).N for one in value])
+def add_text(parts: Parts, value: Any) -> None:
+    """Add a text."""
+    parts += (TEXT, text(value))
 
 
-def part(value: Any) -> Any:
-    """Return the tagged form of a part of a free map or list."""
+def add_number(parts: Parts, value: Any) -> None:
+    """Add a number."""
+    parts += (NUMBER, number(value))
+
+
+def add_part(parts: Parts, value: Any) -> None:
+    """Add a part of a free map or list."""
     kind = type(value)
     if kind is str:
-        return forms.Text(value)
-    if kind is bool:
-        return TRUE if value else FALSE
-    if kind is int or kind is float:
-        return number(value)
-    if value is None:
-        return NULL
-    if kind is list:
-        return forms.Documents([part(one) for one in value])
-    if kind is dict or kind is MapAttribute:
-        return free_map(value)
-    texts = kind is set and any(type(one) is str for one in value)
-    return text_set(value) if texts else number_set(value)
+        parts += (TEXT, value)
+    elif kind is bool:
+        parts.append(TRUE if value else FALSE)
+    elif kind is int or kind is float:
+        add_number(parts, value)
+    elif value is None:
+        parts.append(NULL)
+    elif kind is list:
+        add_list(parts, value, add_part)
+    elif kind is dict or kind is MapAttribute:
+        add_free_map(parts, value)
+    elif kind is set and any(type(one) is str for one in value):
+        parts += (_TEXTS, elements(value, text))
+    else:
+        parts += (_NUMBERS, elements(value, number))
 
 
-def free_map(value: Any) -> forms.Document:
-    """Return the tagged form of a free map."""
+_TEXTS, _NUMBERS = raw('{"SS":'), raw('{"NS":')
+
+
+def add_free_map(parts: Parts, value: Any) -> None:
+    """Add a free map."""
     values = vars(value)["attribute_values"] if type(value) is MapAttribute else value
     if type(values) is not dict:
         raise IrregularError
-    for key in values:
-        if type(key) is not str:
-            raise IrregularError
-    parts: Any = {key: forms.Text(one) if type(one) is str else part(one) for key, one in values.items()}
-    return forms.Document(parts)
+    add_map(parts, values, add_part)
 
 
 NAMES: dict[str, Any] = {
-    "Text": forms.Text, "Number": forms.Number, "TRUE": TRUE, "FALSE": FALSE, "Document": forms.Document,
-    "Documents": forms.Documents, "dumps": json.dumps, "number": number, "text": text, "listed": listed,
-    "utc_datetime": utc_datetime, "text_set": text_set, "number_set": number_set, "part": part, "free_map": free_map,
+    "dumps": json.dumps, "number": number, "text": text, "listed": listed,
+    "utc_datetime": utc_datetime, "elements": elements, "add_list": add_list, "add_text": add_text,
+    "add_number": add_number, "add_part": add_part, "add_free_map": add_free_map, "add_asked": add_asked,
     "kept_map": kept_map, "MapAttribute": MapAttribute,
 }  # fmt: skip
 """What the expressions below need."""
@@ -126,14 +131,14 @@ NAMES: dict[str, Any] = {
 # -- attributes -----------------------------------------------------------------------------------------------------
 
 _KNOWN = {
-    UnicodeAttribute: "Text(v) if type(v) is str else irregular()",
-    NumberAttribute: "Number(repr(v)) if type(v) is int else number(v)",
-    VersionAttribute: "Number(str(v)) if type(v) is int else irregular()",
-    BooleanAttribute: "TRUE if v is True else FALSE if v is False else irregular()",
-    JSONAttribute: "Text(dumps(v))",
-    UTCDateTimeAttribute: "utc_datetime(v)",
-    UnicodeSetAttribute: "text_set(v)",
-    NumberSetAttribute: "number_set(v)",
+    UnicodeAttribute: ("S", "v if type(v) is str else irregular()"),
+    NumberAttribute: ("N", "repr(v) if type(v) is int else number(v)"),
+    VersionAttribute: ("N", "str(v) if type(v) is int else irregular()"),
+    BooleanAttribute: ("BOOL", "v if v is True or v is False else irregular()"),
+    JSONAttribute: ("S", "dumps(v)"),
+    UTCDateTimeAttribute: ("S", "utc_datetime(v)"),
+    UnicodeSetAttribute: ("SS", "elements(v, text)"),
+    NumberSetAttribute: ("NS", "elements(v, number)"),
 }
 _FREE = {
     bool: BooleanAttribute, bytes: BinaryAttribute, dict: MapAttribute, float: NumberAttribute, int: NumberAttribute,
@@ -152,47 +157,46 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     kept = "v" if kind.__set__ is Attribute.__set__ else None
     if "attr_type" not in vars(attribute):
         if kind in _KNOWN:
-            return Recipe("False", kept, _KNOWN[kind])
+            return Recipe("False", kept, *_KNOWN[kind])
         if kind is MapAttribute and _free_parts_are_written_as_usual():
-            return Recipe("False", "kept_map(v)", "free_map(v)")
+            return Recipe("False", "kept_map(v)", "", "add_free_map(parts, v)")
         if issubclass(kind, MapAttribute) and _compile_map_writer(kind, name, names):
             names[f"keep_{name}"] = keeping(kind)
             kept = f"keep_{name}(v)" if kind.__set__ is MapAttribute.__set__ else None
-            return Recipe("False", kept, f"write_{name}(v, null_check)")
-        if kind is ListAttribute and (element := _list(attribute, name, names)):
-            return Recipe("False", kept, f"Documents([{element} for one in listed(v)])")
-    return Recipe("False", kept, _asked(attribute, name, names))
+            return Recipe("False", kept, "", f"add_{name}(parts, v)")
+        if kind is ListAttribute and (add := _list(attribute, name, names)):
+            return Recipe("False", kept, "", f"add_list(parts, listed(v), {add})")
+    return Recipe("False", kept, *_asked(attribute, name, names))
 
 
-def _asked(attribute: Any, name: str, names: dict[str, Any]) -> str:
-    """Return what writes the tagged form of an attribute that is not known."""
-    form = {"S": "Text", "N": "Number"}.get(inspect.getattr_static(attribute, "attr_type", None))
-    if form is None or isinstance(attribute, ListAttribute | MapAttribute):
+def _asked(attribute: Any, name: str, names: dict[str, Any]) -> tuple[str, str]:
+    """Return the tag of an attribute that is not known, and what writes it."""
+    tag = inspect.getattr_static(attribute, "attr_type", None)
+    if tag not in ("S", "N") or isinstance(attribute, ListAttribute | MapAttribute):
         names[f"ask_{name}"] = _asking(attribute)
-        return f"ask_{name}(v, null_check)"
+        return "", f"ask_{name}(parts, v)"
     names[f"attribute_{name}"] = attribute
-    tagged = f"{form}(s) if type(s := attribute_{name}.serialize(v)) is str else irregular()"
-    return f"irregular() if isinstance(v, MapAttribute) else {tagged}"
+    asked = f"s if type(s := attribute_{name}.serialize(v)) is str else irregular()"
+    return tag, f"irregular() if isinstance(v, MapAttribute) else {asked}"
 
 
-def _asking(attribute: Any) -> Callable[[Any, bool], Any]:
+def _asking(attribute: Any) -> Callable[[Parts, Any], None]:
     """Return the function that does so where it may nest, or has another tag."""
-    nests = isinstance(attribute, ListAttribute | MapAttribute)
 
-    def ask(value: Any, null_check: bool) -> Any:
-        if isinstance(value, MapAttribute) and not value.validate(null_check=null_check):
+    def ask(parts: Parts, value: Any) -> None:
+        if isinstance(value, MapAttribute) and not value.validate(null_check=True):
             raise IrregularError
-        serialized = attribute.serialize(value, null_check=null_check) if nests else attribute.serialize(value)
-        return asked(attribute.attr_type, serialized)
+        add_asked(parts, attribute.attr_type, attribute.serialize(value))
 
     return ask
 
 
-def _asking_of_one(attribute: ListAttribute[Any]) -> Callable[[Any, bool], Any]:
+def _asking_of_one(attribute: ListAttribute[Any]) -> Callable[[Parts, Any], None]:
     """Return what writes an element that is no map of the list's class, but a dict of its fields, say."""
 
-    def ask(one: Any, null_check: bool) -> Any:
-        return asked("L", attribute.serialize([one], null_check=null_check))["L"][0]
+    def ask(parts: Parts, one: Any) -> None:
+        ((tag, value),) = attribute.serialize([one])[0].items()
+        add_asked(parts, tag, value)
 
     return ask
 
@@ -201,15 +205,18 @@ def _list(attribute: Any, name: str, names: dict[str, Any]) -> str | None:
     """Return what writes an element `one` of a list."""
     of = attribute.element_type
     if of is None and _free_parts_are_written_as_usual():
-        return "part(one)"
+        return "add_part"
     if of is UnicodeAttribute:
-        return "text(one)"
+        return "add_text"
     if of is NumberAttribute:
-        return "number(one)"
+        return "add_number"
     if of is not None and issubclass(of, MapAttribute) and _compile_map_writer(of, name, names):
         names[f"map_{name}"] = of
         names[f"ask_{name}"] = _asking_of_one(attribute)
-        return f"write_{name}(one, null_check) if type(one) is map_{name} else ask_{name}(one, null_check)"
+        lines = [f"def add_one_{name}(parts, one):"]
+        lines += [f" (add_{name} if type(one) is map_{name} else ask_{name})(parts, one)"]
+        compile_lines(lines, names)
+        return f"add_one_{name}"
     return None
 
 
@@ -239,38 +246,11 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
     names[f"class_{name}"] = kind
     declared = kind.get_attributes()
     recipes = [recipe(one, f"{name}_{number}", names) for number, one in enumerate(declared.values())]
-    lines = [f"def write_{name}(one, null_check):", f" if type(one) is not class_{name}: irregular()"]
-    lines += [' get = one.__dict__["attribute_values"].get', *write_lines(declared, recipes, name, names)]
-    exec("\n".join([*lines, f" return Document({made_of_fields(name, declared)})"]), names)  # noqa: S102  # of names alone
+    lines = [f"def add_{name}(all_parts, one):", f" if type(one) is not class_{name}: irregular()"]
+    lines += [' get = one.__dict__["attribute_values"].get']
+    lines += Whole(declared, recipes, name, names, '{"M":{').lines(by_get)
+    compile_lines([*lines, " all_parts += parts"], names)
     being_compiled.remove(kind)
     if pynamodb_decoders.is_plain_map(kind):
         compile_init(kind)
     return True
-
-
-def write_lines(
-    declared: Mapping[str, Any],
-    recipes: Sequence[Recipe],
-    name: str,
-    names: dict[str, Any],
-    counted: str | None = None,
-) -> list[str]:
-    """Return the source that finds each attribute by `get`, and tags it; `made_of_fields` makes a whole of them.
-
-    Of the attribute that is counted, a `revision` is taken, if there is one.
-    """
-    names[f"fields_{name}"] = fields_form("Fields", [one.attr_name for one in declared.values()])
-    lines = []
-    for number, ((field, attribute), known) in enumerate(zip(declared.items(), recipes, strict=True)):
-        found = f"revision or get({field!r})" if field == counted else f"get({field!r})"
-        lines += [f" if (v := {found}) is not None:"]
-        lines += [f"  if {known.irregular}: irregular()"] if known.irregular != "False" else []
-        lines += [f"  v = {known.tagged}"]
-        lines += [] if attribute.null else [" elif null_check: irregular()"]
-        lines += [f" v{number} = v"]
-    return lines
-
-
-def made_of_fields(name: str, fields: Collection[Any]) -> str:
-    """Return the expression that makes a whole of tagged fields."""
-    return f"fields_{name}({', '.join(f'v{number}' for number in range(len(fields)))})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pipemodels.wire.tagged import item_of
+from pipemodels.wire.parts import item_of
 
 
 class _Unread:
@@ -14,7 +14,8 @@ class _Unread:
     __slots__ = ()
 
 
-_UNREAD: Any = {"": _Unread()}
+_UNREAD: Any = _Unread()
+_put: Any = dict.__setitem__
 
 
 class Written(dict[str, dict[str, Any]]):
@@ -27,7 +28,7 @@ class Written(dict[str, dict[str, Any]]):
     __slots__ = ("_json", "size")
 
     def __init__(self, json: bytes) -> None:
-        super().__init__(_UNREAD)
+        _put(self, "", _UNREAD)
         self._json: bytes | None = json
         self.size = len(json)
 

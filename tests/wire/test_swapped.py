@@ -219,10 +219,10 @@ def test_the_compiled_encoder_writes_it() -> None:
     assert encoder is not None
     with using(ON):
         item = full()
-        assert encoder.encoded(item, null_check=True) == item.serialize()
+        assert encoder.encoded(item) == item.serialize()
         request = encoder.save_request(item)
     with using(OFF):
-        assert item.serialize() == encoder.encoded(item, null_check=True)
+        assert item.serialize() == encoder.encoded(item)
         assert request == item.batch_put()
 
 
