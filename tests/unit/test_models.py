@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import Attribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import DeleteError, PutError, TransactWriteError, UpdateError
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection
 from pynamodb.transactions import TransactGet, TransactWrite
@@ -333,6 +333,34 @@ def test_a_batch_checks_each_item_when_it_is_added(unique: Unique) -> None:
         with pytest.raises(ValidationError, match="pipeline_name: None is required"):
             write.save(PipelineConfig(pipeline_id="x", source_type="s", destination_type="d"))
     assert good.revision == 1
+
+
+def test_a_batch_knows_keys_that_have_no_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as those of an attribute that keeps a list; an item that comes twice goes into two transactions."""
+
+    class Joined(Attribute[list[str]]):
+        attr_type = "S"
+
+        def serialize(self, value: list[str]) -> str:
+            return "/".join(value)
+
+    class Path(StampedModel):
+        class Meta(ConfiguredTable):
+            base_name = "paths"
+
+        path = Joined(hash_key=True)
+
+    write = Path.batch_write()
+    sent: list[int] = []
+
+    def commit() -> None:
+        sent.append(len(write.pending_operations))
+        write.pending_operations, write._pending_keys = [], set()  # type: ignore[attr-defined]  # ours
+
+    monkeypatch.setattr(write, "commit", commit)
+    for path in (["a"], ["b"], ["a"], ["a", "b"]):
+        write.save(Path(path=path))
+    assert (sent, len(write.pending_operations)) == ([2], 2)
 
 
 def test_a_batch_without_auto_commit_takes_one_transaction() -> None:
