@@ -143,6 +143,7 @@ def _integer(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
 def _decimal(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
     names[f"least_{name}"] = attribute.minimum
     low = "" if attribute.minimum is None else f"not v >= least_{name} or "
+    # of a fraction, what `decimal_text` says, without a call
     usual = f"(text := str(v))[-1] != '0' and '.' in text and 'E' not in text and len(text) <= {MAX_DIGITS}"
     return Recipe(f"type(v) is not Decimal or {low}not ({usual} or decimal_text(v))", "v", "N", "text", lasts=True)
 

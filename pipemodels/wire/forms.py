@@ -7,7 +7,6 @@ declared: msgspec refuses them, and the reply is read the ordinary way.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -17,12 +16,6 @@ class Text(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """`{"S": …}`."""
 
     S: str
-
-
-class Instant(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """`{"S": …}`, for writing."""
-
-    S: datetime
 
 
 class Number(msgspec.Struct, gc=False, forbid_unknown_fields=True):
