@@ -72,6 +72,9 @@ class ConfiguredTable(metaclass=_ConfiguredMeta):
     billing_mode = "PAY_PER_REQUEST"
 
 
+_SET_AS_IT_IS = frozenset({UTCInstantAttribute, IdAttribute})  # what the package itself stamps an item with
+
+
 class _MetaModel(MetaModel):
     """Holds the two declarations of an index key, in the index and in the model, together."""
 
@@ -86,7 +89,7 @@ class _MetaModel(MetaModel):
                 ):
                     raise TypeError(f"{name}.{key}: the key of {index.Meta.index_name} is declared otherwise there")
         stamped = {"updated_at", getattr(cls, "WRITE_ID", None)}
-        cls._stamped = {one: attribute for one, attribute in cls._attributes.items() if one in stamped}
+        cls._stamped = {one: type(own) in _SET_AS_IT_IS for one, own in cls._attributes.items() if one in stamped}
 
 
 class Model(PynamoModel, metaclass=_MetaModel):
@@ -102,8 +105,8 @@ class Model(PynamoModel, metaclass=_MetaModel):
     _wire_decoder: ClassVar[tuple[Any, Any]] = None, None
     # of what it was made of: the forms in which the wire writes that
     _forms: list[Any] | None = None
-    # those that every write sets, by name
-    _stamped: dict[str, Any]
+    # of those that every write sets: whether that needs no check
+    _stamped: dict[str, bool]
 
     DERIVED: ClassVar[frozenset[str]] = frozenset()
     """Attributes that follow from others and that nobody may set."""
@@ -398,22 +401,23 @@ class Model(PynamoModel, metaclass=_MetaModel):
         return super().get_save_kwargs_from_instance(*args, **settings)
 
     def batch_put(self, write_ids: Iterator[str] | None = None) -> dict[str, Any]:
-        """Return the save as a part of a batch: its item may be JSON, which is a dict to whoever looks at it."""
+        """Return the save as a part of a batch: it may be JSON, which is a dict to whoever looks at it."""
         self._touch(write_ids)
-        return wire.save_request(self) or self.get_save_kwargs_from_instance()
+        put = wire.save_request(self)
+        return self.get_save_kwargs_from_instance() if put is None else put
 
     def _touch(self, write_ids: Iterator[str] | None = None) -> None:
         """Set when the item is written and, of a new one, by which write."""
         self._refuse_summary()
-        values = self.attribute_values
-        for name, attribute in self._stamped.items():
+        values: dict[Any, Any] = self.attribute_values
+        for name, as_it_is in self._stamped.items():
             if name != self.WRITE_ID:
                 value: Any = utc_now()
-            elif values.get(str(self._version_attribute_name)) is None:
+            elif values.get(self._version_attribute_name) is None:
                 value = new_write_id() if write_ids is None else next(write_ids)
             else:
                 continue
-            if type(attribute) in _SET_AS_IT_IS:
+            if as_it_is:
                 values[name] = value
             else:
                 setattr(self, name, value)
@@ -503,7 +507,6 @@ class Model(PynamoModel, metaclass=_MetaModel):
         return read()
 
 
-_SET_AS_IT_IS = frozenset({UTCInstantAttribute, IdAttribute})  # what the package itself stamps an item with
 _COMPUTED = object()  # an update's value that only DynamoDB knows
 
 

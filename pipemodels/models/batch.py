@@ -70,7 +70,7 @@ class TransactionalBatch(BatchWrite[_M]):
         key = self._make_room_for(put_item)
         item: Any = put_item  # of the package's base
         put = item.batch_put(self._write_ids)
-        size = wire.json_size(put["Item"])
+        size = wire.json_size(put)
         if self._bytes + size > _MAX_BYTES:
             self.commit()
         self._bytes += size

@@ -106,7 +106,7 @@ def encoded(item: Model, *, null_check: bool) -> dict[str, dict[str, Any]] | Non
 def save_request(item: Model) -> dict[str, Any] | None:
     """Return a put under the condition of the object's revision; None where that must be made the ordinary way.
 
-    Its item is a `Written`: its JSON, and a dict to whoever looks.
+    It is a `Written`: its JSON, and a dict to whoever looks.
     """
     encoder = encoder_of(type(item)) if is_on() else None
     return _done(encoder.save_request, item) if encoder and encoder.saves else None
@@ -132,13 +132,13 @@ def is_written(item: Any) -> bool:
     return hasattr(item, "unread")
 
 
-def json_size(item: Any) -> int:
+def json_size(put: Any) -> int:
     """Return how many bytes of JSON this is."""
-    if (size := getattr(item, "size", None)) is not None:
+    if (size := getattr(put, "size", None)) is not None:
         return int(size)
     from msgspec.json import encode
 
-    return len(encode(item))
+    return len(encode(put))
 
 
 def plain(item: Any) -> Any:

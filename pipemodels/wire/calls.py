@@ -18,12 +18,11 @@ from botocore.signers import RequestSigner
 from urllib3 import PoolManager
 
 from pipemodels.wire.signing import WireRequestSigner
+from pipemodels.wire.written import Written
 
 _BUILTINS = frozenset(EndpointResolverBuiltins)
-_TABLES = (
-    "TransactItems[*].[ConditionCheck.TableName, Put.TableName, Delete.TableName, Update.TableName][]",
-    ("ConditionCheck", "Put", "Delete", "Update"),
-)
+_TABLES = "TransactItems[*].[ConditionCheck.TableName, Put.TableName, Delete.TableName, Update.TableName][]"
+_ACTIONS = {"ConditionCheck", "Put", "Delete", "Update"}
 
 
 class WireResolver(EndpointRulesetResolver):  # type: ignore[misc]  # botocore carries no types
@@ -51,15 +50,21 @@ class WireResolver(EndpointRulesetResolver):  # type: ignore[misc]  # botocore c
 
     def _resolve_param_as_operation_context_param(self, param_name: str, operation_model: Any, call_args: Any) -> Any:
         parameters = operation_model.operation_context_parameters
-        if param_name in parameters and parameters[param_name].get("path") == _TABLES[0]:
-            try:
-                parts = [part for item in call_args["TransactItems"] for part in map(item.get, _TABLES[1])]
-                found = [part["TableName"] for part in parts if part]
-                if None not in found:
-                    return found
-            except (KeyError, TypeError, AttributeError):
-                pass  # it is in no usual form
+        if param_name in parameters and parameters[param_name].get("path") == _TABLES:
+            with suppress(LookupError, TypeError, ValueError, AttributeError):  # it is in no usual form
+                return _tables_of(call_args["TransactItems"])
         return super()._resolve_param_as_operation_context_param(param_name, operation_model, call_args)
+
+
+def _tables_of(items: Any) -> list[str]:
+    """Return the table of each action of a transaction."""
+    found: list[Any] = []
+    for item in items:
+        ((action, part),) = item.items()
+        found.append(part.table if type(part) is Written else part["TableName"])
+        if action not in _ACTIONS or found[-1] is None:
+            raise LookupError
+    return found
 
 
 def _names_from_call(resolver: Any, operation_model: Any) -> frozenset[str]:

@@ -8,7 +8,6 @@ What is taken here would be taken there, with the same result.
 from __future__ import annotations
 
 import enum
-import operator
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -44,13 +43,16 @@ from pipemodels.wire.often import Often
 from pipemodels.wire.parts import (
     LIMIT,
     MAX_PARTS,
+    PUT_END,
     add_document,
     add_list,
     add_text_map,
     decimal_text,
-    item_of,
+    dict_of,
     key_of,
     look_in,
+    opening_put,
+    put_of,
     text_map,
     to_json,
     whole_second,
@@ -91,7 +93,6 @@ _NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {
     "reduced": datetime.__reduce__, "Decimal": Decimal, "whole_second": whole_second, "text_problem": text_problem,
     "id_problem": id_problem, "decimal_text": decimal_text, "copied": _copied, "add_document": add_document,
     "text_map": text_map, "add_text_map": add_text_map, "keep": vars(Record)["_parts"].__set__,
-    "same": operator.is_,
 }  # fmt: skip
 
 # -- attributes -----------------------------------------------------------------------------------------------------
@@ -251,15 +252,15 @@ class _MakerSource:
 
         But not where its `derive` has changed what it was made of.
         """
-        if any(values.get(field) is None and not self._declared[field].null for field in self._given):
+        missing = (field for field in self._given if values.get(field) is None and not self._declared[field].null)
+        if any(missing) or not values.keys() <= set(self._given):
             raise IrregularError
         places, unpacking = unpacked(values)
         way = f"return make_{self._name}(values)"
         lines = [f"def {function}(values):", " if type(values) is not dict: irregular()", unpacking]
         kept, written = {}, {}
-        for field, place in places.items():
-            if field not in self._given:
-                raise IrregularError
+        for field in filter(places.__contains__, self._given):  # in the order in which they are always written
+            place = places[field]
             if values[field] is None:
                 lines += [f" if {place} is not None: {way}"]
                 continue
@@ -273,8 +274,10 @@ class _MakerSource:
         lines += self._made(kept)
         if self._lasts:
             whole = Whole(self._declared, self._recipes.values(), self._name, self._names, '{"M":{')
-            before = "".join(f"{kept.get(field)}, " for field in self._given)
-            lines += [f" if not all(map(same, ({before}), held.values())): return record"]
+            after = {f"h{number}": kept.get(field) for number, field in enumerate(self._given)}
+            same = " and ".join(f"{one} is {before}" for one, before in after.items())
+            lines += [f" [{''.join(f'{one}, ' for one in after)}*_] = held.values()"]
+            lines += [f" if not ({same}): return record"]
             lines += [f" parts = {whole.literal(written)}"]
             for field in self._derived:
                 recipe = self._recipes[field]
@@ -390,6 +393,15 @@ class _Source:
         return [*lines, f" parts = {whole.literal(tagged)}", *nested, " parts.append(MAP_END)", " return parts"]
 
 
+def _sources(model: type[Model]) -> list[str]:
+    """Return the source that finds what others are derived from, and refuses what lacks a required attribute."""
+    required = {name for name, attribute in model.get_attributes().items() if not attribute.null}
+    missing = " or ".join(f"values[{name!r}] is None" for name in sorted(required))
+    found = {name: f"values[{name!r}]" if name in required else by_get(name) for name in model.derivation_names()}
+    lines = ["def sources(values):", f" if {missing}: irregular()" if missing else "", " get = values.get"]
+    return [*lines, f" return {{{', '.join(f'{name!r}: {one}' for name, one in found.items())}}}"]
+
+
 class Encoder:
     """Makes and encodes objects of one model; what raises, whatever it is, is to be done the ordinary way."""
 
@@ -418,11 +430,8 @@ class Encoder:
             elif default is not None:
                 self._defaults[name] = default
         self._derives = not same_functions(model, Model, ["derived"])
-        missing = [f"get({name!r}) is None" for name, attribute in attributes.items() if not attribute.null]
-        sources = ", ".join(f"{name!r}: get({name!r})" for name in model.derivation_names())
-        lines = ["def sources(get):", f" if {' or '.join(missing) or False}: irregular()", f" return {{{sources}}}"]
-        compile_lines(lines, names)
-        self._sources: Callable[[Callable[[str], Any]], dict[str, Any]] = names["sources"]
+        compile_lines(_sources(model), names)
+        self._sources: Callable[[dict[str, Any]], dict[str, Any]] = names["sources"]
         self._version = (version, attributes[version].attr_name) if version else None
         self.writes = same_functions(model, Model, _WRITING)
         self.saves = self.writes and (version is None or _counts(type(attributes[version])))
@@ -455,16 +464,15 @@ class Encoder:
         else:
             item.attribute_values[name] = None if value is None else check(value)
 
-    def encode(self, item: Model, *, counted: bool = False) -> bytes:
+    def encode(self, item: Model, put: Any = None) -> bytes:
         """Return the item of an object in JSON, with what is derived brought up to date.
 
         Args:
             item: the object, which keeps its revision.
-            counted: whether the item has the next revision.
+            put: what opens the put of the item, which then has the next revision, and is returned inside it.
         """
         values: dict[str, Any] = item.attribute_values
-        get, revision = values.get, None
-        sources = self._sources(get)
+        sources, revision = self._sources(values), None
         if item.rule_problems():
             raise IrregularError
         if self._derives:
@@ -473,42 +481,52 @@ class Encoder:
                     values[name] = value  # it is checked when it is written
                 else:
                     self._keep(item, name, value)
-        if counted and self._version:
-            revision = (get(self._version[0]) or 0) + 1
+        if put is not None and self._version:
+            revision = (values.get(self._version[0]) or 0) + 1
         forms = item._forms
-        json = to_json(self._write.of(values, forms and forms[0])(values, forms, revision))
+        parts = self._write.of(values, forms and forms[0])(values, forms, revision)
+        if put is not None:
+            parts.insert(0, put)
+            parts.append(PUT_END)
+        json = to_json(parts)
         if len(json) > MAX_ITEM_BYTES:  # it is longer than what DynamoDB counts
-            refuse_too_large(item_of(json))
+            whole = dict_of(json)
+            refuse_too_large(whole if put is None else whole["Item"])
         return json
 
     def encoded(self, item: Model) -> dict[str, dict[str, Any]]:
         """Return the item of an object as a dict."""
-        return item_of(self.encode(item))
+        return dict_of(self.encode(item))
 
-    def written(self, item: Model, *, counted: bool = False) -> Written:
+    def written(self, item: Model) -> Written:
         """Return the item of an object as it is sent."""
-        return Written(self.encode(item, counted=counted))
+        return Written(self.encode(item))
 
-    def save_request(self, item: Model) -> dict[str, Any]:
+    def save_request(self, item: Model) -> Written:
         """Return a put under the condition of the object's revision, as `get_operation_kwargs` words it."""
-        request: dict[str, Any] = {"TableName": item.Meta.table_name}
-        if self._version is not None:
-            self._add_condition(request, item.attribute_values.get, *self._version)
-        request["Item"] = self.written(item, counted=True)
-        return request
+        table, get = item.Meta.table_name, item.attribute_values.get
+        if self._version is None:
+            put = put_of(table)
+        elif (revision := get(self._version[0])) is None:
+            put = put_of(table, self._version[1])
+        else:
+            put = self._put_over(table, self._version[1], revision, get)
+        return Written(self.encode(item, put), table)
 
-    def _add_condition(self, request: dict[str, Any], get: Callable[[str], Any], name: str, stored: str) -> None:
-        if (revision := get(name)) is None:
-            request["ConditionExpression"] = "attribute_not_exists (#0)"
-            request["ExpressionAttributeNames"] = {"#0": stored}
-            return
+    def _put_over(self, table: str, stored: str, revision: Any, get: Callable[[str], Any]) -> Any:
+        """Return what opens a put over an item of this revision, which is stored under this name."""
         condition, names, values = "#0 = :0", {"#0": stored}, {":0": {"N": str(self._count(revision))}}
         if self._write_id and (write_id := get(self._write_id[0])) is not None:
             condition, names["#1"] = f"({condition} AND #1 = :1)", self._write_id[1]
             values[":1"] = {"S": write_id}
-        request["ConditionExpression"] = condition
-        request["ExpressionAttributeNames"] = names
-        request["ExpressionAttributeValues"] = values
+        return opening_put(
+            {
+                "TableName": table,
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": names,
+                "ExpressionAttributeValues": values,
+            }
+        )
 
     def _count(self, revision: Any) -> int:
         """Return a revision, checked as its attribute does."""

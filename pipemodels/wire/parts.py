@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -148,7 +149,24 @@ def irregular(*_: Any) -> Any:
     raise IrregularError
 
 
-def item_of(json: bytes) -> dict[str, dict[str, Any]]:
-    """Return an item as a dict."""
-    item: dict[str, dict[str, Any]] = msgspec.json.decode(json)
-    return item
+def dict_of(json: bytes) -> dict[str, Any]:
+    """Return an item, or a put, as a dict."""
+    plain: dict[str, Any] = msgspec.json.decode(json)
+    return plain
+
+
+PUT_END = raw("}")
+
+
+def opening_put(before: dict[str, Any]) -> msgspec.Raw:
+    """Return what opens a put, of all that comes before its item."""
+    return msgspec.Raw(msgspec.json.encode(before)[:-1] + b',"Item":')
+
+
+@lru_cache(maxsize=64)
+def put_of(table: str, absent: str | None = None) -> msgspec.Raw:
+    """Return what opens a put of a new item, which the lack of this attribute shows to be new."""
+    if absent is None:
+        return opening_put({"TableName": table})
+    condition = {"ConditionExpression": "attribute_not_exists (#0)", "ExpressionAttributeNames": {"#0": absent}}
+    return opening_put({"TableName": table, **condition})

@@ -22,7 +22,7 @@ _OPERATIONS = frozenset(
     }
 )  # fmt: skip
 _TRANSACTION, _BATCH = "TransactWriteItemsInput", "BatchWriteItemInput"
-_PUTS = {"Put", "PutRequest"}  # in these two
+_WRITTEN = {"TransactWriteItem": "Put", "PutRequest": "Item"}  # what may be written already, by what it is a part of
 _KINDS = {"string": str, "integer": int, "long": int, "boolean": bool}
 _Shape = Any  # botocore carries no types
 
@@ -78,26 +78,22 @@ def _body(parameters: Any, shape: _Shape) -> bytes:
     if shape.name not in _types:
         _types[shape.name] = _type_of(shape)
     request = msgspec.convert(parameters, _types[shape.name])
-    for put in _puts(request, shape):
-        put.Item = _item(put.Item)
+    if shape.name == _TRANSACTION:
+        for one in request.TransactItems:
+            if one.Put is not msgspec.UNSET:
+                one.Put = _as_sent(one.Put, _types["Put"])
+    elif shape.name == _BATCH:
+        for ones in request.RequestItems.values():
+            for one in ones:
+                if one.PutRequest is not None:
+                    one.PutRequest.Item = _as_sent(one.PutRequest.Item, _types["Item"])
     return msgspec.json.encode(request)
 
 
-def _puts(request: Any, shape: _Shape) -> list[Any]:
-    """Return the puts of a request, each of which may have a written item."""
-    if shape.name == _TRANSACTION:
-        return [one.Put for one in request.TransactItems if one.Put is not None]
-    if shape.name == _BATCH:
-        return [
-            one.PutRequest for ones in request.RequestItems.values() for one in ones if one.PutRequest is not None
-        ]
-    return []
-
-
-def _item(given: Any) -> Any:
-    """Return an item as it is sent: its JSON, unless somebody has looked at it."""
+def _as_sent(given: Any, kind: Any) -> Any:
+    """Return an item, or a put, as it is sent: its JSON, unless somebody has looked at it."""
     json = given.unread() if type(given) is Written else None
-    return msgspec.convert(given, dict[str, Value]) if json is None else msgspec.Raw(json)
+    return msgspec.convert(given, kind) if json is None else msgspec.Raw(json)
 
 
 def _type_of(shape: _Shape) -> Any:
@@ -114,10 +110,13 @@ def _type_of(shape: _Shape) -> Any:
         return _KINDS[shape.type_name]
     if any(member.serialization.get("name", name) != name for name, member in shape.members.items()):
         raise IrregularError
-    members = {name: _type_of(member) for name, member in shape.members.items()}
-    if shape.name in _PUTS:
-        members["Item"] = Any
-    fields = [(name, kind, None) for name, kind in members.items()]
+    fields: list[Any] = []
+    for name, member in shape.members.items():
+        if _WRITTEN.get(shape.name) == name:
+            _types[name] = _type_of(member)
+            fields.append((name, Any, msgspec.UNSET))
+        else:
+            fields.append((name, _type_of(member), None))
     return msgspec.defstruct(shape.name, fields, gc=False, omit_defaults=True, forbid_unknown_fields=True)
 
 

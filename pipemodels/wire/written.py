@@ -1,15 +1,15 @@
-"""Written items: their JSON, which goes into a request as it is; and a plain dict, made only if somebody looks."""
+"""What is written: JSON, which goes into a request as it is; and a plain dict, made only if somebody looks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from pipemodels.wire.parts import item_of
+from pipemodels.wire.parts import dict_of
 
 
 class _Unread:
-    """What a written item holds until somebody looks: who looks past its methods, from C, must not find it empty."""
+    """What it holds until somebody looks: who looks past its methods, from C, must not find it empty."""
 
     __slots__ = ()
 
@@ -18,19 +18,22 @@ _UNREAD: Any = _Unread()
 _put: Any = dict.__setitem__
 
 
-class Written(dict[str, dict[str, Any]]):
-    """An item as it is sent. Handlers of botocore's events, and whoever wraps its calls, meet a plain dict.
+class Written(dict[str, Any]):
+    """An item, or a put with its item, as it is sent.
+
+    Handlers of botocore's events, and whoever wraps its calls, meet a plain dict.
 
     Attributes:
+        table: into which an item is put; None of an item alone.
         size: of its JSON, in bytes.
     """
 
-    __slots__ = ("_json", "size")
+    __slots__ = ("_json", "size", "table")
 
-    def __init__(self, json: bytes) -> None:
+    def __init__(self, json: bytes, table: str | None = None) -> None:
         _put(self, "", _UNREAD)
         self._json: bytes | None = json
-        self.size = len(json)
+        self.size, self.table = len(json), table
 
     def unread(self) -> bytes | None:
         """Return the JSON; None if somebody has looked, and may have changed something."""
@@ -40,7 +43,7 @@ class Written(dict[str, dict[str, Any]]):
         if self._json is not None:
             json, self._json = self._json, None
             dict.clear(self)
-            dict.update(self, item_of(json))
+            dict.update(self, dict_of(json))
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return dict, (dict(self),)

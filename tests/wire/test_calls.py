@@ -243,7 +243,7 @@ def test_the_tables_of_a_transaction_are_those_that_botocore_finds(parameters: A
     """As by its query language, also in what is no transaction."""
     operation = worlds.operation("TransactWriteItems")
     found = RESOLVER._resolve_param_as_operation_context_param("ResourceArnList", operation, parameters)
-    assert found == jmespath.search(calls._TABLES[0], parameters)
+    assert found == jmespath.search(calls._TABLES, parameters)
 
 
 def resolving(kind: type, **parts: Any) -> Any:

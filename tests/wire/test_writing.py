@@ -486,14 +486,15 @@ def test_each_request_has_headers_of_its_own() -> None:
         made["headers"]["X-Mine"] = "1"
 
 
-# -- written items ---------------------------------------------------------------------------------------------------
+# -- what is written -------------------------------------------------------------------------------------------------
 
 PLAIN: dict[str, Any] = {"a": {"S": "é"}, "b": {"L": [{"N": "1"}]}}
+PUT: dict[str, Any] = {"TableName": "t", "ConditionExpression": "attribute_not_exists (a)", "Item": PLAIN}
 
 
-def written() -> Any:
-    """Return such an item, at which nobody has looked."""
-    return Written(json.dumps(PLAIN).encode())
+def written(plain: dict[str, Any] = PLAIN) -> Any:
+    """Return such an item, or such a put, at which nobody has looked."""
+    return Written(json.dumps(plain).encode(), plain.get("TableName"))
 
 
 @pytest.mark.parametrize(
@@ -519,8 +520,7 @@ def test_who_looks_at_a_written_item_sees_a_plain_dict(look: Any) -> None:
     assert outcome(lambda: seen(written())) == outcome(lambda: seen(deepcopy(PLAIN)))
 
 
-def _requests(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    put = {"TableName": "t", "Item": item, "ConditionExpression": "attribute_not_exists (a)"}
+def _requests(item: dict[str, Any], put: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     delete = {"TableName": "t", "Key": {"a": {"S": "b"}}}
     return [
         ("TransactWriteItems", {"TransactItems": [{"Put": put}, {"Delete": delete}], "ClientRequestToken": "c"}),
@@ -528,7 +528,7 @@ def _requests(item: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             "BatchWriteItem",
             {"RequestItems": {"t": [{"DeleteRequest": {"Key": PLAIN}}, {"PutRequest": {"Item": item}}]}},
         ),
-        ("PutItem", put),
+        ("PutItem", PUT | {"Item": item}),
         ("GetItem", {"TableName": "t", "Key": item}),
     ]
 
@@ -539,22 +539,25 @@ def _sent(serializer: Any, operation: str, parameters: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_a_written_item_is_sent_as_a_plain_one(number: int) -> None:
+def test_what_is_written_is_sent_as_what_is_plain(number: int) -> None:
     """In each operation, by the wire and by botocore; in a batch without a look at it."""
-    (operation, ours), (_, plain) = _requests(item := written())[number], _requests(PLAIN)[number]
+    operation, ours = _requests(item := written(), put := written(PUT))[number]
+    plain = _requests(PLAIN, PUT)[number][1]
     untouched = deepcopy(plain)
     assert _sent(WireSerializer(), operation, ours) == _sent(JSONSerializer(), operation, plain)
-    assert (item.unread() is not None) == (operation in {"TransactWriteItems", "BatchWriteItem"})
+    part = put if operation == "TransactWriteItems" else item
+    assert (part.unread() is not None) == (operation in {"TransactWriteItems", "BatchWriteItem"})
     assert _sent(JSONSerializer(), operation, ours) == _sent(JSONSerializer(), operation, plain)
     assert (ours, plain) == (untouched, untouched)
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_what_a_handler_has_changed_in_a_written_item_is_sent(number: int) -> None:
+def test_what_a_handler_has_changed_in_what_is_written_is_sent(number: int) -> None:
     """Once somebody has looked, the dict is what counts."""
-    operation, parameters = _requests(item := written())[number]
-    item["a"] = {"S": "changed"}
-    changed = _requests(PLAIN | {"a": {"S": "changed"}})[number][1]
+    operation, parameters = _requests(item := written(), put := written(PUT))[number]
+    put["Item"]["a"] = item["a"] = {"S": "changed"}
+    new = PLAIN | {"a": {"S": "changed"}}
+    changed = _requests(new, PUT | {"Item": new})[number][1]
     assert _sent(WireSerializer(), operation, parameters) == _sent(JSONSerializer(), operation, changed)
 
 
