@@ -60,7 +60,7 @@ def _decoded(name: str, tagged: dict[str, Any]) -> Any:
 
 def instant_text(value: datetime) -> str:
     """Return the stored form of an instant."""
-    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def without_instants(value: Any) -> Any:

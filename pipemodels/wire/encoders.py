@@ -45,7 +45,6 @@ from pipemodels.wire.parts import (
     MAX_PARTS,
     PUT_END,
     add_document,
-    add_list,
     add_text_map,
     decimal_text,
     dict_of,
@@ -59,7 +58,7 @@ from pipemodels.wire.parts import (
 )
 from pipemodels.wire.pynamodb_decoders import same_functions
 from pipemodels.wire.pynamodb_encoders import are_read_as_usual
-from pipemodels.wire.recipes import Recipe, Whole, by_get, compile_lines, unpacked
+from pipemodels.wire.recipes import Recipe, Whole, adding_all, by_get, compile_lines, unpacked
 from pipemodels.wire.written import Written
 
 # -- values, as the generated functions check and write them --------------------------------------------------------
@@ -195,7 +194,7 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> Recipe | None:
     fields = {field: _recipe(attribute, f"{name}_{field}", names) for field, attribute in record_fields(of).items()}
     if None in fields.values():
         return None
-    names |= {f"class_{name}": of, "add_list": add_list}
+    names[f"class_{name}"] = of
     recipes = {field: recipe for field, recipe in fields.items() if recipe}
     compile_lines(_record_writer(of, name, recipes, names), names)
     made = "irregular()"
@@ -208,16 +207,16 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> Recipe | None:
         "type(v) is not list",
         f"[one if isinstance(one, class_{name}) else {made} for one in v]",
         "",
-        f"add_list(parts, v, add_{name})",
+        f"add_all_{name}(parts, v)",
     )
 
 
 def _record_writer(of: Any, name: str, recipes: dict[str, Recipe], names: dict[str, Any]) -> list[str]:
     whole = Whole(record_fields(of), recipes.values(), name, names, '{"M":{')
-    known = "getattr(record, '_parts', None) or " if _lasts(of, recipes) else ""
+    known = "getattr(one, '_parts', None) or " if _lasts(of, recipes) else ""
     lines = [f"def parts_of_{name}(get):", *whole.lines(by_get), " return parts"]
-    lines += [f"def add_{name}(parts, record):", f" if type(record) is not class_{name}: irregular()"]
-    return [*lines, f" parts += {known}parts_of_{name}(record.__dict__.get)"]
+    one = [f"  if type(one) is not class_{name}: irregular()"]
+    return [*lines, *adding_all(f"add_all_{name}", [*one, f"  parts += {known}parts_of_{name}(one.__dict__.get)"])]
 
 
 def _lasts(of: Any, recipes: dict[str, Recipe]) -> bool:
@@ -338,7 +337,7 @@ class _Source:
             recipe = self.recipes[name].of(place)
             if values[name] is None:
                 lines += [f" if {place} is not None: return take(values)"]
-            elif recipe.kept is not None:
+            elif recipe.kept is not None and (recipe.kept, recipe.irregular) != (place, "False"):
                 lines += self.recipes[name].taking_another_way(place, "return take(values)")
                 lines += [f" f_{place} = {recipe.written}"] if name in forms else []
                 lines += [f" values[{name!r}] = {place} = {recipe.kept}"] if recipe.kept != place else []
@@ -374,23 +373,9 @@ class _Source:
             raise IrregularError
         if known:
             lines += [f" _, {''.join(f'k_{places[name]}, f_{places[name]}, ' for name in known)} = forms"]
-        tagged, nested = {}, []
-        for name, place in places.items():
-            if name != self._version and values[name] is None:
-                lines += [f" if {place} is not None: {way}"]
-                continue
-            recipe = self.recipes[name].of(place)
-            look = self.recipes[name].taking_another_way(place, way)
-            if not recipe.tag:
-                lines += look
-                nested += [f" parts.append({whole.next(name)})", f" {recipe.written}"]
-                continue
-            tagged[name] = f"f_{place}"
-            look += [f" f_{place} = {recipe.written}"]
-            lines += [f" if {place} is not k_{place}:", *map(" {}".format, look)] if name in known else look
-        if not tagged:
-            raise IrregularError
-        return [*lines, f" parts = {whole.literal(tagged)}", *nested, " parts.append(MAP_END)", " return parts"]
+        absent = {name for name, value in values.items() if value is None and name != self._version}
+        in_one = dict(sorted(places.items(), key=lambda place: not self.recipes[place[0]].tag))  # as much as can be
+        return [*lines, *whole.lines_like(in_one, absent, way, known)]
 
 
 def _sources(model: type[Model]) -> list[str]:

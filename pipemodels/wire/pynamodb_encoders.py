@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,10 +32,26 @@ from pynamodb.attributes import (
 from pipemodels.attributes import CheckedAttribute
 from pipemodels.wire import pynamodb_decoders
 from pipemodels.wire.forms import IrregularError
-from pipemodels.wire.parts import FALSE, NULL, NUMBER, TEXT, TRUE, Parts, add_asked, add_list, add_map, raw
+from pipemodels.wire.often import Often
+from pipemodels.wire.parts import (
+    FALSE,
+    LIST,
+    LIST_END,
+    NEXT,
+    NO_LIST,
+    NULL,
+    NUMBER,
+    TEXT,
+    TRUE,
+    Parts,
+    add_asked,
+    add_list,
+    add_map,
+    raw,
+)
 from pipemodels.wire.pynamodb_decoders import same_functions
 from pipemodels.wire.pynamodb_maps import compile_init, keeping, kept_map
-from pipemodels.wire.recipes import Recipe, Whole, by_get, compile_lines
+from pipemodels.wire.recipes import Recipe, Whole, adding_all, by_get, compile_lines, unpacked
 
 # -- values, as the generated functions write them ------------------------------------------------------------------
 
@@ -124,7 +140,8 @@ NAMES: dict[str, Any] = {
     "dumps": json.dumps, "number": number, "text": text, "listed": listed,
     "utc_datetime": utc_datetime, "elements": elements, "add_list": add_list, "add_text": add_text,
     "add_number": add_number, "add_part": add_part, "add_free_map": add_free_map, "add_asked": add_asked,
-    "kept_map": kept_map, "MapAttribute": MapAttribute,
+    "isfinite": math.isfinite, "kept_map": kept_map, "MapAttribute": MapAttribute,
+    "LIST": LIST, "NO_LIST": NO_LIST, "NEXT": NEXT, "LIST_END": LIST_END,
 }  # fmt: skip
 """What the expressions below need."""
 
@@ -132,7 +149,7 @@ NAMES: dict[str, Any] = {
 
 _KNOWN = {
     UnicodeAttribute: ("S", "v if type(v) is str else irregular()"),
-    NumberAttribute: ("N", "repr(v) if type(v) is int else number(v)"),
+    NumberAttribute: ("N", "repr(v) if type(v) is int or (type(v) is float and isfinite(v)) else irregular()"),
     VersionAttribute: ("N", "str(v) if type(v) is int else irregular()"),
     BooleanAttribute: ("BOOL", "v if v is True or v is False else irregular()"),
     JSONAttribute: ("S", "dumps(v)"),
@@ -165,7 +182,7 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
             kept = f"keep_{name}(v)" if kind.__set__ is MapAttribute.__set__ else None
             return Recipe("False", kept, "", f"add_{name}(parts, v)")
         if kind is ListAttribute and (add := _list(attribute, name, names)):
-            return Recipe("False", kept, "", f"add_list(parts, listed(v), {add})")
+            return Recipe("False", kept, "", add)
     return Recipe("False", kept, *_asked(attribute, name, names))
 
 
@@ -202,21 +219,19 @@ def _asking_of_one(attribute: ListAttribute[Any]) -> Callable[[Parts, Any], None
 
 
 def _list(attribute: Any, name: str, names: dict[str, Any]) -> str | None:
-    """Return what writes an element `one` of a list."""
+    """Return what writes a list."""
     of = attribute.element_type
     if of is None and _free_parts_are_written_as_usual():
-        return "add_part"
+        return "add_list(parts, listed(v), add_part)"
     if of is UnicodeAttribute:
-        return "add_text"
+        return "add_list(parts, listed(v), add_text)"
     if of is NumberAttribute:
-        return "add_number"
+        return "add_list(parts, listed(v), add_number)"
     if of is not None and issubclass(of, MapAttribute) and _compile_map_writer(of, name, names):
-        names[f"map_{name}"] = of
         names[f"ask_{name}"] = _asking_of_one(attribute)
-        lines = [f"def add_one_{name}(parts, one):"]
-        lines += [f" (add_{name} if type(one) is map_{name} else ask_{name})(parts, one)"]
-        compile_lines(lines, names)
-        return f"add_one_{name}"
+        one = [f"  (add_{name} if type(one) is class_{name} else ask_{name})(parts, one)"]
+        compile_lines(adding_all(f"add_all_{name}", one), names)
+        return f"add_all_{name}(parts, listed(v))"
     return None
 
 
@@ -236,6 +251,23 @@ def are_read_as_usual(of: Any) -> bool:
     return distinct and truthy and all(type(one).__get__ in READERS for one in declared)
 
 
+def _writing_like(whole: Callable[[], Whole], of_all: str) -> Callable[[str, Mapping[str, Any]], list[str]]:
+    """Return what returns the source that writes the values of a map like an example, in the order of their names."""
+
+    def lines_like(function: str, values: Mapping[str, Any]) -> list[str]:
+        one = whole()
+        absent = {name for name in one.attributes if values.get(name) is None}
+        missing = (name for name in absent if not one.attributes[name][0].null)
+        if any(missing) or not values.keys() <= one.attributes.keys():
+            raise IrregularError
+        places, unpacking = unpacked(values)
+        in_order = {name: places[name] for name in one.attributes if name in places}
+        written = one.lines_like(in_order, absent, f"return {of_all}(values)")
+        return [f"def {function}(values):", unpacking, *written]
+
+    return lines_like
+
+
 def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
     """Compile, into `names`, what writes maps of a class; False where they are written in a way of their own."""
     being_compiled: set[Any] = names.setdefault("being_compiled", set())
@@ -246,10 +278,15 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
     names[f"class_{name}"] = kind
     declared = kind.get_attributes()
     recipes = [recipe(one, f"{name}_{number}", names) for number, one in enumerate(declared.values())]
-    lines = [f"def add_{name}(all_parts, one):", f" if type(one) is not class_{name}: irregular()"]
-    lines += [' get = one.__dict__["attribute_values"].get']
-    lines += Whole(declared, recipes, name, names, '{"M":{').lines(by_get)
-    compile_lines([*lines, " all_parts += parts"], names)
+
+    def whole() -> Whole:
+        return Whole(declared, recipes, name, names, '{"M":{')
+
+    lines = [f"def parts_of_{name}(values):", " get = values.get", *whole().lines(by_get), " return parts"]
+    lines += [f"def add_{name}(parts, one):", f" if type(one) is not class_{name}: irregular()"]
+    lines += [' values = one.__dict__["attribute_values"]', f" parts += writer_{name}(values)(values)"]
+    compile_lines(lines, names)
+    names[f"writer_{name}"] = Often(f"parts_of_{name}", _writing_like(whole, f"parts_of_{name}"), names).of
     being_compiled.remove(kind)
     if pynamodb_decoders.is_plain_map(kind):
         compile_init(kind)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from pipemodels.wire.forms import IrregularError
 from pipemodels.wire.parts import MAP_END, irregular, raw
 
 
@@ -46,6 +47,17 @@ class Recipe(NamedTuple):
 
 
 _V = re.compile(r"\bv\b")
+
+
+def _adding(parts: list[str], *, begun: bool) -> str:
+    """Return the source that adds parts to those that have begun, or begins with them."""
+    return f" parts {'+' if begun else ''}= [{', '.join(parts)}]"
+
+
+def adding_all(function: str, adding_one: list[str]) -> list[str]:
+    """Return the source of a function that adds a list, of the source that adds `one` of it."""
+    lines = [f"def {function}(parts, ones):", " parts.append(LIST if ones else NO_LIST)", " for one in ones:"]
+    return [*lines, *adding_one, "  parts.append(NEXT)", " if ones: parts[-1] = LIST_END"]
 
 
 def compile_lines(lines: list[str], names: dict[str, Any]) -> None:
@@ -106,6 +118,39 @@ class Whole:
     def end(self) -> list[str]:
         """Return the source that comes after all attributes."""
         return [" parts.append(MAP_END)" if self._certain else f" parts.append(MAP_END if parts else {self._none})"]
+
+    def lines_like(
+        self, places: Mapping[str, str], absent: set[str], way: str, kept: Collection[str] = ()
+    ) -> list[str]:
+        """Return the source that writes values in variables, in their order.
+
+        Args:
+            places: the variables by the names of the attributes.
+            absent: names of those that are None.
+            way: what is done where a value is irregular, or one is there and another not.
+            kept: names of those whose forms are known (`f_` and the variable), as long as the value is (`k_`).
+        """
+        looks: list[str] = []
+        adds: list[str] = []
+        parts: list[str] = []
+        for name, place in places.items():
+            recipe = self.attributes[name][1]
+            if name in absent:
+                looks += [f" if {place} is not None: {way}"]
+                continue
+            look, recipe = recipe.taking_another_way(place, way), recipe.of(place)
+            parts.append(f"{'next' if self._certain else 'first'}_{self._heads[name]}")
+            self._certain = True
+            if recipe.tag:
+                look += [f" f_{place} = {recipe.written}"]
+                parts.append(f"f_{place}")
+            else:
+                adds += [_adding(parts, begun=bool(adds)), f" {recipe.written}"]
+                parts = []
+            looks += [f" if {place} is not k_{place}:", *map(" {}".format, look)] if name in kept else look
+        if not self._certain:
+            raise IrregularError
+        return [*looks, *adds, _adding([*parts, "MAP_END"], begun=bool(adds)), " return parts"]
 
     def literal(self, written: Mapping[str, str]) -> str:
         """Return the source of a list of parts: of attributes that are there, and have a tag, and what is written."""
