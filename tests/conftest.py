@@ -49,6 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse to start where a back end that was asked for is absent: a skip would look like a success."""
     config.addinivalue_line("markers", "differs(name): must fail where tests/helpers/differences.py says so")
     config.addinivalue_line("markers", "backends(*names): runs on these only, of those that were asked for")
+    config.addinivalue_line(
+        "markers", "long: takes minutes, and so is begun first where several processes share the tests"
+    )
     config.addinivalue_line("markers", "nowhere: set here on tests that run on none of the back ends")
     collect_garbage_rarely()
     if config.pluginmanager.hasplugin("_cov"):
@@ -84,8 +87,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("backend", parameters, indirect=True, scope="session")
 
 
+@pytest.hookimpl(trylast=True)  # after pytest itself has put together what shares a back end
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what runs on none of the back ends that were asked for."""
+    """Deselect what runs on none of the back ends that were asked for; begin with what takes longest."""
     nowhere = [item for item in items if item.get_closest_marker("nowhere")]
     if nowhere:
         config.hook.pytest_deselected(items=nowhere)
@@ -94,6 +98,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if _covers_nothing_new(item):
                 item.add_marker("no_cover")
+    if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+        items[:] = _long_first(items, workers)
+
+
+def _long_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return the tests with a long one at the head of each worker's share, which are equal parts of them."""
+    long = [item for item in items if item.get_closest_marker("long")]
+    spread = [item for item in items if item not in long]
+    for number, item in enumerate(long):
+        spread.insert(number % workers * len(items) // workers, item)
+    return spread
 
 
 def _covers_nothing_new(item: pytest.Item) -> bool:

@@ -19,6 +19,7 @@ def histories(backend: Backend) -> settings:
 
 
 @pytest.mark.usefixtures("counted_tokens")
+@pytest.mark.long
 @pytest.mark.no_cover  # measuring would take longer than the histories, and covers nothing new
 def test_any_history_agrees_with_the_model(backend: Backend) -> None:
     """After each step the touched items, every listing and count that can see them, and the error class agree."""
