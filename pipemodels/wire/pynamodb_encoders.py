@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pendulum
 from pynamodb import attributes
 from pynamodb.attributes import (
@@ -59,9 +60,15 @@ from pipemodels.wire.recipes import Recipe, Whole, adding_all, by_get, compile_l
 def number(value: Any) -> str:
     """Return the digits of a number, which are those of `json.dumps`."""
     kind = type(value)
+    if kind is float and _LEAST_PLAIN <= value < _LEAST_LARGE:
+        return _digits(value).decode()
     if kind is int or (kind is float and math.isfinite(value)):
         return repr(value)
     raise IrregularError
+
+
+_LEAST_PLAIN, _LEAST_LARGE = 1e-4, 1e16  # between these a float has no exponent, and msgspec finds its digits faster
+_digits = msgspec.json.Encoder().encode
 
 
 def text(value: Any) -> str:
@@ -140,7 +147,7 @@ NAMES: dict[str, Any] = {
     "dumps": json.dumps, "number": number, "text": text, "listed": listed,
     "utc_datetime": utc_datetime, "elements": elements, "add_list": add_list, "add_text": add_text,
     "add_number": add_number, "add_part": add_part, "add_free_map": add_free_map, "add_asked": add_asked,
-    "isfinite": math.isfinite, "kept_map": kept_map, "MapAttribute": MapAttribute,
+    "kept_map": kept_map, "MapAttribute": MapAttribute, "no_maps": frozenset({str, int, float, datetime}),
     "LIST": LIST, "NO_LIST": NO_LIST, "NEXT": NEXT, "LIST_END": LIST_END,
 }  # fmt: skip
 """What the expressions below need."""
@@ -149,7 +156,7 @@ NAMES: dict[str, Any] = {
 
 _KNOWN = {
     UnicodeAttribute: ("S", "v if type(v) is str else irregular()"),
-    NumberAttribute: ("N", "repr(v) if type(v) is int or (type(v) is float and isfinite(v)) else irregular()"),
+    NumberAttribute: ("N", "repr(v) if type(v) is int else number(v)"),
     VersionAttribute: ("N", "str(v) if type(v) is int else irregular()"),
     BooleanAttribute: ("BOOL", "v if v is True or v is False else irregular()"),
     JSONAttribute: ("S", "dumps(v)"),
@@ -194,7 +201,7 @@ def _asked(attribute: Any, name: str, names: dict[str, Any]) -> tuple[str, str]:
         return "", f"ask_{name}(parts, v)"
     names[f"attribute_{name}"] = attribute
     asked = f"s if type(s := attribute_{name}.serialize(v)) is str else irregular()"
-    return tag, f"irregular() if isinstance(v, MapAttribute) else {asked}"
+    return tag, f"irregular() if type(v) not in no_maps and isinstance(v, MapAttribute) else {asked}"
 
 
 def _asking(attribute: Any) -> Callable[[Parts, Any], None]:
@@ -257,8 +264,7 @@ def _writing_like(whole: Callable[[], Whole], of_all: str) -> Callable[[str, Map
     def lines_like(function: str, values: Mapping[str, Any]) -> list[str]:
         one = whole()
         absent = {name for name in one.attributes if values.get(name) is None}
-        missing = (name for name in absent if not one.attributes[name][0].null)
-        if any(missing) or not values.keys() <= one.attributes.keys():
+        if any(not one.attributes[name][0].null for name in absent):
             raise IrregularError
         places, unpacking = unpacked(values)
         in_order = {name: places[name] for name in one.attributes if name in places}

@@ -14,6 +14,8 @@ import msgspec
 import pendulum
 import pynamodb.attributes
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
 from pipemodels import using, wire
@@ -200,6 +202,22 @@ def test_each_value_in_each_attribute_is_written_as_before(name: str, work: Any)
                 assert ours == outcome(lambda: work(Every, fields, **settings))  # noqa: B023  # called at once
             theirs = outcome(lambda: work(Theirs, fields, **settings))  # noqa: B023  # called at once
             assert ours[0] != "value" or ours == theirs
+
+
+@given(st.floats() | st.floats(1e-5, 1e17))
+@example(1e-4)
+@example(math.nextafter(1e-4, 0))
+@example(1e16)
+@example(math.nextafter(1e16, 0))
+@example(-0.0)
+@example(-12.5)
+def test_any_float_is_written_as_by_pynamodb(value: float) -> None:
+    """Digit for digit, with an exponent where it has one; or it is refused."""
+    kept = Every(key="k", version=1, names={"a"}, numbers={1}, swapped=value)
+    with using(ON):
+        ours = outcome(lambda: kept.serialize()["swapped"])
+    with using(OFF):
+        assert ours == outcome(lambda: kept.serialize()["swapped"])
 
 
 def full() -> Any:

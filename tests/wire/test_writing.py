@@ -215,6 +215,7 @@ def test_encoding_gives_the_same_item_or_error(what: tuple[type[Model], dict[str
 )
 @example((PipelineRunLog, {**_KEYS, "attempt": 1}), {"attempt": True}, True)
 @example((PipelineRunLog, {**_KEYS, "cpu_hours": Decimal("1.5")}), {"cpu_hours": Decimal("1.50")}, True)
+@example((PipelineRunLog, {**_KEYS, "stages": [{"status": "running", "stage_name": "not first"}]}), {}, True)
 def test_what_has_changed_since_an_object_was_made_is_written(
     what: tuple[type[Model], dict[str, Any]], changes: dict[str, Any], past_all_checks: bool
 ) -> None:
