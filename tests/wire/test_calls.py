@@ -29,7 +29,7 @@ from botocore.regions import EndpointRulesetResolver
 from botocore.serialize import JSONSerializer
 from botocore.session import Session
 from botocore.signers import RequestSigner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from moto import mock_aws
 from urllib3 import PoolManager
@@ -239,6 +239,8 @@ _kinds = st.sampled_from(["ConditionCheck", "Put", "Delete", "Update", "Other"])
         st.just("TransactItems"), st.lists(st.dictionaries(_kinds, _part) | st.none(), max_size=4) | st.none()
     )
 )
+@example({"TransactItems": [{"Put": {"TableName": None}}]})
+@example({"TransactItems": [{"Other": {"TableName": "t"}}]})
 def test_the_tables_of_a_transaction_are_those_that_botocore_finds(parameters: Any) -> None:
     """As by its query language, also in what is no transaction."""
     operation = worlds.operation("TransactWriteItems")

@@ -215,9 +215,9 @@ def test_any_float_is_written_as_by_pynamodb(value: float) -> None:
     """Digit for digit, with an exponent where it has one; or it is refused."""
     kept = Every(key="k", version=1, names={"a"}, numbers={1}, swapped=value)
     with using(ON):
-        ours = outcome(lambda: kept.serialize()["swapped"])
+        ours = outcome(lambda: kept.serialize()["text"])
     with using(OFF):
-        assert ours == outcome(lambda: kept.serialize()["swapped"])
+        assert ours == outcome(lambda: kept.serialize()["text"])
 
 
 def full() -> Any:
