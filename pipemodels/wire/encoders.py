@@ -58,7 +58,7 @@ from pipemodels.wire.parts import (
 )
 from pipemodels.wire.pynamodb_decoders import same_functions
 from pipemodels.wire.pynamodb_encoders import are_read_as_usual
-from pipemodels.wire.recipes import Recipe, Whole, adding_all, by_get, compile_lines, unpacked
+from pipemodels.wire.recipes import Recipe, Whole, adding_all, by_get, compile_lines, together, unpacked
 from pipemodels.wire.written import Written
 
 # -- values, as the generated functions check and write them --------------------------------------------------------
@@ -258,8 +258,7 @@ class _MakerSource:
         way = f"return make_{self._name}(values)"
         lines = [f"def {function}(values):", " if type(values) is not dict: irregular()", unpacking]
         kept, written = {}, {}
-        for field in filter(places.__contains__, self._given):  # in the order in which they are always written
-            place = places[field]
+        for field, place in places.items():
             if values[field] is None:
                 lines += [f" if {place} is not None: {way}"]
                 continue
@@ -272,18 +271,27 @@ class _MakerSource:
             lines += [f" {place} = {recipe.kept}"] if recipe.kept != place else []
         lines += self._made(kept)
         if self._lasts:
-            whole = Whole(self._declared, self._recipes.values(), self._name, self._names, '{"M":{')
             after = {f"h{number}": kept.get(field) for number, field in enumerate(self._given)}
             same = " and ".join(f"{one} is {before}" for one, before in after.items())
             lines += [f" [{''.join(f'{one}, ' for one in after)}*_] = held.values()"]
-            lines += [f" if not ({same}): return record"]
-            lines += [f" parts = {whole.literal(written)}"]
-            for field in self._derived:
-                recipe = self._recipes[field]
-                lines += [f" if (v := held[{field!r}]) is not None:", *recipe.refusing()]
-                lines += [f"  parts += {whole.next(field)}, {recipe.written}"]
-            lines += [" parts.append(MAP_END)", " keep(record, parts)"]
+            lines += [f" if not ({same}): return record", *self._parts_like(written), " keep(record, parts)"]
         return [*lines, " return record"]
+
+    def _parts_like(self, written: Mapping[str, str]) -> list[str]:
+        """Return what puts the parts of a record together, of what is written of its fields, in their order."""
+        whole = Whole(self._declared, self._recipes.values(), self._name, self._names, '{"M":{')
+        lines: list[str] = []
+        parts: list[str] = []
+        for field, recipe in self._recipes.items():
+            if field in written:
+                parts += [whole.head(field), written[field]]
+            elif field in self._derived:
+                if not parts and not lines:  # it may be the first one, or not be there
+                    raise IrregularError
+                lines += [together(parts, begun=bool(lines)), f" if (v := held[{field!r}]) is not None:"]
+                lines += [*recipe.refusing(), f"  parts += {whole.head(field)}, {recipe.written}"]
+                parts = []
+        return [*lines, together([*parts, "MAP_END"], begun=bool(lines))]
 
     def _made(self, kept: Mapping[str, str]) -> list[str]:
         held = ", ".join(f"{field!r}: {kept.get(field)}" for field in [*self._given, *self._derived])

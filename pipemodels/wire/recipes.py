@@ -49,7 +49,7 @@ class Recipe(NamedTuple):
 _V = re.compile(r"\bv\b")
 
 
-def _adding(parts: list[str], *, begun: bool) -> str:
+def together(parts: list[str], *, begun: bool) -> str:
     """Return the source that adds parts to those that have begun, or begins with them."""
     return f" parts {'+' if begun else ''}= [{', '.join(parts)}]"
 
@@ -119,6 +119,12 @@ class Whole:
         """Return the source that comes after all attributes."""
         return [" parts.append(MAP_END)" if self._certain else f" parts.append(MAP_END if parts else {self._none})"]
 
+    def head(self, name: str) -> str:
+        """Return the part that comes before the value of an attribute which is there, as are all before it."""
+        head = f"{'next' if self._certain else 'first'}_{self._heads[name]}"
+        self._certain = True
+        return head
+
     def lines_like(
         self, places: Mapping[str, str], absent: set[str], way: str, kept: Collection[str] = ()
     ) -> list[str]:
@@ -139,24 +145,14 @@ class Whole:
                 looks += [f" if {place} is not None: {way}"]
                 continue
             look, recipe = recipe.taking_another_way(place, way), recipe.of(place)
-            parts.append(f"{'next' if self._certain else 'first'}_{self._heads[name]}")
-            self._certain = True
+            parts.append(self.head(name))
             if recipe.tag:
                 look += [f" f_{place} = {recipe.written}"]
                 parts.append(f"f_{place}")
             else:
-                adds += [_adding(parts, begun=bool(adds)), f" {recipe.written}"]
+                adds += [together(parts, begun=bool(adds)), f" {recipe.written}"]
                 parts = []
             looks += [f" if {place} is not k_{place}:", *map(" {}".format, look)] if name in kept else look
         if not self._certain:
             raise IrregularError
-        return [*looks, *adds, _adding([*parts, "MAP_END"], begun=bool(adds)), " return parts"]
-
-    def literal(self, written: Mapping[str, str]) -> str:
-        """Return the source of a list of parts: of attributes that are there, and have a tag, and what is written."""
-        heads = [f"{'next' if number else 'first'}_{self._heads[name]}" for number, name in enumerate(written)]
-        return f"[{''.join(f'{head}, {one}, ' for head, one in zip(heads, written.values(), strict=True))}]"
-
-    def next(self, name: str) -> str:
-        """Return the part that comes before the value of an attribute, and after others."""
-        return f"next_{self._heads[name]}"
+        return [*looks, *adds, together([*parts, "MAP_END"], begun=bool(adds)), " return parts"]

@@ -93,6 +93,9 @@ for _ in range(25):
 
 
 _KEYS: dict[str, Any] = {"pipeline_id": "p", "run_id": "r", "status": RunStatus.RUNNING, "trigger_type": "t"}
+_ENDED: dict[str, Any] = {
+    "status": "success", "stage_name": "s", "records_processed": 3, "end_time": NOON.add(days=1), "start_time": NOON,
+}  # fmt: skip
 
 
 def fields_of(model: type[Model]) -> st.SearchStrategy[dict[str, Any]]:
@@ -216,6 +219,7 @@ def test_encoding_gives_the_same_item_or_error(what: tuple[type[Model], dict[str
 @example((PipelineRunLog, {**_KEYS, "attempt": 1}), {"attempt": True}, True)
 @example((PipelineRunLog, {**_KEYS, "cpu_hours": Decimal("1.5")}), {"cpu_hours": Decimal("1.50")}, True)
 @example((PipelineRunLog, {**_KEYS, "stages": [{"status": "running", "stage_name": "not first"}]}), {}, True)
+@example((PipelineRunLog, {**_KEYS, "stages": [_ENDED]}), {}, True)
 def test_what_has_changed_since_an_object_was_made_is_written(
     what: tuple[type[Model], dict[str, Any]], changes: dict[str, Any], past_all_checks: bool
 ) -> None:
