@@ -427,7 +427,9 @@ class Encoder:
         self._sources: Callable[[dict[str, Any]], dict[str, Any]] = names["sources"]
         self._version = (version, attributes[version].attr_name) if version else None
         self.writes = same_functions(model, Model, _WRITING)
-        self.saves = self.writes and (version is None or _counts(type(attributes[version])))
+        counts = version is None or _counts(type(attributes[version]))
+        names_writes = model.WRITE_ID is None or by_name[model.WRITE_ID][2:4] == ("S", "v")  # by a text as it is
+        self.saves = self.writes and counts and names_writes
         self._write_id = (model.WRITE_ID, attributes[model.WRITE_ID].attr_name) if model.WRITE_ID else None
 
     def fill(self, item: Model, given: Mapping[str, Any]) -> None:

@@ -707,6 +707,24 @@ class TestWhatIsMadeAnew:
             Own(**_KEYS, revision=3).batch_put()
         assert asked == [name]
 
+    def test_how_it_names_its_writes(self) -> None:
+        """By an attribute that stores a name otherwise than it is given: so it is compared, too."""
+
+        class Loud(UnicodeAttribute):
+            def serialize(self, value: Any) -> Any:
+                return value.upper()
+
+        class Own(PipelineRunLog):
+            write_id = Loud(null=True)
+
+        def put() -> Any:
+            sent = Own(**_KEYS, revision=3, write_id="a").batch_put()
+            return sent["ExpressionAttributeValues"], sent["Item"]["write_id"]
+
+        both(put)
+        with using(ON):
+            assert put() == ({":0": {"N": "3"}, ":1": {"S": "A"}}, {"S": "A"})
+
     @pytest.mark.parametrize("config", [ON, OFF])
     def test_what_it_derives(self, config: DynamoDBConfig) -> None:
         """It is given the sources and the keys, and what follows is kept as if it had been set."""
