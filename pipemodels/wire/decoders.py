@@ -221,7 +221,7 @@ def compile_decoder(model: type[Model]) -> Decoder | None:
     if form is None:
         return None
     form.fields = dict(zip(form.__struct_encode_fields__, form.__struct_fields__, strict=True))
-    return Decoder(form, names["build"])
+    return Decoder(forms.ready(form), names["build"])
 
 
 def _statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> tuple[Any, str]:

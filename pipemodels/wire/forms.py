@@ -7,6 +7,7 @@ declared: msgspec refuses them, and the reply is read the ordinary way.
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, ClassVar
 
 import msgspec
@@ -97,6 +98,20 @@ class Stored(msgspec.Struct, gc=False, omit_defaults=True):
     def __getitem__(self, name: str) -> Any:
         value = getattr(self, self.fields[name])
         return msgspec.to_builtins(value) if isinstance(value, Text | Number) else self.plain()[name]
+
+
+_looking_at_a_form = Lock()
+
+
+def ready(form: Any) -> Any:
+    """Return a type once msgspec has looked at all of it.
+
+    It does that when the type is first used; another thread that uses it meanwhile reads what is not there yet, and
+    the process ends. So one thread has it done, for one type after the other, before anybody else has the type.
+    """
+    with _looking_at_a_form:
+        msgspec.json.Decoder(form)
+    return form
 
 
 def list_of(element: type[Any]) -> type[msgspec.Struct]:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from botocore.serialize import JSONSerializer
 
-from pipemodels.wire.forms import IrregularError
+from pipemodels.wire.forms import IrregularError, ready
 from pipemodels.wire.written import Written
 
 _OPERATIONS = frozenset(
@@ -76,7 +76,7 @@ _types: dict[str, Any] = {}
 
 def _body(parameters: Any, shape: _Shape) -> bytes:
     if shape.name not in _types:
-        _types[shape.name] = _type_of(shape)
+        _types[shape.name] = ready(_type_of(shape))
     request = msgspec.convert(parameters, _types[shape.name])
     if shape.name == _TRANSACTION:
         for one in request.TransactItems:
@@ -113,7 +113,7 @@ def _type_of(shape: _Shape) -> Any:
     fields: list[Any] = []
     for name, member in shape.members.items():
         if _WRITTEN.get(shape.name) == name:
-            _types[name] = _type_of(member)
+            _types[name] = ready(_type_of(member))
             fields.append((name, Any, msgspec.UNSET))
         else:
             fields.append((name, _type_of(member), None))
