@@ -26,6 +26,7 @@ from pipemodels.checks import (
     plain_text,
     schedule_problem,
     text_problem,
+    timezone_problem,
     version_problem,
 )
 from pipemodels.documents import checked_document, decode, encode, number_text, read_number
@@ -202,6 +203,12 @@ class ScheduleAttribute(TextAttribute):
     """A cron expression of 5 or 6 fields, or `rate(5 minutes)`."""
 
     problem = staticmethod(schedule_problem)
+
+
+class TimezoneAttribute(TextAttribute):
+    """The IANA name of a time zone, e.g. `Europe/Berlin`."""
+
+    problem = staticmethod(timezone_problem)
 
 
 class FlagAttribute(CheckedAttribute[bool]):

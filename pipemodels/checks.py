@@ -7,6 +7,9 @@ import re
 import unicodedata
 from decimal import Decimal
 from typing import cast
+from zoneinfo import ZoneInfo
+
+from pipemodels.schedules import expression_problem
 
 MAX_DIGITS = 38
 MAX_ITEM_BYTES = 400 * 1024
@@ -117,67 +120,25 @@ def version_problem(value: object) -> str | None:
     return None if is_version else "is no semantic version, e.g. 1.4.0"
 
 
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_SECOND, _MINUTE, _HOUR = (0, 59, ()), (0, 59, ()), (0, 23, ())
-_DAY, _MONTH, _WEEKDAY, _YEAR = (1, 31, ()), (1, 12, _MONTHS), (0, 7, _DAYS), (1970, 2199, ())
-_Limits = tuple[int, int, tuple[str, ...]]
-_Shape = tuple[_Limits, ...]
-_FIELDS: _Shape = (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
-_RATE = r"rate\((1 (minute|hour|day)|(?!1 )[1-9]\d{0,8} (minutes|hours|days))\)"
-
-
 def schedule_problem(value: object) -> str | None:
-    """Say why this is no schedule: cron of 5 fields, of 6 (with a year, or seconds first), or `rate(5 minutes)`.
+    """Say why this is not a schedule: cron of 5 fields, of 6 (with a year, or seconds first), or `rate(5 minutes)`.
 
-    `cron(…)`, as EventBridge writes it, is taken too. Source: crontab(5), and EventBridge's schedule expressions.
+    `cron(…)` is EventBridge's and follows its rules: six fields, of which exactly one of day and weekday is `?`.
     """
+    return text_problem(value) or expression_problem(plain_text(cast(str, value)))
+
+
+def timezone_problem(value: object) -> str | None:
+    """Say why this is not the name of a time zone."""
     if reason := text_problem(value):
         return reason
-    text = plain_text(cast(str, value))
-    if re.fullmatch(_RATE, text, re.ASCII):
-        return None
-    if text.startswith("cron(") and text.endswith(")"):
-        text = text[len("cron(") : -1]
-    parts = text.split(" ")
-    shapes: list[_Shape] = {5: [_FIELDS], 6: [(*_FIELDS, _YEAR), (_SECOND, *_FIELDS)]}.get(len(parts), [])
-    if any(all(map(_is_cron_field, parts, shape)) for shape in shapes):
-        return None
-    return "is no schedule: cron of 5 or 6 fields, e.g. 0 6 * * 1-5, or rate(5 minutes)"
+    return None if is_timezone(plain_text(cast(str, value))) else "is not an IANA time zone name, e.g. Europe/Berlin"
 
 
-def _is_cron_field(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
-    return all(_is_cron_part(part, limits) for part in text.split(","))
-
-
-def _is_cron_part(text: str, limits: tuple[int, int, tuple[str, ...]]) -> bool:
-    low, high, names = limits
-    base, slash, step = text.partition("/")
-    if slash and not (re.fullmatch(r"[0-9]{1,4}", step) and 0 < int(step) <= high):
+def is_timezone(name: str) -> bool:
+    """Say whether the time zone database knows this name."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         return False
-    if base in {"*", "?"}:
-        return True
-    if limits in (_DAY, _WEEKDAY) and (special := re.fullmatch(_SPECIAL_DAY[limits], base, re.ASCII)):
-        if not special[1]:
-            return True
-        number = _cron_number(special[1], names, low)
-        return number is not None and low <= number <= high
-    first, dash, last = base.partition("-")
-    ends = [_cron_number(end, names, low) for end in ([first, last] if dash else [first])]
-    if any(end is None or not low <= end <= high for end in ends):
-        return False
-    # names may wrap (FRI-MON); numbers that run backwards are a mistake
-    return len(ends) == 1 or not first.isdigit() or (ends[0] or 0) <= (ends[1] or 0)
-
-
-# the last day, the working day nearest to a day; the last, or the n-th, such weekday of the month
-_SPECIAL_DAY = {
-    _DAY: r"L|LW|([0-9]{1,2})W",
-    _WEEKDAY: r"L|([0-9]|[A-Za-z]{3})(?:L|#[1-5])",
-}
-
-
-def _cron_number(text: str, names: tuple[str, ...], low: int) -> int | None:
-    if text.isascii() and text.upper() in names:
-        return names.index(text.upper()) + low
-    return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None
+    return True

@@ -15,7 +15,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import botocore.session
 from botocore import UNSIGNED
@@ -25,7 +24,7 @@ from botocore.utils import is_valid_uri
 from pynamodb.connection import Connection, TableConnection
 
 from pipemodels import wire
-from pipemodels.checks import id_problem
+from pipemodels.checks import id_problem, timezone_problem
 from pipemodels.errors import Problem, ValidationError, translated
 
 _PREFIX = r"[A-Za-z0-9_.-]{0,200}"
@@ -211,8 +210,8 @@ def _text_problems(name: str, value: str) -> Iterator[Problem]:
         yield Problem(name, value, "is no region name, e.g. eu-central-1")
     if name == "environment" and (reason := id_problem(value)):
         yield Problem(name, value, reason)
-    if name == "user_timezone" and not is_timezone(value):
-        yield Problem(name, value, "is no IANA time zone name, e.g. Europe/Berlin")
+    if name == "user_timezone" and (reason := timezone_problem(value)):
+        yield Problem(name, value, reason)
 
 
 def _url_problem(value: str) -> str | None:
@@ -231,17 +230,6 @@ def is_loopback(url: str | None) -> bool:
     """Say whether an endpoint is on this machine's loopback interface."""
     host = urlsplit(url).hostname if url else None
     return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
-
-
-def is_timezone(name: str) -> bool:
-    """Say whether the time zone database knows this name."""
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        return False
-    except KeyError:
-        return False
-    return True
 
 
 _process: DynamoDBConfig | None = None

@@ -16,6 +16,7 @@ from tests.helpers import backends
 from tests.helpers.backends import Backend
 from tests.helpers.differences import expected_failures
 from tests.helpers.lean import collect_garbage_rarely, trace_no_moto
+from tests.helpers.time_limits import TimeLimits, give_long_tests_more
 
 # a shell's background job ignores Ctrl-C, `nohup` a hang-up, and so would the processes in which the tests try them
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -53,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "long: takes minutes, and so is begun first where several processes share the tests"
     )
     config.addinivalue_line("markers", "nowhere: set here on tests that run on none of the back ends")
+    config.pluginmanager.register(TimeLimits())
     collect_garbage_rarely()
     if config.pluginmanager.hasplugin("_cov"):
         trace_no_moto()
@@ -98,6 +100,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if _covers_nothing_new(item):
                 item.add_marker("no_cover")
+    give_long_tests_more(config, items)
     if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
         items[:] = _long_first(items, workers)
 

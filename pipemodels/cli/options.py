@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from pipemodels.checks import id_problem
-from pipemodels.config import is_timezone
+from pipemodels.checks import id_problem, is_timezone
 from pipemodels.errors import ValidationError
 from pipemodels.instants import parse_instant, utc_now
 
@@ -83,7 +82,7 @@ class Options:
         zone = environ.get("PIPEMODELS_TIMEZONE")
         if zone and not is_timezone(zone):
             source = "--tz" if self.tz else "PIPEMODELS_TIMEZONE"
-            raise typer.BadParameter(f"{zone!r} is no IANA time zone name, e.g. Europe/Berlin", param_hint=source)
+            raise typer.BadParameter(f"{zone!r} is not an IANA time zone name, e.g. Europe/Berlin", param_hint=source)
         return {name: text for name, text in environ.items() if text}
 
 

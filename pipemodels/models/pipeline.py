@@ -17,6 +17,7 @@ from pipemodels.attributes import (
     SemVerAttribute,
     TextAttribute,
     TextMapAttribute,
+    TimezoneAttribute,
     UTCInstantAttribute,
 )
 from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
@@ -58,7 +59,10 @@ class EnvironmentIndex(GlobalSecondaryIndex["PipelineConfig"]):
 
 
 class PipelineConfig(StampedModel):
-    """One pipeline: what it reads and writes, when it runs, and with what."""
+    """One pipeline: what it reads and writes, when it runs, and with what.
+
+    `schedule_timezone` is the IANA name of the zone in which `schedule_expression` is meant; None means UTC.
+    """
 
     DERIVED: ClassVar[frozenset[str]] = frozenset({"active_shard", "environment_shard"})
 
@@ -74,6 +78,7 @@ class PipelineConfig(StampedModel):
     destination_type = TextAttribute()
     destination_config = DocumentAttribute(null=True)
     schedule_expression = ScheduleAttribute(null=True)
+    schedule_timezone = TimezoneAttribute(default_for_new="UTC", null=True)
     is_active = FlagAttribute(default_for_new=True)
     environment = IdAttribute(null=True)
     version = SemVerAttribute(default_for_new="1.0.0")

@@ -16,7 +16,8 @@ from pynamodb.connection import TableConnection
 from pynamodb.expressions.condition import Condition
 
 from pipemodels import wire
-from pipemodels.config import DynamoDBConfig, current_config, is_timezone, using
+from pipemodels.checks import timezone_problem
+from pipemodels.config import DynamoDBConfig, current_config, using
 from pipemodels.errors import Problem, ThrottledError, ValidationError, translated
 from pipemodels.instants import utc_instant
 from pipemodels.models.base import Model
@@ -317,8 +318,8 @@ def in_timezone(item: Any, timezone: str | tzinfo) -> Any:
         ValidationError: the zone is not known.
     """
     if isinstance(timezone, str):
-        if not is_timezone(timezone):
-            raise ValidationError.of("timezone", timezone, "is no IANA time zone name, e.g. Europe/Berlin")
+        if reason := timezone_problem(timezone):
+            raise ValidationError.of("timezone", timezone, reason)
         timezone = ZoneInfo(timezone)
     return _shown(item, timezone)
 

@@ -155,7 +155,9 @@ def pipeline_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
     optional = {
         "description": texts(), "config": documents(), "source_config": documents(),
         "destination_config": documents(),
-        "schedule_expression": schedules(), "is_active": st.booleans(), "environment": ids(), "version": versions(),
+        "schedule_expression": schedules(),
+        "schedule_timezone": st.sampled_from(("UTC", "Europe/Berlin", "America/New_York")),
+        "is_active": st.booleans(), "environment": ids(), "version": versions(),
         "spark_config": documents(), "cpu_cores": st.integers(1, 10**6),
         "memory_gb": st.decimals(0, 10**6, allow_nan=False, allow_infinity=False, places=3), "tags": tags(),
     }  # fmt: skip

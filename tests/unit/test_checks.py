@@ -200,6 +200,11 @@ SCHEDULES = [
     "0 6 * * 7", "0 6 * JAN-MAR mon-fri", "0 6 * * FRI-MON", "0 12 * * ? 2026", "0 12 * * ? 1970-2199",
     "30 0 6 * * *", "59 59 23 31 12 7", "cron(0 12 * * ? *)", "rate(1 minute)", "rate(5 minutes)", "rate(1 day)",
     "rate(12 hours)", "rate(10 days)", "rate(999999999 minutes)",
+    "0  6 * * *", "0\t6\t*\t*\t*", "0 \t 6 * * 1-5", "*  * * * *", "0 6 ? * MON", "0 6 1 * ?",
+    "0 11-23/2 * * ? *", "5 17 ? * 6L *", "0 0 12 * * ?", "0 0 12 ? * MON", "0 0 12 ? * 2#1",
+    "cron(0 14 ? * TUE,THU *)", "cron(0 0 LW * ? *)", "cron(0 0 ? * 1 *)", "cron(0 0 ? * 7L *)",
+    "cron(0 0 ? * 2#5 *)", "cron(0/5 8-17 ? * MON-FRI 2026/2)",
+    "cron(0 0 ? * SAT-MON *)", "cron(0  0\t1 * ? *)", "cron(0 0 1,15 * ? 2199)",
 ]  # fmt: skip
 
 
@@ -247,15 +252,76 @@ def test_schedules(value: str) -> None:
         "L * * * *",
         "* * * * \u017fUN",
         "\u0665 * * * *",
-        "*  * * * *",
         " * * * * *",
         "* * * * * ",
         "* * * * *\n",
         "0 12 * * ? 1969",
         "0 12 * * ? 2200",
         "60 0 6 * * *",
+        "0 8 * ? 2-6 *",
+        "? ? ? ? ?",
+        "0 ? * * *",
+        "? 0 * * *",
+        "0 6 ? * ?",
+        "0 6 * ? *",
+        "0 6 ?/2 * MON",
+        "0 6 1,? * *",
+        "0 0 12 ? * ?",
+        "0 0 ? * * ?",
+        "0 12 ? * ? 2026",
+        "0 12 * * ? ?",
+        "0 12 L/2 * *",
+        "0\u00a06 * * *",
+        "0 6 * * * ",
+        "CRON(0 6 * * ? *)",
+        "at(2026-01-01T00:00:00)",
+        "RATE(5 minutes)",
+    ],
+)
+def test_texts_that_are_no_schedule(value: str) -> None:
+    """What no scheduler would run is refused."""
+    reason = "is not a valid schedule: write 5 or 6 cron fields, e.g. 0 6 * * 1-5, or rate(5 minutes)"
+    assert checks.schedule_problem(value) == reason
+    assert checks.schedule_problem(5) == "must be text, not int"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "cron(0 6 * * * *)",
+        "cron(0 6 ? * ? *)",
+        "cron(0 6 1 * MON *)",
+        "cron(0 6 * * *)",
+        "cron(0 6 * * ? * *)",
+        "cron(0 0 ? * 0 *)",
+        "cron(0 0 ? * 0-6 *)",
+        "cron(0 0 ? * 8L *)",
+        "cron(0 0 ? * 0#1 *)",
+        "cron(0 0 ? * 2#1,3#2 *)",
+        "cron(0 ? * * 1 *)",
+        "cron(0 0 1 ? 1 *)",
+        "cron(0 0 1 * ? ?)",
+        "cron(0 0 1 * ? 1969)",
+        "cron(60 0 1 * ? *)",
+        "cron( 0 0 1 * ? *)",
+        "cron(0 0 1 * ? * )",
+        "cron(0 0 1 * ? *) ",
         "cron(* * * * *",
+        "cron(0 0 1 * ? *",
         "cron()",
+    ],
+)
+def test_texts_that_are_no_eventbridge_schedule(value: str) -> None:
+    """`cron(…)` follows EventBridge: six fields, exactly one of the two days is `?`, and weekdays are 1 to 7."""
+    assert checks.schedule_problem(value) == (
+        "is not a valid EventBridge schedule: write 6 fields, of which exactly one of day and weekday is ?, and "
+        "weekdays as 1-7 or SUN-SAT, e.g. cron(0 6 ? * 2-6 *)"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
         "rate(0 minutes)",
         "rate(1 minutes)",
         "rate(5 minute)",
@@ -266,12 +332,26 @@ def test_schedules(value: str) -> None:
         "rate(5  minutes)",
         "rate(5 minutes) ",
         "rate(1000000000 minutes)",
-        "RATE(5 minutes)",
         "rate(01 minute)",
+        "rate()",
+        "rate(5 minutes",
     ],
 )
-def test_texts_that_are_no_schedule(value: str) -> None:
-    """What no scheduler would run is refused."""
-    reason = "is no schedule: cron of 5 or 6 fields, e.g. 0 6 * * 1-5, or rate(5 minutes)"
-    assert checks.schedule_problem(value) == reason
-    assert checks.schedule_problem(5) == "must be text, not int"
+def test_texts_that_are_no_rate(value: str) -> None:
+    """A rate has a whole number above zero and a unit that agrees with it."""
+    assert checks.schedule_problem(value) == "is not a valid rate: write e.g. rate(1 hour) or rate(5 minutes)"
+
+
+@pytest.mark.parametrize("value", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12"])
+def test_time_zones(value: str) -> None:
+    """A name that the time zone database knows is taken."""
+    assert checks.timezone_problem(value) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", "Mars/Olympus", "Europe", "../UTC", "/etc/localtime", "UTC\0", "+02:00", "U" * 300]
+)
+def test_texts_that_are_no_time_zone(value: str) -> None:
+    """Offsets, paths, directories and unknown names are refused."""
+    assert checks.timezone_problem(value) == "is not an IANA time zone name, e.g. Europe/Berlin"
+    assert checks.timezone_problem(2) == "must be text, not int"

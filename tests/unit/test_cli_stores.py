@@ -123,7 +123,10 @@ def test_what_is_no_store_is_wrong_usage(
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
-        ({"PIPEMODELS_TIMEZONE": "Mars/Olympus"}, "PIPEMODELS_TIMEZONE: 'Mars/Olympus' is no IANA time zone name"),
+        (
+            {"PIPEMODELS_TIMEZONE": "Mars/Olympus"},
+            "PIPEMODELS_TIMEZONE: 'Mars/Olympus' is not an IANA time zone",
+        ),
         ({"PIPEMODELS_INDEX_SHARDS": "many"}, "index_shards: 'many' must be a whole number"),
         ({"PIPEMODELS_TABLE_PREFIX": "a b"}, "table_prefix: 'a b' may hold"),
     ],

@@ -104,7 +104,7 @@ def test_create(kind: Kind, unique: Unique, raw: Raw, requests: list[str]) -> No
     item_id = unique("create")
     item = kind.create(item_id)
     assert requests == ["PutItem"]
-    version = {"version": "1.0.0"} if kind.name == "pipeline" else {}
+    version = {"version": "1.0.0", "schedule_timezone": "UTC"} if kind.name == "pipeline" else {}
     assert values(item) == kind.fields | CREATED | version | {kind.key: item_id}
     assert values(kind.model.from_raw_data(raw(kind.model, item_id))) == values(item)
     assert kind.model.get(item_id) == item

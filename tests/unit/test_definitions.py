@@ -288,7 +288,7 @@ def test_yaml_scalars_mean_what_the_core_schema_says(tmp_path: Path, text: str, 
         ("cpu_cores", "1.5", "must be a whole number"),
         ("version", "1.0", "must be text, not Decimal"),
         ("is_active", "yes", "must be True or False"),
-        ("schedule_expression", "daily", "is no schedule"),
+        ("schedule_expression", "daily", "is not a valid schedule"),
         ("tags", "{tier: 1}", "must be text"),
     ],
 )

@@ -363,7 +363,7 @@ def test_a_view_can_be_copied() -> None:
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "../UTC"])
 def test_unknown_zones_are_refused(zone: str) -> None:
     """The error says what a zone name looks like."""
-    with pytest.raises(ValidationError, match=r"timezone: .* is no IANA time zone name"):
+    with pytest.raises(ValidationError, match=r"timezone: .* is not an IANA time zone name"):
         queries.in_timezone(AT, zone)
 
 

@@ -20,7 +20,8 @@ TEXT = "2026-11-22T06:04:09.937580Z"
 PIPELINE = {
     "pipeline_id": "golden", "pipeline_name": "Orders", "description": "Täglich", "config": {"batch": 5},
     "source_type": "s3", "source_config": {"bucket": "b", "on": True}, "destination_type": "iceberg",
-    "destination_config": {"retries": [1, None]}, "schedule_expression": "0 6 * * *", "is_active": True,
+    "destination_config": {"retries": [1, None]}, "schedule_expression": "0 6 * * *",
+    "schedule_timezone": "Europe/Berlin", "is_active": True,
     "environment": "prod", "version": "2.1.0", "spark_config": {"x": Decimal("0.5")}, "cpu_cores": 8,
     "memory_gb": Decimal("16.5"), "tags": {"team": "data"}, "created_by": "ann", "updated_by": "bob",
     "max_concurrent_runs": 2, "max_attempts": 3,
@@ -35,6 +36,7 @@ PIPELINE_STORED = {
     "destination_type": {"S": "iceberg"},
     "destination_config": {"M": {"retries": {"L": [{"N": "1"}, {"NULL": True}]}}},
     "schedule_expression": {"S": "0 6 * * *"},
+    "schedule_timezone": {"S": "Europe/Berlin"},
     "is_active": {"BOOL": True},
     "environment": {"S": "prod"},
     "version": {"S": "2.1.0"},
@@ -175,7 +177,8 @@ def test_a_running_run_and_its_slot(raw: Raw) -> None:
         (
             PipelineConfig,
             {"pipeline_id": "least", "pipeline_name": "n", "source_type": "s", "destination_type": "d"},
-            {"is_active": {"BOOL": True}, "version": {"S": "1.0.0"}, "active_shard": {"S": "active#3"}},
+            {"is_active": {"BOOL": True}, "version": {"S": "1.0.0"}, "schedule_timezone": {"S": "UTC"},
+             "active_shard": {"S": "active#3"}},
         ),
         (
             TableConfig,
