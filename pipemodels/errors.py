@@ -158,6 +158,20 @@ class StorageError(PipemodelsError):
     """Anything else that DynamoDB or the way to it answered; the cause is attached."""
 
 
+class LostReplyError(HTTPClientError):  # type: ignore[misc]  # botocore carries no types
+    """What came back is not a whole reply of DynamoDB's; inside, and under PynamoDB's own errors after a request.
+
+    `is_foreign` says that it is whole, and somebody else's: a web server's, or a login page.
+    """
+
+    fmt = "{operation} at {endpoint_url}: the reply is not DynamoDB's: {reason}"
+
+    @property
+    def is_foreign(self) -> bool:
+        """Say whether somebody else has answered."""
+        return bool(self.kwargs.get("is_foreign"))
+
+
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
     "ProvisionedThroughputExceeded",
@@ -211,6 +225,8 @@ def _translate(error: Exception, subject: str, table: str, decode: _Decode | Non
         return _from_service(cause.response, subject, table, decode)
     if isinstance(cause, NoCredentialsError | PartialCredentialsError):
         return StorageError(f"{subject}: no usable AWS credentials: {cause} Set AWS_PROFILE or the AWS_… keys.")
+    if isinstance(cause, LostReplyError):
+        return StorageError(f"{subject}: {cause}. Check the endpoint and what stands between.")
     if isinstance(cause, ConnectionError | HTTPClientError):
         return StorageError(f"{subject}: no answer from DynamoDB: {cause} Check the endpoint and the network.")
     return StorageError(f"{subject}: {error}")
