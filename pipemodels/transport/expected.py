@@ -6,36 +6,58 @@ DynamoDB, held against what moto, ministack and DynamoDB Local send.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
+from pipemodels.errors import shown
+
 # -- values ---------------------------------------------------------------------------------------------------------
 
 
-class Value(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A typed value of an item, as JSON has it or as botocore gives it, which turns base64 into bytes."""
+Item = dict[str, dict[str, Any]]
+"""An item: its values are looked at by `is_item`."""
 
-    S: str | msgspec.UnsetType = msgspec.UNSET
-    N: str | msgspec.UnsetType = msgspec.UNSET
-    B: bytes | msgspec.UnsetType = msgspec.UNSET
-    M: dict[str, Value] | msgspec.UnsetType = msgspec.UNSET
-    L: list[Value] | msgspec.UnsetType = msgspec.UNSET
-    BOOL: bool | msgspec.UnsetType = msgspec.UNSET
-    NULL: bool | msgspec.UnsetType = msgspec.UNSET
-    SS: list[str] | msgspec.UnsetType = msgspec.UNSET
-    NS: list[str] | msgspec.UnsetType = msgspec.UNSET
-    BS: list[bytes] | msgspec.UnsetType = msgspec.UNSET
+_KINDS = {
+    "S": str, "N": str, "B": bytes, "BOOL": bool, "NULL": bool, "M": dict, "L": list, "SS": list, "NS": list, "BS": list,
+}  # fmt: skip
 
 
-Item = dict[str, Value]
+def is_item(item: Any) -> bool:
+    """Say whether this is an item as botocore returns it, with one typed value for each name."""
+    return type(item) is dict and all(map(is_value, item.values()))
+
+
+def is_value(tagged: Any) -> bool:
+    """Say whether this is a typed value: a map of one type, which there is, and a value of it."""
+    if type(tagged) is not dict or len(tagged) != 1:
+        return False
+    ((tag, value),) = tagged.items()
+    if type(value) is not _KINDS.get(tag):
+        return tag == "B" and _is_base64(value)
+    if tag == "M":
+        return all(map(is_value, value.values()))
+    if tag == "L":
+        return all(map(is_value, value))
+    if tag == "BS":
+        return all(type(part) is bytes or _is_base64(part) for part in value)
+    return tag not in ("SS", "NS") or all(type(part) is str for part in value)
+
+
+def _is_base64(value: Any) -> bool:
+    """Say whether these are bytes as the JSON of an error has them, which botocore has not read yet."""
+    try:
+        return type(value) is str and b64decode(value) is not None
+    except ValueError:
+        return False
 
 
 class Held(msgspec.Struct):
-    """An item of a transaction that reads; an empty one where there is none."""
+    """What a transaction has read: an item, or none."""
 
-    Item: dict[str, Value] | None = None
+    Item: dict[str, Any] | None = None
 
 
 class KeyElement(msgspec.Struct):
@@ -87,7 +109,7 @@ class Reason(msgspec.Struct):
 
     Code: str
     Message: str | None = None
-    Item: dict[str, Value] | None = None
+    Item: Item | None = None
 
 
 # -- replies --------------------------------------------------------------------------------------------------------
@@ -100,6 +122,10 @@ class Asked(NamedTuple):
     return_values: str | None = None
     actions: int | None = None
     """How many a transaction has."""
+    in_part: bool = False
+    """Whether attributes are named: an item may have none of them."""
+    tables: frozenset[str] | None = None
+    """From which a batch reads."""
 
 
 NOTHING = Asked()
@@ -107,45 +133,52 @@ NOTHING = Asked()
 
 def asked_of(parameters: Mapping[str, Any]) -> Asked:
     """Return what the reply to a request depends on."""
-    actions = parameters.get("TransactItems")
+    actions, returned = parameters.get("TransactItems"), parameters.get("ReturnValues")
+    tables = parameters.get("RequestItems")
     return Asked(
         parameters.get("Select"),
-        parameters.get("ReturnValues"),
-        len(actions) if isinstance(actions, list) else None,
+        returned,
+        None if actions is None else len(actions),
+        "ProjectionExpression" in parameters or returned in ("UPDATED_OLD", "UPDATED_NEW"),
+        None if tables is None else frozenset(tables),
     )
 
 
 class Whole(NamedTuple):
-    """The members of a whole reply, and their types."""
+    """The members of a whole reply that are looked at, their types, and which of them it always has."""
 
-    always: Mapping[str, Any] = {}
-    at_times: Mapping[str, Any] = {}
+    members: dict[str, Any]
+    always: frozenset[str] = frozenset()
 
 
-_COUNTS = {"Count": int, "ScannedCount": int}
-_PAGE = Whole(_COUNTS | {"Items": list[Item]}, {"LastEvaluatedKey": Item})
-_COUNTED = Whole(_COUNTS, {"LastEvaluatedKey": Item})
-_WRITTEN = Whole({}, {"Attributes": Item})
+def _always(**members: Any) -> Whole:
+    return Whole(members, frozenset(members))
+
+
+_COUNTED = Whole({"Count": int, "ScannedCount": int, "LastEvaluatedKey": Item}, frozenset({"Count", "ScannedCount"}))
+_PAGE = Whole(_COUNTED.members | {"Items": list[Item]}, _COUNTED.always | {"Items"})
+_WRITTEN = Whole({"Attributes": Item})
 _WHOLE = {
-    "GetItem": Whole({}, {"Item": Item}),
+    "GetItem": Whole({"Item": Item}),
     "PutItem": _WRITTEN,
     "UpdateItem": _WRITTEN,
     "DeleteItem": _WRITTEN,
     "Query": _PAGE,
     "Scan": _PAGE,
-    "BatchGetItem": Whole({"Responses": dict[str, list[Item]], "UnprocessedKeys": dict[str, Any]}),
-    "BatchWriteItem": Whole({"UnprocessedItems": dict[str, Any]}),
-    "TransactGetItems": Whole({"Responses": list[Held]}),
-    "DescribeTable": Whole({"Table": Table}),
-    "CreateTable": Whole({"TableDescription": Named}),
-    "UpdateTable": Whole({"TableDescription": Named}),
-    "DeleteTable": Whole({"TableDescription": Named}),
-    "ListTables": Whole({"TableNames": list[str]}),
-    "DescribeTimeToLive": Whole({"TimeToLiveDescription": dict[str, Any]}),
-    "UpdateTimeToLive": Whole({"TimeToLiveSpecification": dict[str, Any]}),
+    "BatchGetItem": _always(Responses=dict[str, list[Item]], UnprocessedKeys=dict[str, dict[str, Any]]),
+    "BatchWriteItem": _always(UnprocessedItems=dict[str, list[dict[str, Any]]]),
+    "TransactWriteItems": Whole({}),
+    "TransactGetItems": _always(Responses=list[Held]),
+    "DescribeTable": _always(Table=Table),
+    "CreateTable": _always(TableDescription=Named),
+    "UpdateTable": _always(TableDescription=Named),
+    "DeleteTable": _always(TableDescription=Named),
+    "ListTables": _always(TableNames=list[str]),
+    "DescribeTimeToLive": _always(TimeToLiveDescription=dict[str, Any]),
+    "UpdateTimeToLive": _always(TimeToLiveSpecification=dict[str, Any]),
 }
-_ALL_NEW = Whole({"Attributes": Item})
-_ANY = Whole()
+_ALL_NEW = _always(Attributes=Item)
+_ANY = Whole({})
 
 
 def whole(operation: str, asked: Asked) -> Whole:
@@ -159,33 +192,48 @@ def whole(operation: str, asked: Asked) -> Whole:
 
 def fault(operation: str, asked: Asked, parsed: Mapping[str, Any], body: bytes) -> str | None:
     """Return why a reply that was parsed is not whole; None: it is."""
-    always, at_times = whole(operation, asked)
-    for name, kind in always.items():
-        if (value := parsed.get(name)) is None:
-            return f"{name} is missing"
+    members, always = whole(operation, asked)
+    is_empty = True
+    for name, kind in members.items():
+        value = parsed.get(name)
+        if value is None:
+            if name in always:
+                return f"{name} is missing"
+            continue
+        is_empty = False
         if not _fits(value, kind):
             return f"{name} is not of its type"
-    is_there = bool(always)
-    for name, kind in at_times.items():
-        if (value := parsed.get(name)) is not None:
-            if not _fits(value, kind):
-                return f"{name} is not of its type"
-            is_there = True
-    if not is_there:  # botocore's parser takes what is no JSON, and a null, for a reply without members
-        return _fault_of_empty(body, at_times)
-    if "Items" in always and parsed["Count"] != len(parsed["Items"]):
+        if not asked.in_part and _has_empty(value, kind):
+            return f"{name} is, or holds, an empty item"
+    if is_empty:  # botocore's parser takes what is no JSON, and a null, for a reply without members
+        return _fault_of_empty(body, _MEMBERS if operation in _WHOLE else frozenset())
+    if members is _COUNTED.members and parsed.get("Items"):
+        return "it holds items, and was asked for their number"
+    if "Items" in members and parsed["Count"] != len(parsed["Items"]):
         return f"Count is {parsed['Count']}, and there are {len(parsed['Items'])} items"
-    if operation == "TransactGetItems" and asked.actions not in (None, len(parsed["Responses"])):
-        return f"{len(parsed['Responses'])} responses to {asked.actions} actions"
-    return None
+    return _fault_of_responses(asked, parsed["Responses"]) if "Responses" in members else None
 
 
-def _fault_of_empty(body: bytes, names: Mapping[str, Any]) -> str | None:
+def _fault_of_responses(asked: Asked, responses: Any) -> str | None:
+    """Return why the responses of a batch, or of a transaction, are not to what was asked."""
+    if isinstance(responses, list):
+        fits = asked.actions in (None, len(responses))
+        return None if fits else f"{len(responses)} Responses to {asked.actions} actions"
+    others = set() if asked.tables is None else responses.keys() - asked.tables
+    return f"Responses holds {shown(min(others))}, which was not asked for" if others else None
+
+
+_MEMBERS = frozenset(name for one in _WHOLE.values() for name in one.members)
+
+
+def _fault_of_empty(body: bytes, names: frozenset[str]) -> str | None:
+    """Return why a reply is not one that has nothing to say; None: it is."""
     try:
         said = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return "it is not a JSON object"
-    return next((f"{name} is null" for name in names if name in said), None)
+    others = names & said.keys()
+    return f"it holds {min(others)}, which is null or belongs to another request" if others else None
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -193,26 +241,44 @@ def _fits(value: Any, kind: Any) -> bool:
     if kind is int:
         return type(value) is int and value >= 0
     if kind is Item:
-        # of an item that is there: it has a key
-        return _is_read(value) or (_converts(value, kind) and len(value) > 0)
-    if (read := getattr(value, "taken", None)) is not None:
-        plain = [item for item in read() if isinstance(item, dict)]
-        return not plain or _converts(plain, list[Item])
-    if isinstance(value, dict) and any(hasattr(part, "taken") for part in value.values()):
-        return all(_fits(part, list[Item]) for part in value.values())
+        return _are_items([_taken(value)])
+    if kind == list[Item]:
+        return isinstance(value, list) and _are_items(_taken(value))
+    if kind == dict[str, list[Item]]:
+        return type(value) is dict and all(_fits(items, list[Item]) for items in value.values())
+    if kind == list[Held]:
+        return _converts(value, kind) and all(is_item(held.get("Item", {})) for held in value)
     if kind is Table and isinstance(value, dict) and value.get("TableStatus") == "DELETING":
         kind = Named
     return _converts(value, kind)
 
 
-def _is_read(value: Any) -> bool:
-    return hasattr(value, "taken") and not isinstance(value.taken(), dict)
+def _has_empty(value: Any, kind: Any) -> bool:
+    """Say whether an item, or one of these, has nothing: it would have a key."""
+    if kind is Item:
+        return not value
+    if kind == list[Item]:
+        return not all(map(_has_any, _taken(value)))
+    return kind == dict[str, list[Item]] and any(_has_empty(items, list[Item]) for items in value.values())
+
+
+def _has_any(item: Any) -> bool:
+    return bool(item) if isinstance(item, dict) else item != type(item)()
+
+
+def _taken(value: Any) -> Any:
+    """Return items, or one, as they were read: in a model's form, or plain."""
+    return value.taken() if hasattr(value, "taken") else value
+
+
+def _are_items(values: Any) -> bool:
+    return all(is_item(value) for value in values if not isinstance(value, msgspec.Struct))
 
 
 def _converts(value: Any, kind: Any) -> bool:
     try:
         msgspec.convert(value, kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except msgspec.MsgspecError:
         return False
     return True
 
@@ -226,7 +292,7 @@ class Refusal(msgspec.Struct):
     type: str = msgspec.field(name="__type")
     message: str | None = None
     Message: str | None = None
-    Item: dict[str, Value] | msgspec.UnsetType = msgspec.UNSET
+    Item: Item | msgspec.UnsetType = msgspec.UNSET
     CancellationReasons: list[Reason] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -243,8 +309,8 @@ def fault_of_refusal(asked: Asked, body: bytes) -> str | None:
     code = refusal.type.rpartition("#")[2].partition(":")[0]
     if not code:
         return "its __type names no error"
-    if refusal.Item is not msgspec.UNSET and not refusal.Item:
-        return "its Item is empty"
+    if refusal.Item is not msgspec.UNSET and not _is_stored(refusal.Item):
+        return "its Item is empty, or not of its type"
     if code == "TransactionCanceledException":
         return _fault_of_reasons(refusal.CancellationReasons, asked.actions)
     return None
@@ -255,6 +321,13 @@ def _fault_of_reasons(reasons: Any, actions: int | None) -> str | None:
         return "a transaction was cancelled, and CancellationReasons is missing"
     if all(reason.Code in ("", "None") for reason in reasons):
         return "a transaction was cancelled, and CancellationReasons gives no reason"
+    if not all(_is_stored(reason.Item) for reason in reasons if reason.Item is not None):
+        return "an Item of CancellationReasons is empty, or not of its type"
     if actions not in (None, len(reasons)):
         return f"{len(reasons)} CancellationReasons for {actions} actions"
     return None
+
+
+def _is_stored(item: Any) -> bool:
+    """Say whether this is a whole item, which has a key at the least."""
+    return bool(item) and is_item(item)

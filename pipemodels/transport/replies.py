@@ -13,6 +13,7 @@ import zlib
 from contextvars import ContextVar
 from typing import Any
 
+from botocore.exceptions import BotoCoreError
 from botocore.parsers import ResponseParserFactory
 
 from pipemodels.errors import LostReplyError, shown
@@ -58,36 +59,33 @@ class GuardedParser:
         headers, sent = response["headers"], response["body"]
         checksum = headers.get(_CHECKSUM)
         body = sent if headers.get("content-encoding") is None else _unpacked(sent, headers["content-encoding"])
-        reason: str | None
         if body is None:
-            reason = "its compression is broken, or was not asked for"
+            parsed = _lost(operation, response, "it is packed in a way that was not asked for, or the packing is broken")
         elif checksum is not None and not _is_sum(checksum, sent, body):
-            reason = f"its checksum is not {checksum}"
+            parsed = _lost(operation, response, f"its checksum is not {shown(checksum)}")
         else:
-            reason = None
-        if body is None or reason is not None:
-            headers.pop(_CHECKSUM, None)
-            return _lost(operation, response, reason or "")
-        parsed = self._checked(operation, response if body is sent else response | {"body": body}, shape)
+            parsed = self._checked(operation, response if body is sent else response | {"body": body}, shape)
         if checksum is not None:
-            del headers[_CHECKSUM]  # botocore would work it out once more, of what was sent packed too
+            del headers[_CHECKSUM]  # botocore would work it out again, of the packed body, and fail where it is no number
         return parsed
 
     def _checked(self, operation: str, response: dict[str, Any], shape: _Shape) -> Any:
         status, body = response["status_code"], response["body"]
-        if status != 200:
-            is_refusal = 400 <= status < 600
-            reason = fault_of_refusal(_asked.get(), body) if is_refusal else f"its status is {status}"
-            return self._parser.parse(response, shape) if reason is None else _lost(operation, response, reason)
-        if not body:
-            return _lost(operation, response, "it is empty")
-        if not _is_marked(response["headers"]):
-            return _lost(operation, response, "it has neither DynamoDB's content type nor a request id")
-        try:
-            parsed = self._parser.parse(response, shape)
-            reason = fault(operation, _asked.get(), parsed, body)
-        except Exception as error:  # what a parser makes of nonsense: AttributeError, UnicodeDecodeError, …
-            reason = f"{type(error).__name__}: {error}"
+        parsed: Any = None
+        if status != 200 and not 400 <= status < 600:
+            reason: str | None = f"its status is {status}"
+        elif not body:
+            reason = "it is empty, or its head was cut off"
+        elif status == 200 and not _is_marked(response["headers"]):
+            reason = "it has neither DynamoDB's content type nor a request id"
+        else:
+            try:
+                reason = fault_of_refusal(_asked.get(), body) if status != 200 else None
+                if reason is None:
+                    parsed = self._parser.parse(response, shape)
+                    reason = fault(operation, _asked.get(), parsed, body) if status == 200 else None
+            except Exception as error:  # what a parser makes of nonsense: AttributeError, UnicodeDecodeError, …
+                reason = f"it cannot be parsed ({type(error).__name__})"
         return parsed if reason is None else _lost(operation, response, reason)
 
 
@@ -120,9 +118,12 @@ def _lost(operation: str, response: dict[str, Any], reason: str) -> LostReply:
     status, headers, body = response["status_code"], response["headers"], response["body"]
     # a head that ended too soon says nothing of a body: http.client takes that for an empty one
     is_whole = bool(body) or "content-length" in headers or "transfer-encoding" in headers
-    is_foreign = is_whole and not _is_marked(headers) and status < 500 and status not in _PASSING
-    said = f"status {status}, {headers.get('content-type') or 'no content type'}, {shown(bytes(body[:_SHOWN]))}"
-    _log.debug("the reply to %s is not DynamoDB's: %s: %s", operation, reason, said)
+    is_marked = _is_marked(headers)
+    said = f"status {status}, {shown(headers.get('content-type')) if 'content-type' in headers else 'no content type'}"
+    if body and not is_marked:  # DynamoDB's own may hold a part of an item, which nobody wants in a log
+        said += f", {shown(bytes(body[:_SHOWN]))}"
+    is_foreign = is_whole and not is_marked and status < 500 and status not in _PASSING
+    _log.debug("the reply to %s is not DynamoDB's: %s (%s)", operation, reason, said)
     return LostReply(response, f"{reason} ({said})", is_foreign=is_foreign)
 
 
@@ -164,9 +165,16 @@ def _raise_if_lost(http_response: Any, parsed: Any, model: Any, **_: Any) -> Non
         )
 
 
+def _name_operation(exception: Exception, event_name: str, **_: Any) -> None:
+    """Keep with an error of botocore's what was asked for, for whoever translates it."""
+    if isinstance(exception, BotoCoreError):
+        exception.kwargs["operation"] = event_name.rpartition(".")[2]
+
+
 def install_guard(session: Any) -> None:
     """Guard the clients that a session makes from now on."""
     factory = session.get_component("response_parser_factory")
     session.register_component("response_parser_factory", GuardedFactory(factory))
     session.register("before-parameter-build.dynamodb", _note_request, unique_id="pipemodels-note-request")
+    session.register("after-call-error.dynamodb", _name_operation, unique_id="pipemodels-name-operation")
     session.register("after-call.dynamodb", _raise_if_lost, unique_id="pipemodels-lost-reply")
