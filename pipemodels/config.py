@@ -23,7 +23,7 @@ from botocore.exceptions import NoRegionError, ProfileNotFound
 from botocore.utils import is_valid_uri
 from pynamodb.connection import Connection, TableConnection
 
-from pipemodels import wire
+from pipemodels import transport, wire
 from pipemodels.checks import id_problem, timezone_problem
 from pipemodels.errors import Problem, ValidationError, translated
 
@@ -310,6 +310,7 @@ class ConfiguredConnection(Connection):
                 session.set_default_client_config(BotocoreConfig(proxies={}))
             if self._config.wire:
                 wire.install(session)
+            transport.install(session)
             self._local.session = session
         return self._local.session
 

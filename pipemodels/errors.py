@@ -23,6 +23,7 @@ from botocore.exceptions import (
 )
 from pynamodb.exceptions import DoesNotExist, PynamoDBException, TableDoesNotExist, VerboseClientError
 
+_FOREIGN_SECONDS = 5.0  # after which an endpoint where somebody else answers is told: a page in between may pass
 _SHOWN = 200  # characters of a value that an error message shows
 
 
@@ -158,6 +159,20 @@ class StorageError(PipemodelsError):
     """Anything else that DynamoDB or the way to it answered; the cause is attached."""
 
 
+class LostReplyError(HTTPClientError):  # type: ignore[misc]  # botocore carries no types
+    """What came back is not a whole reply of DynamoDB's; inside, and under PynamoDB's own errors after a request.
+
+    `is_foreign` says that it is whole, and somebody else's: a web server's, or a login page.
+    """
+
+    fmt = "{operation} at {endpoint_url}: the reply is not DynamoDB's: {reason}"
+
+    @property
+    def is_foreign(self) -> bool:
+        """Say whether somebody else has answered."""
+        return bool(self.kwargs.get("is_foreign"))
+
+
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
     "ProvisionedThroughputExceeded",
@@ -211,19 +226,29 @@ def _translate(error: Exception, subject: str, table: str, decode: _Decode | Non
         return _from_service(cause.response, subject, table, decode)
     if isinstance(cause, NoCredentialsError | PartialCredentialsError):
         return StorageError(f"{subject}: no usable AWS credentials: {cause} Set AWS_PROFILE or the AWS_… keys.")
+    if isinstance(cause, LostReplyError):
+        return StorageError(f"{subject}: {cause}. Check the endpoint and what stands between.")
     if isinstance(cause, ConnectionError | HTTPClientError):
-        return StorageError(f"{subject}: no answer from DynamoDB: {cause} Check the endpoint and the network.")
+        asked = f" to {cause.kwargs['operation']}" if "operation" in cause.kwargs else ""
+        return StorageError(f"{subject}: no answer from DynamoDB{asked}: {cause} Check the endpoint and the network.")
     return StorageError(f"{subject}: {error}")
 
 
-def worth_repeating(error: PipemodelsError) -> bool:
+def worth_repeating(error: PipemodelsError, seconds: float = 0.0) -> bool:
     """Say whether the same request may succeed a moment later: DynamoDB was busy, or its reply was lost.
 
-    A connection that was refused is none of these: a wrong endpoint must be told at once.
+    A connection that was refused is none of these: a wrong endpoint must be told at once; and an endpoint where
+    somebody else answers, soon.
+
+    Args:
+        error: what the request came to.
+        seconds: for how long it has been repeated already.
     """
     if isinstance(error, ThrottledError):
         return True
     cause = _cause(error.__cause__) if isinstance(error.__cause__, Exception) else None
+    if isinstance(cause, LostReplyError):
+        return not cause.is_foreign or seconds < _FOREIGN_SECONDS
     if isinstance(cause, ClientError):
         return str(cause.response["Error"].get("Code")) in _BROKEN | {"500", "502", "503", "504"}
     return isinstance(cause, ConnectionError | HTTPClientError) and not isinstance(
@@ -234,8 +259,13 @@ def worth_repeating(error: PipemodelsError) -> bool:
 def failed_conditions(error: ConflictError) -> list[int]:
     """Return the positions in a cancelled transaction of the items whose condition failed."""
     cause = _cause(error.__cause__) if isinstance(error.__cause__, Exception) else None
-    reasons = cause.response.get("CancellationReasons", []) if isinstance(cause, ClientError) else []
-    return [n for n, reason in enumerate(reasons) if reason["Code"] == "ConditionalCheckFailed"]
+    reasons = _reasons(cause.response) if isinstance(cause, ClientError) else []
+    return [n for n, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
+
+
+def _reasons(response: Any) -> list[dict[str, Any]]:
+    """Return why each action of a transaction was refused, by position."""
+    return [reason if isinstance(reason, dict) else {} for reason in response.get("CancellationReasons") or ()]
 
 
 def _cause(error: Exception) -> Exception:
@@ -250,13 +280,13 @@ def _cause(error: Exception) -> Exception:
 
 def _from_service(response: Any, subject: str, table: str, decode: _Decode | None) -> PipemodelsError:
     code, item = response["Error"].get("Code", "Unknown"), response.get("Item")
-    message = response["Error"].get("Message", "")
+    message = response["Error"].get("Message") or ""
     if code == "TransactionCanceledException":
-        reason: dict[str, Any] = next((r for r in response.get("CancellationReasons", []) if r["Code"] != "None"), {})
+        reason: dict[str, Any] = next((r for r in _reasons(response) if r.get("Code") not in (None, "None")), {})
         code, item = reason.get("Code", code), reason.get("Item")
         message = reason.get("Message") or message
     if code in {"ConditionalCheckFailedException", "ConditionalCheckFailed"}:
-        return ConflictError(f"{subject}: the condition failed", decode(item) if decode and item else None)
+        return _conflict(subject, item, decode)
     if code == "ResourceNotFoundException":
         return TableMissingError(table)
     if code in {"ValidationException", "ValidationError"} and "exceeded the maximum allowed size" in message:
@@ -266,3 +296,11 @@ def _from_service(response: Any, subject: str, table: str, decode: _Decode | Non
     if code in _CREDENTIALS:
         return StorageError(f"{subject}: DynamoDB refused the AWS credentials ({code}): {message}")
     return StorageError(f"{subject}: {code}: {message}")
+
+
+def _conflict(subject: str, item: Any, decode: _Decode | None) -> PipemodelsError:
+    try:
+        return ConflictError(f"{subject}: the condition failed", decode(item) if decode and item else None)
+    except Exception as error:  # whatever a model makes of an item that was written past it
+        reason = f"{type(error).__name__}: {error}"
+        return StorageError(f"{subject}: the condition failed, and the stored item cannot be read: {reason}")

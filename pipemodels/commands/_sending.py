@@ -71,13 +71,13 @@ def send(
         ThrottledError: DynamoDB was busy all the time.
         StorageError: no reply came, or it was none to go on from.
     """
-    attempt = 0
+    attempt, began = 0, time.monotonic()
     with _limited():
         while True:
             try:
                 with translated(subject, table=table, decode=decode):
                     return dict(connection_of(current_config()).dispatch(operation, dict(request)))
             except PipemodelsError as error:
-                if not worth_repeating(error) or not waited(attempt):
+                if not worth_repeating(error, time.monotonic() - began) or not waited(attempt):
                     raise
                 attempt += 1

@@ -23,6 +23,7 @@ from pipemodels.errors import (
     PipemodelsError,
     Problem,
     StaleRevisionError,
+    StorageError,
     ValidationError,
     failed_conditions,
     joined,
@@ -370,6 +371,8 @@ def delete(target: Target, *, expected_revision: int | None, rules: Condition | 
         answer = target.send("DeleteItem", request)
     except ConflictError as error:
         raise refused(target, error, expected_revision) from error
+    if "Attributes" not in answer:  # the condition was that there is an item
+        raise StorageError(f"{target.name}: DynamoDB did not return what it has deleted; look whether it is gone")
     return target.model.from_raw_data(answer["Attributes"])
 
 

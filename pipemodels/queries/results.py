@@ -18,7 +18,7 @@ from pynamodb.expressions.condition import Condition
 from pipemodels import wire
 from pipemodels.checks import timezone_problem
 from pipemodels.config import DynamoDBConfig, current_config, using
-from pipemodels.errors import Problem, ThrottledError, ValidationError, translated
+from pipemodels.errors import Problem, StorageError, ThrottledError, ValidationError, translated
 from pipemodels.instants import utc_instant
 from pipemodels.models.base import Model
 from pipemodels.queries.cursors import END, START, Position, decode_cursor, encode_cursor
@@ -206,7 +206,7 @@ class _Merge:
         if self._query.order is None or len(self._streams) == 1:
             return ""
         # code points order as UTF-8 bytes do, by which DynamoDB orders text
-        return str(next(iter(item[self._query.order].values())))
+        return str(next(iter(_part(item, self._query.order).values())))
 
 
 @dataclass
@@ -231,7 +231,17 @@ class _Stream:
 
     def key_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return the position behind an item: the keys of the table and of the index."""
-        return {name: item[name] for name in _key_names(self.query.model, self.query.index_name)}
+        return {name: _part(item, name) for name in _key_names(self.query.model, self.query.index_name)}
+
+
+def _part(item: Mapping[str, Any], name: str) -> Any:
+    """Return a part of the key of the table, or of the index, of an item; without one it would not be there."""
+    try:
+        return item[name]
+    except KeyError:
+        raise StorageError(
+            f"the reply is not DynamoDB's: an item of it has no {name!r}, by which it is found"
+        ) from None
 
 
 def _key_names(model: type[Model], index_name: str | None) -> list[str]:
@@ -295,7 +305,7 @@ def _whole_items(model: type[_M], config: DynamoDBConfig, raw: list[Any]) -> lis
 def _batch_get(connection: TableConnection, wanted: list[Any], names: list[str]) -> Iterator[Any]:
     """Yield items by their keys, asking again, ever later, for those that DynamoDB left out of a reply."""
     for attempt in range(_BATCH_TRIES):
-        keys = [{name: next(iter(item[name].values())) for name in names} for item in wanted]
+        keys = [{name: next(iter(_part(item, name).values())) for name in names} for item in wanted]
         answer = connection.batch_get_item(cast(Any, keys), consistent_read=True)
         yield from wire.stored_items(answer["Responses"].get(connection.table_name, []))
         wanted = answer.get("UnprocessedKeys", {}).get(connection.table_name, {}).get("Keys", [])
@@ -306,7 +316,7 @@ def _batch_get(connection: TableConnection, wanted: list[Any], names: list[str])
 
 
 def _identity(item: Mapping[str, Any], names: list[str]) -> str:
-    return json.dumps([item[name] for name in names])
+    return json.dumps([_part(item, name) for name in names])
 
 
 def in_timezone(item: Any, timezone: str | tzinfo) -> Any:
