@@ -48,11 +48,11 @@ class DynamoDBConfig:
         connect_timeout_seconds: seconds for one attempt to connect to one address.
         read_timeout_seconds: seconds to wait for the next bytes of a reply.
         max_attempts: requests at the most that botocore sends for one operation, the first included.
-        time_limit_seconds: seconds after which a command or a query has ended, whatever hangs or is throttled: its
-            requests are repeated until then, and one under way is given up. It holds for each command and each page as a
-            whole, and for each request of an iteration, a `count()` or a command on many items; name resolution and
-            the search for credentials are not part of it. 0 sets no limit: nothing is repeated but by botocore, and
-            only the timeouts end a request. The plain ORM has no limit.
+        time_limit_seconds: seconds after which a command or a query ends, even if the endpoint hangs or is busy. Its
+            requests are repeated until then, and a request under way is cut off. The limit covers each command and
+            each page as a whole. Iterations, `count()` and commands on many items have it for each step; see
+            `docs/runs.md`. Resolving names and finding credentials are not covered. 0 sets no limit: only botocore
+            repeats requests, and only the two timeouts end them. The plain ORM has no limit.
         clock_skew_seconds: by how much clocks of machines may differ: no lease counts as expired before that.
         index_shards: over how many partitions an index spreads one value. It may grow, once every reader
             has the larger number; it must never shrink.

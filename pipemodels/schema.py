@@ -1,7 +1,7 @@
 """Tables: create them, say how they are, drop them.
 
-Each request has `time_limit_seconds` of the configuration for itself and its repeats. Waiting for DynamoDB to create or
-delete a table, which may take minutes, has `timeout_seconds`.
+Each request, with its repeats, has `time_limit_seconds` of the configuration. Waiting until DynamoDB has created or
+deleted the tables, which may take minutes, has `timeout_seconds`.
 """
 
 from __future__ import annotations

@@ -70,8 +70,8 @@ class Results(Generic[_M]):
     Iterating reads all of it in bounded memory. The items are summaries, which hold what the index holds and are
     read-only; `in_full()` gives whole items. Indexes follow the table a moment later: they are eventually consistent.
 
-    `time_limit_seconds` of the configuration holds for a page as a whole. Iterating and `count()`, which may go on for as
-    long as there is something to read, have it for each request and its repeats.
+    `time_limit_seconds` of the configuration covers each page as a whole. Iterating and `count()` read for as long as
+    there are items, so that they have the limit for each request and its repeats.
     """
 
     def __init__(self, query: Query[_M], config: DynamoDBConfig | None = None, *, whole: bool = False) -> None:
@@ -104,8 +104,8 @@ class Results(Generic[_M]):
         Raises:
             ValidationError: a limit out of range, or a cursor that is not of this query.
             ThrottledError: DynamoDB was busy for the whole time limit.
-            StorageError: no reply came within it; or the page needs more requests than fit in it, which a filter that
-                keeps few items may do: iterate instead.
+            StorageError: no reply came within it; or the page needs more requests than fit in it, as where a filter
+                keeps few items: iterate instead.
         """
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
             raise ValidationError.of("limit", limit, f"must be a whole number from 1 to {MAX_PAGE}")

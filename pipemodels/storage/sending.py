@@ -84,7 +84,7 @@ def waited(attempt: int) -> bool:
         # full jitter: who collided with others must not meet them again
         longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt, 16), left)
         time.sleep(random.uniform(0, longest))  # noqa: S311  # no secret
-        return True
+        return (deadlines.seconds_left() or 0) > 0
 
 
 def send(
@@ -122,6 +122,7 @@ def sent(
         ThrottledError: DynamoDB was busy all the time.
         StorageError: no reply came, or it was none to go on from.
     """
+    last: PipemodelsError | None = None
     with limited():
         for attempt in count():
             try:
@@ -130,8 +131,10 @@ def sent(
             except PipemodelsError as error:
                 if not worth_repeating(error):
                     raise
+                # one that was not sent any more tells less than the one before
+                last = last if last and isinstance(raised_below(error), TimeIsUpError) else error
                 if not waited(attempt):
-                    raise out_of_time(error, subject) from error.__cause__
+                    raise out_of_time(last, subject) from last.__cause__
     raise AssertionError("counted to infinity")
 
 
@@ -146,5 +149,6 @@ def out_of_time(error: PipemodelsError, subject: str) -> PipemodelsError:
     if isinstance(cause, ClientError):
         return StorageError(f"{error}; tried for {tried} at {endpoint}")
     if isinstance(cause, TimeIsUpError):
-        return StorageError(f"{subject}: not done within {tried}: earlier requests to {endpoint} took all of it")
-    return StorageError(f"{subject}: no answer from {endpoint} within {tried}: {cause} Check the endpoint and the network.")
+        return StorageError(f"{subject}: no time was left to ask {endpoint}: all of {tried} was spent before")
+    problem = f"no answer from {endpoint} within {tried}: {cause}"
+    return StorageError(f"{subject}: {problem} Check the endpoint and the network.")

@@ -64,9 +64,9 @@ def refuse_after_the_deadline(endpoint_url: str) -> None:
 
 
 def stop_attempts(*, attempts: int, **_: Any) -> bool | None:
-    """Say that botocore shall not try again, where its pause may last beyond the deadline; None leaves it to botocore.
+    """Return False, which stops botocore's attempts, if its pause could last beyond the deadline; otherwise None.
 
-    The commands and queries try again themselves for as long as there is time, with pauses that end in time.
+    Commands and queries then repeat the request themselves while there is time, with pauses that end in time.
     """
     left = deadlines.seconds_left()
     if left is None or left >= min(2.0**attempts, _LONGEST_PAUSE) + _ASKED_FOR:
@@ -153,7 +153,8 @@ class _Limited(HTTPConnection):
 
     def _new_conn(self) -> Any:
         try:
-            found = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, allowed_gai_family(), socket.SOCK_STREAM)
+            host, family = self._dns_host.strip("[]"), allowed_gai_family()
+            found = socket.getaddrinfo(host, self.port, family, socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             return super()._new_conn()  # which says it in its own words
         error: Exception | None = None
@@ -186,7 +187,7 @@ class _Limited(HTTPConnection):
         """Connect; over TLS, the socket is a new one."""
         super().connect()
         if not isinstance(self.sock, LimitedSocket):
-            self.sock = LimitedSocket(self.sock)  # type: ignore[assignment]  # as good as one
+            self.sock = LimitedSocket(self.sock)
 
 
 class LimitedHTTPConnection(_Limited, AWSHTTPConnection):  # type: ignore[misc]  # botocore carries no types

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from pipemodels import DynamoDBConfig, PipemodelsError, StorageError, ThrottledError, using
-from pipemodels.storage.sending import bounded, send, waited
 from pipemodels.config import ConfiguredConnection
+from pipemodels.storage.sending import bounded, send, waited
 
 URL = "http://127.0.0.1:1"
 
