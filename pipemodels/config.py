@@ -26,6 +26,7 @@ from pynamodb.connection import Connection, TableConnection
 from pipemodels import transport, wire
 from pipemodels.checks import id_problem, timezone_problem
 from pipemodels.errors import Problem, ValidationError, translated
+from pipemodels.transport import limits
 
 _PREFIX = r"[A-Za-z0-9_.-]{0,200}"
 _REGION = r"(?![0-9]+$)(?!-)[a-z0-9-]{1,60}(?<!-)"
@@ -43,10 +44,14 @@ class DynamoDBConfig:
         table_prefix: a table's name is this and its base name, nothing else.
         environment: the environment of items that are created without one.
         user_timezone: IANA name; in it results are shown and days are counted. Stored is always UTC.
-        connect_timeout_seconds: seconds for one attempt to connect.
-        read_timeout_seconds: seconds to wait for one reply.
-        max_attempts: requests at the most for one operation, the first included.
-        time_limit_seconds: how long a command goes on repeating a request that was throttled or whose reply was lost.
+        connect_timeout_seconds: seconds for one attempt to connect to one address.
+        read_timeout_seconds: seconds to wait for the next bytes of a reply.
+        max_attempts: requests at the most that botocore sends for one operation, the first included.
+        time_limit_seconds: seconds after which a command or a query ends, even if the endpoint hangs or is busy. Its
+            requests are repeated until then, and a request under way is cut off. The limit covers each command and
+            each page as a whole. Iterations, `count()` and commands on many items have it for each step; see
+            `docs/runs.md`. Resolving names and finding credentials are not covered. 0 sets no limit: only botocore
+            repeats requests, and only the two timeouts end them. The plain ORM has no limit.
         clock_skew_seconds: by how much clocks of machines may differ: no lease counts as expired before that.
         index_shards: over how many partitions an index spreads one value. It may grow, once every reader
             has the larger number; it must never shrink.
@@ -290,7 +295,7 @@ class ConfiguredConnection(Connection):
             aws_session_token=config.aws_session_token,
         )
         self._config = config
-        self._wired: Any = None  # the client that was last looked at
+        self._seen: Any = None  # the client that was last looked at
         self.lock = threading.RLock()
         self.tables: dict[type, TableConnection] = {}  # by model; the base model fills it
 
@@ -326,9 +331,11 @@ class ConfiguredConnection(Connection):
     def client(self) -> Any:
         """Return the client; PynamoDB makes it when it is first asked for, and again while it has no credentials."""
         client = super().client
-        if client is not self._wired and self._config.wire:
-            wire.install_in_client(client)
-        self._wired = client
+        if client is not self._seen:
+            limits.install(client)
+            if self._config.wire:
+                wire.install_in_client(client)
+        self._seen = client
         return client
 
 

@@ -268,6 +268,11 @@ def _reasons(response: Any) -> list[dict[str, Any]]:
     return [reason if isinstance(reason, dict) else {} for reason in response.get("CancellationReasons") or ()]
 
 
+def raised_below(error: PipemodelsError) -> Exception | None:
+    """Return what botocore raised, of which this error was made; None where it was made of nothing."""
+    return _cause(error.__cause__) if isinstance(error.__cause__, Exception) else None
+
+
 def _cause(error: Exception) -> Exception:
     """Find what botocore raised under PynamoDB's wrapping: only there is the service's whole answer."""
     cause: BaseException | None = error

@@ -1,20 +1,26 @@
-"""Tables: create them, say how they are, drop them."""
+"""Tables: create them, say how they are, drop them.
+
+Each request, with its repeats, has `time_limit_seconds` of the configuration. Waiting until DynamoDB has created or
+deleted the tables, which may take minutes, has `timeout_seconds`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 from pynamodb.attributes import TTLAttribute
 from pynamodb.exceptions import TableDoesNotExist
 
-from pipemodels.errors import StorageError, ValidationError, translated
+from pipemodels.errors import StorageError, ValidationError
 from pipemodels.models import MODELS
 from pipemodels.models.base import Model
+from pipemodels.storage.sending import bounded, sent, within
 
+_T = TypeVar("_T")
 _POLL_SECONDS = 0.2
 
 
@@ -74,21 +80,46 @@ def drop_tables(models: Sequence[type[Model]] = MODELS, *, timeout_seconds: floa
             raise ValidationError.of("table", description["TableName"], f"is not ours: {'; '.join(differences)}")
     dropped = [model for model, description in found.items() if description]
     for model in dropped:
-        with translated(f"table {model.Meta.table_name!r}", table=model.Meta.table_name):
-            model._get_connection().delete_table()
+        _drop(model)
     deadline = time.monotonic() + timeout_seconds
     for model in dropped:
         _wait(model, deadline, lambda description: description is None, "deleted")
     return [model.Meta.table_name for model in dropped]
 
 
+def _sent(model: type[Model], work: Callable[[], _T], what: str = "table") -> _T:
+    name = model.Meta.table_name
+    return sent(work, subject=f"{what} {name!r}", table=name)
+
+
 def _create(model: type[Model]) -> None:
-    with translated(f"table {model.Meta.table_name!r}", table=model.Meta.table_name):
+    def create() -> None:
         try:
             model.create_table()
         except Exception as error:
-            if _code(error) != "ResourceInUseException":  # somebody else creates it at the same time
+            # somebody else creates it at the same time, or the first reply was lost
+            if _code(error) != "ResourceInUseException":
                 raise
+
+    _sent(model, create)
+
+
+@bounded
+def _drop(model: type[Model]) -> None:
+    def drop() -> None:
+        try:
+            model._get_connection().delete_table()
+        except Exception as error:
+            # somebody else drops it at the same time, or the first reply was lost
+            if _code(error) not in {"ResourceNotFoundException", "ResourceInUseException"} or not _is_going(model):
+                raise
+
+    _sent(model, drop)
+
+
+def _is_going(model: type[Model]) -> bool:
+    description = _description(model)
+    return description is None or description["TableStatus"] == "DELETING"
 
 
 def _code(error: BaseException | None) -> str | None:
@@ -98,13 +129,15 @@ def _code(error: BaseException | None) -> str | None:
 
 def _description(model: type[Model]) -> dict[str, Any] | None:
     """Return DescribeTable's answer; it is not cached, so a table dropped elsewhere is seen."""
-    name = model.Meta.table_name
-    with translated(f"table {name!r}", table=name):
+
+    def describe() -> dict[str, Any] | None:
         try:
             description: dict[str, Any] = model._get_connection().describe_table()
         except TableDoesNotExist:
             return None
-    return description
+        return description
+
+    return _sent(model, describe)
 
 
 def _wait_until_active(model: type[Model], deadline: float) -> TableStatus:
@@ -123,28 +156,33 @@ def _is_active(description: dict[str, Any] | None) -> bool:
 
 
 def _wait(model: type[Model], deadline: float, done: Any, wanted: str) -> dict[str, Any] | None:
-    while not done(description := _description(model)):
+    while True:
+        with within(max(deadline - time.monotonic(), _POLL_SECONDS)):
+            description = _description(model)
+        if done(description):
+            return description
         if time.monotonic() > deadline:
             raise StorageError(
                 f"table {model.Meta.table_name!r} was not {wanted} in time; look at: pipemodels tables status"
             )
         time.sleep(_POLL_SECONDS)
-    return description
 
 
 def _turn_on_ttl(model: type[Model]) -> None:
     """Turn TTL on; asked first, because DynamoDB refuses to turn on what is on."""
     name, connection = model.Meta.table_name, model._get_connection().connection
-    with translated(f"TTL of table {name!r}", table=name):
+
+    def turn_on() -> None:
         answer = connection.client._make_api_call("DescribeTimeToLive", {"TableName": name})
-        state = answer["TimeToLiveDescription"].get("TimeToLiveStatus")
-        if state in {"ENABLED", "ENABLING"}:
+        if answer["TimeToLiveDescription"].get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}:
             return
         try:
             model.update_ttl(ignore_update_ttl_errors=False)
         except Exception as error:
             if "already enabled" not in str(error):  # somebody else has turned it on at the same time
                 raise
+
+    _sent(model, turn_on, "TTL of table")
 
 
 def _status(model: type[Model], description: dict[str, Any] | None) -> TableStatus:

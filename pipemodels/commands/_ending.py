@@ -18,7 +18,6 @@ from pipemodels.commands._run_rules import (
     refusal,
     run_target,
 )
-from pipemodels.commands._sending import bounded, waited
 from pipemodels.errors import (
     ConflictError,
     IllegalTransitionError,
@@ -29,6 +28,7 @@ from pipemodels.errors import (
     ValidationError,
 )
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
+from pipemodels.storage.sending import bounded, waited
 
 # what an ended run can do without: more bytes than an end in the fewest words adds to an item that is full
 _SPARED = dict.fromkeys(("owner", "lease_token", "lease_seconds", "heartbeat_at", "current_stage", "start_epoch"))
@@ -80,6 +80,7 @@ def end_run(
     return _end(target, changes, said_again, exact=exact, lease=lease, known=known, by=by, now=at)
 
 
+@bounded
 def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> PipelineRunLog | None:
     """Make a run failed whose lease has expired, as it was seen; None where it has been renewed or ended since.
 
@@ -108,6 +109,7 @@ def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now
     return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
 
 
+@bounded
 def end_as_read(
     target: writing.Target, run: PipelineRunLog, changes: Mapping[str, Any], *, by: str | None
 ) -> PipelineRunLog:

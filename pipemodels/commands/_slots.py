@@ -12,18 +12,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from time import time_ns
 from typing import Any
 
 from pipemodels.commands import _writing as writing
-from pipemodels.commands._sending import send, waited
 from pipemodels.config import current_config
-from pipemodels.errors import ConflictError, ThrottledError, failed_conditions
+from pipemodels.errors import ConflictError, failed_conditions
 from pipemodels.models.base import Model, new_write_id
 from pipemodels.models.pipeline import PipelineConfig
 from pipemodels.models.run import PipelineRunLog
 from pipemodels.models.slots import RunSlots
+from pipemodels.storage.batches import read_batch
 
 
 @dataclass(frozen=True)
@@ -86,20 +85,10 @@ def _run_key(pipeline_id: str, run_id: str) -> dict[str, Any]:
 
 
 def _read_together(subject: str, wanted: Mapping[type[Model], dict[str, Any]]) -> dict[type[Model], list[Any]]:
-    """Return the items of these keys by model, with BatchGetItem, asked again for what it leaves out."""
+    """Return the items of these keys by model, with one BatchGetItem."""
     tables = {current_config().table_name(model.Meta.base_name): model for model in wanted}  # type: ignore[attr-defined]
-    missing: dict[str, Any] = {name: {**wanted[tables[name]], "ConsistentRead": True} for name in tables}
-    found: dict[type[Model], list[Any]] = {model: [] for model in wanted}
-    for attempt in count():
-        answer = send("BatchGetItem", {"RequestItems": missing}, subject=subject, table=" or ".join(tables))
-        for name, items in answer["Responses"].items():
-            found[tables[name]] += map(tables[name].from_raw_data, items)
-        missing = answer.get("UnprocessedKeys") or {}
-        if not missing:
-            break
-        if not waited(attempt):
-            raise ThrottledError(f"{subject}: DynamoDB is busy and left items out; safe to try again")
-    return found
+    found = read_batch(subject, {name: wanted[model] for name, model in tables.items()})
+    return {model: list(map(model.from_raw_data, found[name])) for name, model in tables.items()}
 
 
 def changed(run: PipelineRunLog, changes: Mapping[str, Any]) -> PipelineRunLog:

@@ -16,7 +16,6 @@ from pipemodels.commands import _slots as slots
 from pipemodels.commands import _writing as writing
 from pipemodels.commands._ending import expire_run
 from pipemodels.commands._run_rules import comparable, differences, records_rule, refusal, run_target
-from pipemodels.commands._sending import bounded, waited
 from pipemodels.config import current_config
 from pipemodels.errors import (
     AlreadyExistsError,
@@ -29,6 +28,7 @@ from pipemodels.errors import (
 )
 from pipemodels.instants import shifted
 from pipemodels.models.run import PipelineRunLog, RunStatus
+from pipemodels.storage.sending import bounded, waited
 
 # a queued run keeps what it was queued with, unless the start says otherwise
 _KEPT = ("attempt", "environment", "trigger_type")

@@ -13,7 +13,6 @@ from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, SetAction
 from pynamodb.models import Model as PynamoModel
 
-from pipemodels.commands._sending import bounded, send
 from pipemodels.config import current_config
 from pipemodels.documents import refuse_too_large
 from pipemodels.errors import (
@@ -31,6 +30,7 @@ from pipemodels.errors import (
 from pipemodels.instants import utc_instant, utc_now
 from pipemodels.models.base import StampedModel, new_write_id
 from pipemodels.records import checked_values, unknown_fields
+from pipemodels.storage.sending import bounded, send
 
 _M = TypeVar("_M", bound=StampedModel)
 _PYNAMODB_NAMES = frozenset({"hash_key", "range_key", "_user_instantiated"})
@@ -246,6 +246,7 @@ def update(
         raise
 
 
+@bounded
 def create_or_update(
     target: Target,
     changes: Mapping[str, Any],

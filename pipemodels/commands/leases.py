@@ -9,12 +9,12 @@ from typing import Any
 from pipemodels.commands import _writing as writing
 from pipemodels.commands._ending import expire_run
 from pipemodels.commands._run_rules import Lease, lease_lost, run_target
-from pipemodels.commands._sending import send
 from pipemodels.config import current_config
 from pipemodels.errors import ConflictError, ItemNotFoundError, Problem, ValidationError
 from pipemodels.instants import instant_text, shifted
 from pipemodels.models.base import shards_of
 from pipemodels.models.run import LeaseExpiryIndex, PipelineRunLog, RunStatus
+from pipemodels.storage.sending import send
 
 _PAGE = 100
 

@@ -21,7 +21,6 @@ from pipemodels.commands import _slots as slots
 from pipemodels.commands import _writing as writing
 from pipemodels.commands._ending import end_run
 from pipemodels.commands._run_rules import Lease, checked_report, records_rule, refusal, run_target
-from pipemodels.commands._sending import bounded, waited
 from pipemodels.commands._starting import begin_run
 from pipemodels.errors import (
     AlreadyExistsError,
@@ -33,6 +32,7 @@ from pipemodels.errors import (
     ValidationError,
 )
 from pipemodels.models.run import DEFAULT_LEASE_SECONDS, DataQualityResult, PipelineRunLog, RunStatus
+from pipemodels.storage.sending import bounded, waited
 
 RETRYABLE = frozenset({RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SKIPPED})
 INHERITED = ("pipeline_version", "config_snapshot", "environment", "input_tables", "output_tables", "tags")

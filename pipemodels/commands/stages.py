@@ -14,9 +14,9 @@ from pynamodb.expressions.condition import Condition
 
 from pipemodels.commands import _writing as writing
 from pipemodels.commands._run_rules import Lease, refusal, run_target
-from pipemodels.commands._sending import bounded
 from pipemodels.errors import AlreadyExistsError, ConflictError, IllegalTransitionError, ItemNotFoundError
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
+from pipemodels.storage.sending import bounded
 
 _TRIES = 10
 _Decide = Callable[[list[StageInfo]], list[StageInfo] | None]

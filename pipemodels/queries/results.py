@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import random
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from pynamodb.connection import TableConnection
@@ -18,16 +16,16 @@ from pynamodb.expressions.condition import Condition
 from pipemodels import wire
 from pipemodels.checks import timezone_problem
 from pipemodels.config import DynamoDBConfig, current_config, using
-from pipemodels.errors import Problem, StorageError, ThrottledError, ValidationError, translated
+from pipemodels.errors import Problem, StorageError, ValidationError
 from pipemodels.instants import utc_instant
 from pipemodels.models.base import Model
 from pipemodels.queries.cursors import END, START, Position, decode_cursor, encode_cursor
 from pipemodels.records import Record
+from pipemodels.storage.batches import MAX_KEYS, read_batch
+from pipemodels.storage.sending import limited, sent
 
 _M = TypeVar("_M", bound=Model)
-_BATCH_KEYS = 100  # DynamoDB: keys in one BatchGetItem
 _LEAST_FILTERED = 100  # with a filter most of what is read may be dropped: read enough at a time
-_BATCH_TRIES = 10
 MAX_PAGE = 1_000
 
 
@@ -72,6 +70,9 @@ class Results(Generic[_M]):
 
     Iterating reads all of it in bounded memory. The items are summaries, which hold what the index holds and are
     read-only; `in_full()` gives whole items. Indexes follow the table a moment later: they are eventually consistent.
+
+    `time_limit_seconds` of the configuration covers each page as a whole. Iterating and `count()` read for as long as
+    there are items, so that they have the limit for each request and its repeats.
     """
 
     def __init__(self, query: Query[_M], config: DynamoDBConfig | None = None, *, whole: bool = False) -> None:
@@ -91,7 +92,7 @@ class Results(Generic[_M]):
 
     def __iter__(self) -> Iterator[_M]:
         merge = _Merge(self._query, self._config, _from_start(self._query), limit=None)
-        while batch := merge.take(_BATCH_KEYS):
+        while batch := merge.take(MAX_KEYS):
             yield from self._items(batch)
 
     def page(self, limit: int, cursor: str | None = None) -> Page[_M]:
@@ -103,6 +104,9 @@ class Results(Generic[_M]):
 
         Raises:
             ValidationError: a limit out of range, or a cursor that is not of this query.
+            ThrottledError: DynamoDB was busy for the whole time limit.
+            StorageError: no reply came within it; or the page needs more requests than fit in it, as where a filter
+                keeps few items: iterate instead.
         """
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
             raise ValidationError.of("limit", limit, f"must be a whole number from 1 to {MAX_PAGE}")
@@ -111,9 +115,10 @@ class Results(Generic[_M]):
         positions = _from_start(self._query) if cursor is None else decode_cursor(canonical, cursor, partitions)
         merge = _Merge(self._query, self._config, positions, limit=limit)
         items: list[_M] = []
-        while len(items) < limit and (batch := merge.take(limit - len(items))):
-            items += self._items(batch)
-        return Page(items, None if merge.ended() else encode_cursor(canonical, merge.positions()))
+        with using(self._config), limited():
+            while len(items) < limit and (batch := merge.take(limit - len(items))):
+                items += self._items(batch)
+            return Page(items, None if merge.ended() else encode_cursor(canonical, merge.positions()))
 
     def first(self) -> _M | None:
         """Return the first item, or None."""
@@ -266,7 +271,8 @@ def _ask(
         "exclusive_start_key": start,
         "limit": limit,
     }
-    with using(config), translated(query.name, table=query.model.Meta.table_name), wire.reading(query.model):
+
+    def asked() -> dict[str, Any]:
         connection = query.model._get_connection()
         if partition is None and select is not None:
             return _count_table(connection, start)
@@ -283,6 +289,9 @@ def _ask(
             )
         )
 
+    with using(config), wire.reading(query.model):
+        return sent(asked, subject=query.name, table=query.model.Meta.table_name)
+
 
 def _count_table(connection: TableConnection, start: Any) -> dict[str, Any]:
     """Count a page of a whole table; PynamoDB's scan cannot be asked for a count."""
@@ -293,26 +302,15 @@ def _count_table(connection: TableConnection, start: Any) -> dict[str, Any]:
 def _whole_items(model: type[_M], config: DynamoDBConfig, raw: list[Any]) -> list[_M]:
     """Return the whole items of these keys, in their order; those that are gone are left out."""
     names = _key_names(model, None)
-    found: dict[str, dict[str, Any]] = {}
-    with using(config), translated(model.__name__, table=model.Meta.table_name), wire.reading(model):
-        for start in range(0, len(raw), _BATCH_KEYS):
-            for item in _batch_get(model._get_connection(), raw[start : start + _BATCH_KEYS], names):
+    found: dict[str, Any] = {}
+    with using(config), wire.reading(model):
+        table = model.Meta.table_name
+        for start in range(0, len(raw), MAX_KEYS):
+            keys = [{name: _part(item, name) for name in names} for item in raw[start : start + MAX_KEYS]]
+            for item in read_batch(model.__name__, {table: {"Keys": keys}})[table]:
                 found[_identity(item, names)] = item
     whole = (found.get(_identity(item, names)) for item in raw)
     return [model.from_raw_data(item) for item in whole if item is not None]
-
-
-def _batch_get(connection: TableConnection, wanted: list[Any], names: list[str]) -> Iterator[Any]:
-    """Yield items by their keys, asking again, ever later, for those that DynamoDB left out of a reply."""
-    for attempt in range(_BATCH_TRIES):
-        keys = [{name: next(iter(_part(item, name).values())) for name in names} for item in wanted]
-        answer = connection.batch_get_item(cast(Any, keys), consistent_read=True)
-        yield from wire.stored_items(answer["Responses"].get(connection.table_name, []))
-        wanted = answer.get("UnprocessedKeys", {}).get(connection.table_name, {}).get("Keys", [])
-        if not wanted:
-            return
-        time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  # jitter, not a secret
-    raise ThrottledError(f"table {connection.table_name!r}: DynamoDB is busy and left items out; try again")
 
 
 def _identity(item: Mapping[str, Any], names: list[str]) -> str:

@@ -13,6 +13,7 @@ from pipemodels.models.run import PipelineRunLog, RunStatus
 from pipemodels.queries._reading import find_item, get_item
 from pipemodels.queries.results import Query, Results
 from pipemodels.records import checked_values
+from pipemodels.storage.sending import bounded
 
 
 def get_run(pipeline_id: str, run_id: str) -> PipelineRunLog:
@@ -24,6 +25,7 @@ def get_run(pipeline_id: str, run_id: str) -> PipelineRunLog:
     return get_item(PipelineRunLog, _name(pipeline_id, run_id), pipeline_id=pipeline_id, run_id=run_id)
 
 
+@bounded
 def find_run(pipeline_id: str | None = None, run_id: str | None = None) -> PipelineRunLog | None:
     """Return the run, or None; `find_run(run_id=…)` finds it by its run_id alone. One request, or two.
 

@@ -10,7 +10,13 @@ from pipemodels import PipelineRunLog, commands, queries
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 _PIPELINE: dict[str, Any] = {"pipeline_name": "n", "source_type": "s", "destination_type": "d"}
-_TABLE: dict[str, Any] = {"table_name": "n", "table_type": "source", "pipeline_id": "p", "data_format": "csv", "location": "l"}
+_TABLE: dict[str, Any] = {
+    "table_name": "n",
+    "table_type": "source",
+    "pipeline_id": "p",
+    "data_format": "csv",
+    "location": "l",
+}
 _RUN: dict[str, Any] = {"pipeline_id": "p", "run_id": "r"}
 
 

@@ -16,7 +16,12 @@ _DEEP = 100_000
 
 
 def reply(
-    body: str | bytes = b"", status: str = "200 OK", kind: str = JSON, *more: str, mark: bool = True, length: bool = True
+    body: str | bytes = b"",
+    status: str = "200 OK",
+    kind: str = JSON,
+    *more: str,
+    mark: bool = True,
+    length: bool = True,
 ) -> bytes:
     """Return a reply as it is sent."""
     content = body.encode() if isinstance(body, str) else body

@@ -147,7 +147,7 @@ def test_a_reply_that_leaves_items_out_is_no_answer(limited: Limited, monkeypatc
             return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
         return original(self, operation, request)
 
-    monkeypatch.setattr("pipemodels.commands._slots.waited", lambda attempt: True)
+    monkeypatch.setattr("pipemodels.storage.batches.waited", lambda attempt: True)
     monkeypatch.setattr(ConfiguredConnection, "dispatch", dispatch)
     with pytest.raises(RunLimitError) as caught:
         commands.start_run(pipeline_id=pipeline_id, run_id="b", now=AT)

@@ -44,7 +44,7 @@ def lossy(monkeypatch: pytest.MonkeyPatch) -> Sent:
             raise ReadTimeoutError(endpoint_url="http://127.0.0.1:1")
         return answer
 
-    monkeypatch.setattr("pipemodels.commands._sending.random.uniform", lambda least, most: 0.0)
+    monkeypatch.setattr("pipemodels.storage.sending.random.uniform", lambda least, most: 0.0)
     monkeypatch.setattr(ConfiguredConnection, "dispatch", dispatch)
     return writes
 
@@ -135,7 +135,7 @@ def test_a_transaction_that_is_sent_again_has_the_same_token(
             raise ReadTimeoutError(endpoint_url="http://127.0.0.1:1")
         return {}
 
-    monkeypatch.setattr("pipemodels.commands._sending.random.uniform", lambda least, most: 0.0)
+    monkeypatch.setattr("pipemodels.storage.sending.random.uniform", lambda least, most: 0.0)
     monkeypatch.setattr(ConfiguredConnection, "dispatch", dispatch)
     commands.activate_pipelines([pipeline_id])
     commands.activate_pipelines([pipeline_id])

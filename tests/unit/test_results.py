@@ -26,7 +26,7 @@ from pipemodels import (
     queries,
     using,
 )
-from pipemodels.config import connection_of
+from pipemodels.config import ConfiguredConnection, connection_of
 from pipemodels.queries import Results
 from pipemodels.queries import results as results_module
 from pipemodels.queries.cursors import decode_cursor, encode_cursor
@@ -274,52 +274,52 @@ def test_a_deleted_item_is_left_out_and_the_page_still_full(
     unique: Unique, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The index may still list what the table no longer has: in full it is left out, and the next takes its place."""
-    from pipemodels.queries import results as module
-
     items = pipelines(unique, 6, environment)
-    original = module._batch_get
+    original = ConfiguredConnection.dispatch
 
-    def without_newest(connection: Any, wanted: Any, names: Any) -> Any:
-        return (
-            one for one in original(connection, wanted, names) if one["pipeline_id"]["S"] != items[-1].pipeline_id
-        )
+    def without_newest(self: Any, operation: str, request: dict[str, Any]) -> Any:
+        for wanted in request.get("RequestItems", {}).values():
+            wanted["Keys"] = [key for key in wanted["Keys"] if key["pipeline_id"]["S"] != items[-1].pipeline_id]
+        return original(self, operation, request)
 
-    monkeypatch.setattr(module, "_batch_get", without_newest)
+    monkeypatch.setattr(ConfiguredConnection, "dispatch", without_newest)
     page = queries.pipelines_by_environment(environment).in_full().page(3)
     assert ids(page) == ids(items[4:1:-1])
 
 
 def test_unprocessed_keys_are_asked_for_again(
-    unique: Unique, environment: str, monkeypatch: pytest.MonkeyPatch
+    config: DynamoDBConfig, unique: Unique, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What DynamoDB leaves out of a reply is asked for until it comes, or reported as throttled."""
-    from pynamodb.connection import TableConnection
-
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     items = pipelines(unique, 5, environment)
-    original = TableConnection.batch_get_item
-    table = PipelineConfig.Meta.table_name
+    original = ConfiguredConnection.dispatch
 
-    def one_at_a_time(self: Any, keys: Any, **settings: Any) -> Any:
-        answer = dict(original(self, keys[:1], **settings))
-        left = [{"pipeline_id": {"S": one["pipeline_id"]}} for one in keys[1:]]
-        return answer | {"UnprocessedKeys": {table: {"Keys": left}} if left else {}}
+    def one_at_a_time(self: Any, operation: str, request: dict[str, Any]) -> Any:
+        if operation != "BatchGetItem":
+            return original(self, operation, request)
+        ((table, wanted),) = request["RequestItems"].items()
+        first, left = wanted["Keys"][:1], wanted["Keys"][1:]
+        answer = dict(original(self, operation, request | {"RequestItems": {table: wanted | {"Keys": first}}}))
+        return answer | {"UnprocessedKeys": {table: wanted | {"Keys": left}} if left else {}}
 
-    monkeypatch.setattr(TableConnection, "batch_get_item", one_at_a_time)
+    monkeypatch.setattr(ConfiguredConnection, "dispatch", one_at_a_time)
     results = queries.pipelines_by_environment(environment).in_full()
     assert list(results) == items[::-1]
+    assert waits == [], "what came is followed by the next, though nothing is repeated"
+    with using(replace(config, time_limit_seconds=30.0)):
+        assert list(queries.pipelines_by_environment(environment).in_full()) == items[::-1]
     assert len(waits) == 4
     assert all(0 <= wait <= 0.05 * 2**attempt for attempt, wait in enumerate(waits))
 
-    def none_at_all(self: Any, keys: Any, **_: Any) -> Any:
-        return {
-            "Responses": {},
-            "UnprocessedKeys": {table: {"Keys": [{"pipeline_id": {"S": k["pipeline_id"]}} for k in keys]}},
-        }
+    def none_at_all(self: Any, operation: str, request: dict[str, Any]) -> Any:
+        if operation != "BatchGetItem":
+            return original(self, operation, request)
+        return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
 
-    monkeypatch.setattr(TableConnection, "batch_get_item", none_at_all)
-    with pytest.raises(ThrottledError, match="DynamoDB is busy and left items out; try again"):
+    monkeypatch.setattr(ConfiguredConnection, "dispatch", none_at_all)
+    with pytest.raises(ThrottledError, match="DynamoDB is busy and left items out; safe to try again"):
         list(results)
 
 

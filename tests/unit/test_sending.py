@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from pipemodels import DynamoDBConfig, PipemodelsError, StorageError, ThrottledError, using
-from pipemodels.commands._sending import bounded, send, waited
 from pipemodels.config import ConfiguredConnection
+from pipemodels.storage.sending import bounded, send, waited
 
 URL = "http://127.0.0.1:1"
 
@@ -36,7 +36,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         longest.append(most)
         return 0.0
 
-    monkeypatch.setattr("pipemodels.commands._sending.random.uniform", uniform)
+    monkeypatch.setattr("pipemodels.storage.sending.random.uniform", uniform)
     return longest
 
 
@@ -101,7 +101,7 @@ def test_the_time_limit_is_one_for_all_requests_of_a_command(
 ) -> None:
     """When it has passed the last error comes out, also of a second request that has only just begun."""
     now = [100.0]
-    monkeypatch.setattr("pipemodels.commands._sending.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("pipemodels.storage.sending.time.monotonic", lambda: now[0])
     sent = dispatched(monkeypatch, answered("ThrottlingException"))
 
     @bounded

@@ -17,7 +17,7 @@ from weakref import ref
 import jmespath  # type: ignore[import-untyped]  # it carries no types
 import pytest
 from botocore import awsrequest
-from botocore.awsrequest import AWSHTTPSConnectionPool, AWSResponse, HeadersDict
+from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.endpoint import Endpoint
@@ -84,7 +84,6 @@ def test_a_configured_client_is_on_the_wire_unless_it_is_off() -> None:
         assert isinstance(client._request_signer, signing.WireRequestSigner) is on
         assert isinstance(client._ruleset_resolver, calls.WireResolver) is (on and LOOKS_INTO_CALLS)
         assert (type(client._endpoint.http_session._proxy_config) is calls.WireProxies) is on
-        assert (client._endpoint.http_session._pool_classes_by_scheme["https"] is not AWSHTTPSConnectionPool) is on
 
 
 def test_mock_aws_is_met_by_every_way_of_the_wire() -> None:
@@ -357,7 +356,6 @@ def test_a_part_that_cannot_be_imported_is_left_out(monkeypatch: pytest.MonkeyPa
     """A botocore or a urllib3 without something that it needs: the other parts are in place."""
     monkeypatch.setitem(sys.modules, "pipemodels.wire.connections", None)
     client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
-    assert client._endpoint.http_session._pool_classes_by_scheme["https"] is AWSHTTPSConnectionPool
     assert type(client._serializer) is WireSerializer
 
 

@@ -1,0 +1,1 @@
+"""How commands and queries speak to DynamoDB: requests that are repeated within one time limit."""

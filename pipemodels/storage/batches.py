@@ -1,0 +1,42 @@
+"""Items by their keys, many to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from pipemodels import wire
+from pipemodels.errors import ThrottledError
+from pipemodels.storage.sending import bounded, out_of_time, send, waited
+
+MAX_KEYS = 100  # DynamoDB: keys in one BatchGetItem
+
+
+@bounded
+def read_batch(subject: str, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return stored items by table, strongly consistent and in no order; those that are gone are left out.
+
+    What DynamoDB leaves out of a reply is asked for again, within the time limit.
+
+    Args:
+        subject: what the items are, for an error.
+        wanted: `Keys` and whatever else BatchGetItem takes, by the name of the table; up to 100 keys in all.
+
+    Raises:
+        ThrottledError: DynamoDB left items out all the time.
+    """
+    missing: Mapping[str, Any] = {name: {**request, "ConsistentRead": True} for name, request in wanted.items()}
+    found: dict[str, list[Any]] = {name: [] for name in wanted}
+    for attempt in count():
+        answer = send("BatchGetItem", {"RequestItems": missing}, subject=subject, table=" or ".join(wanted))
+        for name, items in answer["Responses"].items():
+            found[name] += wire.stored_items(items)
+        missing = answer.get("UnprocessedKeys") or {}
+        if not missing:
+            break
+        # a reply holds 16 MB at the most: one that brought something is followed by the next, limit or no limit
+        if not waited(attempt) and not any(answer["Responses"].values()):
+            busy = ThrottledError(f"{subject}: DynamoDB is busy and left items out; safe to try again")
+            raise out_of_time(busy, subject)
+    return found
