@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pipemodels import PipelineRunLog, RunStatus, parse_instant, queries
 from pipemodels.interop import ingest_events
 from pipemodels.interop.run_events.events import read_event
-from pipemodels.interop.run_events.facts import NO_MESSAGE, RunFacts, joined
+from pipemodels.interop.run_events.facts import RunFacts, joined
+from pipemodels.interop.run_events.reasons import NO_MESSAGE
 from pipemodels.models.base import stored_fields
 from tests.helpers.moto_store import moto_store
 
