@@ -23,7 +23,7 @@ from pipemodels.interop.reading import stored_items
 from pipemodels.interop.reports import IngestReport, LineRefusal, Progress
 from pipemodels.interop.run_events.events import RunEvent
 from pipemodels.interop.run_events.facts import RunFacts, joined
-from pipemodels.interop.run_events.stored import changes_to, least_of
+from pipemodels.interop.run_events.stored import changes_to, emptied, facts_of, least_of
 from pipemodels.models.pipeline import PipelineConfig
 from pipemodels.models.run import PipelineRunLog, RunStatus
 
@@ -157,32 +157,49 @@ class Recorder:
             return
         except ItemTooLargeError:
             cut = changes_to(stored, facts, is_full=True)
+        if not cut:
+            return
         name = "/".join(key)
         try:
-            if cut:
-                self._write(key, stored, cut)
-                _log.warning("run %s exceeds the 400 KB of an item: its lists and texts were cut", name)
+            self._write_cut(key, stored, facts, cut)
+            _log.warning("run %s exceeds the 400 KB of an item: its lists and texts were cut", name)
         except ItemTooLargeError:
             if not (least := least_of(changes)):
                 raise
             self._write(key, stored, least)
             _log.warning("run %s is full: of its events only its state, times and reason were recorded", name)
 
-    def _write(self, key: _Key, stored: PipelineRunLog | None, changes: Mapping[str, Any]) -> None:
+    def _write_cut(self, key: _Key, stored: PipelineRunLog | None, facts: RunFacts, cut: Mapping[str, Any]) -> None:
+        """Write what was cut to fit.
+
+        moto counts what an update replaces beside what it sets: there the long fields are removed first.
+        """
+        try:
+            self._write(key, stored, cut)
+        except ItemTooLargeError as error:
+            if stored is None or error.__cause__ is None:  # the package's own check has refused it
+                raise
+            every = joined(facts_of(stored), facts)
+            after = self._write(key, stored, emptied(cut, stored))
+            self._write(key, after, changes_to(after, every, is_full=True))
+
+    def _write(self, key: _Key, stored: PipelineRunLog | None, changes: Mapping[str, Any]) -> PipelineRunLog:
         target = run_target(*key)
         if stored is None:
             fields = {"trigger_type": ORIGIN, **changes, **target.key}
             item = writing.new_item(PipelineRunLog, writing.with_environment(fields), by=self._by, now=None)
-            writing.insert(target, item)
-            return
+            return writing.insert(target, item)
         if changes.keys() & set(_TOGETHER):
             changes = {**{name: getattr(stored, name) for name in _TOGETHER}, **changes}
         checked = writing.check_values(PipelineRunLog, changes)
         _refuse_unstorable(stored, checked)
         if stored.holds_slot and checked.get("status", RunStatus.RUNNING) is not RunStatus.RUNNING:
-            end_as_read(target, stored, checked, by=self._by)
-            return
-        writing.update_existing(target, checked, expected_revision=stored.revision, by=self._by, now=None)
+            return end_as_read(target, stored, checked, by=self._by)
+        revision = stored.revision
+        after: PipelineRunLog = writing.update_existing(
+            target, checked, expected_revision=revision, by=self._by, now=None
+        )
+        return after
 
 
 def _create(pipeline_id: str, name: str, by: str | None) -> None:

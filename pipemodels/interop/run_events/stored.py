@@ -31,6 +31,15 @@ _FILLED = frozenset(
         "data_quality_passed", "error_message", "error_stack_trace",
     }
 )  # fmt: skip
+_SMALL = frozenset(  # that every run has, or may have; for them there is a reserve
+    {
+        "pipeline_id", "run_id", "trigger_type", "environment", "attempt", "created_at", "updated_at", "created_by",
+        "updated_by", "revision", "write_id", "status_shard", "start_epoch", "duration_seconds", "owner", "retry_of",
+        "lease_token", "lease_seconds", "lease_expires_at", "heartbeat_at", "holds_slot", "expires_at",
+        "input_data_size_bytes", "output_data_size_bytes", "total_records_processed", "total_records_failed",
+    }
+)  # fmt: skip
+_LONG = ("input_tables", "output_tables", "data_quality_results", "error_stack_trace", "log_messages")
 _LEAST = ("status", "start_time", "end_time", "error_message")
 _LEAST_MESSAGE = 200
 
@@ -90,11 +99,20 @@ def least_of(changes: Mapping[str, Any]) -> dict[str, Any]:
     return least
 
 
+def emptied(changes: Mapping[str, Any], stored: PipelineRunLog) -> dict[str, Any]:
+    """Return of some changes the least, and the long fields that they replace removed."""
+    long = [name for name in _LONG if name in changes and getattr(stored, name) is not None]
+    return {**least_of(changes), **dict.fromkeys(long)}
+
+
 def _own_bytes(run: PipelineRunLog) -> int:
-    """Return the size of what no event fills."""
+    """Return the size of what no event fills: the same for a run that has nothing of its own and for a new one."""
     own = copy.copy(run)
-    own.attribute_values = {name: value for name, value in run.attribute_values.items() if name not in _FILLED}
-    own.log_messages = _others_entries(run.log_messages or ())
+    kept = {name: value for name, value in run.attribute_values.items() if name not in _FILLED | _SMALL}
+    own.attribute_values = kept
+    own.log_messages = _others_entries(run.log_messages or ()) or None
+    ours = {*PARENT_TAGS, ENGINE_TAG, FULL_ID_TAG}
+    own.tags = {name: value for name, value in (run.tags or {}).items() if name not in ours} or None
     return sum(field_sizes(own.serialize(null_check=False)).values())
 
 
