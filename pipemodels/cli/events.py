@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipemodels.cli.app import app, store_command
-from pipemodels.cli.options import ByOption, who
+from pipemodels.cli.options import ByOption, usage, who
 from pipemodels.cli.output import Report
 from pipemodels.cli.progress import shown_progress
 from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store
+from pipemodels.errors import ValidationError
 
 if TYPE_CHECKING:
     from pipemodels.interop.openlineage import IngestReport
@@ -37,7 +38,10 @@ def ingest(
     from pipemodels.interop.openlineage import ingest_events
 
     with shown_progress("ingesting") as progress:
-        report = ingest_events(files, by=who(by), progress=progress, assume_timezone=assume_timezone)
+        try:
+            report = ingest_events(files, by=who(by), progress=progress, assume_timezone=assume_timezone)
+        except ValidationError as error:
+            raise usage(error, assume_timezone="--assume-timezone") from error
     return Report(
         document=ingest_document(report),
         show=lambda screen: screen.line(ingested_text(report), "bold"),

@@ -170,8 +170,8 @@ def _read_off_the_clock(text: str, local: str, named: _Named | None, zone: Zone 
         ValidationError: no zone is given; the one in brackets is not known; or its clocks skipped this time.
     """
     if zone is None:
-        reason = "has no UTC offset: write Z, or an offset such as +02:00; or say in which zone such times are"
-        raise ValidationError.of(FIELD, text, f"{reason}: --assume-timezone, assume_timezone=")
+        reason = "has no UTC offset: write Z, or an offset such as +02:00; or name its zone by --assume-timezone"
+        raise ValidationError.of(FIELD, text, f"{reason} (in Python: assume_timezone=)")
     rules = zone.rules if named is None else named.rules
     if rules is None:
         raise ValidationError.of(FIELD, text, "has no UTC offset, and names a time zone that is not known")

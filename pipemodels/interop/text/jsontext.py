@@ -28,6 +28,7 @@ _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _LONG_INT = 400  # digits; Python refuses to read very long ints
 
 _MAX_DEPTH = 200  # of lists and maps; DynamoDB stores 31
+_HOPELESS_DEPTH = 10_000  # deeper the end of a value is not looked for
 
 
 class Readable(Protocol):
@@ -223,7 +224,7 @@ class JSONSource:
         """Take one value, which may go over many lines.
 
         Raises:
-            BrokenTextError: the source ends inside it.
+            BrokenTextError: the source ends inside it, or it is so deep that its end is not looked for.
         """
         first = self.next_byte()
         line, nesting = self.line, Nesting()
@@ -235,6 +236,8 @@ class JSONSource:
                     break
                 raise BrokenTextError(line, "ends inside a value")
             end = self._end_of(first, nesting)
+            if nesting.depth > _HOPELESS_DEPTH:
+                raise BrokenTextError(line, "is nested too deeply")
             stop = len(self._buffer) if end < 0 else end
             size += stop - self._position
             if size <= limit:
