@@ -148,13 +148,18 @@ def refuse_too_large(item: Mapping[str, dict[str, Any]]) -> None:
     Raises:
         ItemTooLargeError: with the three largest fields and their sizes.
     """
-    sizes = {name: len(name.encode()) + _size(value) for name, value in item.items()}
+    sizes = field_sizes(item)
     total = sum(sizes.values())
     if total > MAX_ITEM_BYTES:
         largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
         shown = ", ".join(f"{name} {sizes[name]:,} bytes" for name in largest)
         reason = f"bytes exceed the {MAX_ITEM_BYTES:,} of a DynamoDB item; its largest fields: {shown}"
         raise ItemTooLargeError([Problem("item", total, reason)])
+
+
+def field_sizes(item: Mapping[str, dict[str, Any]]) -> dict[str, int]:
+    """Return how many bytes of an item each field of it takes, its name counted."""
+    return {name: len(name.encode()) + _size(value) for name, value in item.items()}
 
 
 def _size(tagged: dict[str, Any]) -> int:

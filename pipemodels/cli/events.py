@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipemodels.cli.app import app, store_command
-from pipemodels.cli.options import ByOption, who
+from pipemodels.cli.options import ByOption, usage, who
 from pipemodels.cli.output import Report
 from pipemodels.cli.progress import shown_progress
 from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store
+from pipemodels.errors import ValidationError
 
 if TYPE_CHECKING:
     from pipemodels.interop.openlineage import IngestReport
@@ -20,14 +21,27 @@ FilesArgument = Annotated[
     list[str], typer.Argument(metavar="FILE…", help="JSON, JSON arrays or NDJSON; - is standard input.")
 ]
 
+AssumeTimezoneOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE",
+        help="The zone of times that have no UTC offset, e.g. Europe/Paris; without it they are refused.",
+    ),
+]
+
 
 @store_command(app, "ingest")
-def ingest(store: Store, files: FilesArgument, by: ByOption = None) -> Report:
+def ingest(
+    store: Store, files: FilesArgument, by: ByOption = None, assume_timezone: AssumeTimezoneOption = None
+) -> Report:
     """Record runs from OpenLineage events, in any order and any number of times. What is not good is refused."""
     from pipemodels.interop.openlineage import ingest_events
 
     with shown_progress("ingesting") as progress:
-        report = ingest_events(files, by=who(by), progress=progress)
+        try:
+            report = ingest_events(files, by=who(by), progress=progress, assume_timezone=assume_timezone)
+        except ValidationError as error:
+            raise usage(error, assume_timezone="--assume-timezone") from error
     return Report(
         document=ingest_document(report),
         show=lambda screen: screen.line(ingested_text(report), "bold"),

@@ -64,7 +64,8 @@ def apply_definitions(
         progress: called with the number of entries that were read, and None; then with how many of all are done.
 
     Raises:
-        ValidationError: `by` is no id, or a file is YAML and PyYAML is not installed; nothing was done.
+        ValidationError: `by` is no id, a path is empty, or a file is YAML and PyYAML is not installed; nothing was
+            done.
     """
     writing.check_values(PipelineConfig, {"updated_by": by})
     progress = progress or silent

@@ -24,7 +24,8 @@ from pipemodels.errors import ValidationError
 from pipemodels.interop.reports import IngestReport, LineRefusal, Progress, silent
 from pipemodels.interop.run_events.events import is_event, read_event
 from pipemodels.interop.run_events.recorder import Recorder
-from pipemodels.interop.text.files import matching_files, one_or_more
+from pipemodels.interop.run_events.times import Zone, zone_of
+from pipemodels.interop.text.files import Found, matching_files, named_paths, same_file
 from pipemodels.interop.text.jsontext import JSONSource
 from pipemodels.interop.text.loosejson import LooseValues
 from pipemodels.interop.text.parts import BrokenTextError
@@ -39,7 +40,11 @@ Source = str | Path | TextIO | BinaryIO
 
 
 def ingest_events(
-    paths: Iterable[Source], *, by: str | None = None, progress: Progress | None = None
+    paths: Iterable[Source],
+    *,
+    by: str | None = None,
+    progress: Progress | None = None,
+    assume_timezone: str | None = None,
 ) -> IngestReport:
     """Record the runs that OpenLineage events tell of; what is good is done, what is not is refused.
 
@@ -52,26 +57,31 @@ def ingest_events(
             arrays of events.
         by: who ingests them.
         progress: called with the number of events that were read, and None.
+        assume_timezone: the zone of times that have no UTC offset: an IANA name, `UTC`, or an offset such as
+            `+02:00`. Of a time that the zone's clocks showed twice the earlier is taken; one that they skipped is
+            refused. Without it every time without an offset is refused.
 
     Raises:
-        ValidationError: `by` is no id; nothing was done.
+        ValidationError: `by` is no id, the zone is not known, or a path is empty; nothing was done.
     """
     writing.check_values(PipelineRunLog, {"updated_by": by})
+    zone = None if assume_timezone is None else zone_of(assume_timezone, "assume_timezone")
+    sources = named_paths(paths)
     recorder = Recorder(by, progress or silent)
-    for name, source in _sources(paths, recorder):
-        _ingest(name, source, recorder)
+    for name, source in _sources(sources, recorder):
+        _ingest(name, source, recorder, zone)
     recorder.flush()
     return recorder.report()
 
 
-def _ingest(name: str, stream: Any, recorder: Recorder) -> None:
+def _ingest(name: str, stream: Any, recorder: Recorder, zone: Zone | None) -> None:
     try:
         for found in LooseValues(JSONSource(stream), MAX_EVENT_BYTES, is_event):
             if found.reason is not None:
                 recorder.refuse(name, found.line, found.reason)
                 continue
             try:
-                event = read_event(found.value)
+                event = read_event(found.value, zone)
             except ValidationError as error:
                 recorder.refuse(name, found.line, str(error))
             else:
@@ -84,24 +94,26 @@ def _ingest(name: str, stream: Any, recorder: Recorder) -> None:
         recorder.refuse(name, 0, f"cannot be read: {error}")
 
 
-def _sources(paths: Iterable[Source], recorder: Recorder) -> Iterator[tuple[str, Any]]:
+def _sources(sources: Iterable[Source], recorder: Recorder) -> Iterator[tuple[str, Any]]:
     """Yield names and open streams of bytes; those opened here are closed when the next one is asked for."""
-    for given in one_or_more(paths):
+    seen: set[Any] = set()
+    for given in sources:
         if not isinstance(given, str | Path):
             yield str(getattr(given, "name", "stream")), _bytes_of(given)
         elif str(given) == STANDARD_INPUT:
             yield STANDARD_INPUT, _bytes_of(getattr(sys.stdin, "buffer", sys.stdin))
         else:
-            yield from _files(given, recorder)
+            found = matching_files(given, _SUFFIXES)
+            for place, reason in found.problems:
+                recorder.refuse(place, 0, reason)
+            yield from _files(found, seen, recorder)
 
 
-def _files(given: str | Path, recorder: Recorder) -> Iterator[tuple[str, Any]]:
-    try:
-        files = matching_files(given, _SUFFIXES)
-    except FileNotFoundError as error:
-        recorder.refuse(str(given), 0, str(error))
-        return
-    for file in files:
+def _files(found: Found, seen: set[Any], recorder: Recorder) -> Iterator[tuple[str, Any]]:
+    for file in found.files:
+        if (same := same_file(file)) in seen:
+            continue
+        seen.add(same)
         try:
             stream = file.open("rb")
         except OSError as error:

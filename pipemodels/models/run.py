@@ -116,13 +116,17 @@ class StageInfo(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class DataQualityResult(Record):
-    """The result of one data-quality check; expected and actual values are any JSON-like values."""
+    """The result of one data-quality check; expected and actual values are any JSON-like values.
+
+    `severity` says how much a failure matters, e.g. `error` or `warn`.
+    """
 
     check_name: str = part(TextAttribute())
     passed: bool = part(FlagAttribute())
     expected_value: Any = part(ValueAttribute(null=True))
     actual_value: Any = part(ValueAttribute(null=True))
     error_message: str | None = part(TextAttribute(null=True))
+    severity: str | None = part(TextAttribute(null=True))
 
 
 _SUMMARY = (

@@ -15,9 +15,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipemodels import PipelineRunLog, RunStatus, parse_instant, queries
+from pipemodels.checks import MAX_ITEM_BYTES
 from pipemodels.interop import ingest_events
+from pipemodels.interop.run_events.checks import CHECK_FAILED, Check
+from pipemodels.interop.run_events.cutting import RESERVE, fitted, notes_of
 from pipemodels.interop.run_events.events import read_event
-from pipemodels.interop.run_events.facts import NO_MESSAGE, RunFacts, joined
+from pipemodels.interop.run_events.facts import RunFacts, joined
+from pipemodels.interop.run_events.reasons import NO_MESSAGE
 from pipemodels.models.base import stored_fields
 from tests.helpers.moto_store import moto_store
 
@@ -38,6 +42,10 @@ def _failure(message: str) -> dict[str, Any]:
     return _event("FAIL", 1, facets={"errorMessage": {"message": message}})
 
 
+def _warning(message: str, second: int) -> dict[str, Any]:
+    return _event("RUNNING", second, facets={"errorMessage": {"message": message}})
+
+
 def _event(kind: str, second: int, *, run_id: str = _RUN, **more: Any) -> dict[str, Any]:
     return {
         "eventType": kind,
@@ -48,17 +56,26 @@ def _event(kind: str, second: int, *, run_id: str = _RUN, **more: Any) -> dict[s
     }
 
 
+_assertions = st.fixed_dictionaries(
+    {"assertion": st.just("unique"), "success": st.booleans()},
+    optional={
+        "name": st.sampled_from(["one", "two"]),
+        "severity": st.sampled_from(["warn", "error"]),
+        "expected": st.sampled_from(["0", "10", 0, 0.5]),
+        "actual": st.sampled_from(["0", "9", [1, 2.5], {"a": None}]),
+    },
+)
 _datasets = st.lists(  # few names, so that many are the same
     st.builds(
-        lambda name, rows, passed: {
+        lambda name, rows, checks: {
             "namespace": "db",
             "name": name,
             "outputFacets": {"outputStatistics": {"rowCount": rows, "size": rows * 10}} if rows else {},
-            "facets": {"dataQualityAssertions": {"assertions": [{"assertion": "unique", "success": passed}]}},
+            "facets": {"dataQualityAssertions": {"assertions": checks}},
         },
         st.sampled_from("abc"),
         st.integers(0, 3),
-        st.booleans(),
+        st.lists(_assertions, max_size=2),
     ),
     max_size=2,
 )
@@ -66,8 +83,11 @@ _facets = st.fixed_dictionaries(
     {},
     optional={
         "errorMessage": st.fixed_dictionaries(
-            {"message": st.sampled_from(["boom", "crash"])},
-            optional={"stackTrace": st.sampled_from(["at 1", "at 2"])},
+            {},
+            optional={
+                "message": st.sampled_from(["boom", "crash", NO_MESSAGE, CHECK_FAILED + "x"]),
+                "stackTrace": st.sampled_from(["at 1", "at 2"]),
+            },
         ),
         "processing_engine": st.sampled_from([{"name": "spark", "version": "3.5"}, {"name": "dbt"}]),
         "parent": st.builds(
@@ -128,6 +148,39 @@ def test_facts_join_in_any_order(events: list[dict[str, Any]], random: Random) -
     assert joined(*halves) == reduce(joined, facts, RunFacts())
 
 
+_FULL = MAX_ITEM_BYTES - RESERVE - 4_000  # so few bytes are left that a few names fill them
+_long = st.lists(
+    st.builds(
+        lambda inputs, outputs, checks: RunFacts(
+            inputs=frozenset(inputs),
+            outputs=frozenset(outputs),
+            checks={name: Check(passed=passed, severity="error") for name, passed in checks.items()},
+        ),
+        *[st.sets(st.sampled_from([f"{'x' * (n % 40 * 5)}{n}" for n in range(150)]), max_size=30)] * 2,
+        st.dictionaries(st.sampled_from([f"{'c' * (n % 7)}{n}" for n in range(30)]), st.booleans(), max_size=8),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_long, st.randoms(use_true_random=False))
+def test_what_is_cut_does_not_depend_on_the_order(told: list[RunFacts], random: Random) -> None:
+    """Lists that are cut whenever something is added are cut to the same as all that was told at once."""
+    once = fitted(reduce(joined, told, RunFacts()), _FULL)
+    retold = random.choices(told, k=3) + told
+    random.shuffle(retold)
+    again = RunFacts()
+    for facts in retold:
+        again = fitted(joined(again, facts), _FULL)
+    assert again == once
+    every = reduce(joined, told, RunFacts())
+    counts = {note.field: note.count for note in notes_of(once, _FULL) if note.is_exact}
+    full = {"input_tables": every.inputs, "output_tables": every.outputs, "data_quality_results": every.checks}
+    assert counts == {name: len(full[name]) for name in counts}
+
+
 @settings(max_examples=40, deadline=None)
 @given(_retellings())
 @example(([_event("COMPLETE", 1), _event("START", 2)], [[_event("START", 2)], [_event("COMPLETE", 1)]]))
@@ -135,6 +188,14 @@ def test_facts_join_in_any_order(events: list[dict[str, Any]], random: Random) -
 @example(([_event("FAIL", 1), _event("COMPLETE", 1)], [[_event("COMPLETE", 1)], [_event("FAIL", 1)]]))
 @example(([_failure("boom"), _failure("crash")], [[_failure("crash")], [_failure("boom")]]))
 @example(([_failure("boom"), _event("FAIL", 1)], [[_event("FAIL", 1)], [_failure("boom")]]))
+@example(([_warning("boom", 0), _event("FAIL", 1)], [[_event("FAIL", 1)], [_warning("boom", 0)]]))
+@example(
+    (
+        [_warning("boom", 0), _failure("boom"), _warning("crash", 2)],
+        [[_warning("boom", 0), _failure("boom")], [_warning("crash", 2)]],
+    )
+)
+@example(([_failure(NO_MESSAGE), _warning("crash", 2)], [[_failure(NO_MESSAGE)], [_warning("crash", 2)]]))
 def test_any_order_with_repeats_over_several_files_stores_the_same(
     told: tuple[list[dict[str, Any]], list[list[dict[str, Any]]]],
 ) -> None:
@@ -194,10 +255,16 @@ def _said(run: PipelineRunLog) -> dict[str, Any]:
         "status": run.status,
         "start": run.start_time,
         "end": run.end_time,
-        "failed with": run.error_message if run.status is RunStatus.FAILED else None,
+        "failed with": _shown(run.error_message) if run.status is RunStatus.FAILED else None,
         "inputs": run.input_tables or [],
         "passed": run.data_quality_passed,
     }
+
+
+def _shown(message: str | None) -> str | None:
+    """Return the message, of one about checks its beginning; which of them it names is tested elsewhere."""
+    is_told = message is None or not message.startswith(f"{CHECK_FAILED}db/")
+    return message if is_told else CHECK_FAILED
 
 
 def _expected(events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -208,18 +275,50 @@ def _expected(events: list[dict[str, Any]]) -> dict[str, Any]:
     status = RunStatus.RUNNING if counted else RunStatus.PENDING
     if last:
         status = list(_ENDS.values())[last[1]]
-    messages = [
-        event["run"]["facets"].get("errorMessage", {}).get("message", "")
-        for event in ends
-        if (event["eventTime"], event["eventType"]) == (last and last[0], "FAIL")
-    ]
-    datasets = [dataset for event in events for dataset in event["inputs"] + event["outputs"]]
-    checks = [d["facets"]["dataQualityAssertions"]["assertions"][0]["success"] for d in datasets]
+    results = _results(events)
+    bad = {name for name, passed, severity in results if not passed and "error" in _severities(results, name)}
     return {
         "status": status,
         "start": parse_instant(min(event["eventTime"] for event in counted or events)),
         "end": parse_instant(last[0]) if last else None,
-        "failed with": (max(messages) or NO_MESSAGE) if status is RunStatus.FAILED else None,
+        "failed with": _reason(events, bad) if status is RunStatus.FAILED else None,
         "inputs": sorted({f"db/{d['name']}" for event in events for d in event["inputs"]}),
-        "passed": all(checks) if checks else None,
+        "passed": not bad if results else None,
     }
+
+
+def _reason(events: list[dict[str, Any]], bad: set[str]) -> str:
+    """Return what FAIL told last, else what another event but ABORT told last, else the check that failed."""
+    for told in (["FAIL"], ["START", "RUNNING", "COMPLETE", "OTHER"]):
+        facets = [
+            (one["eventTime"], one["run"]["facets"].get("errorMessage", {}))
+            for one in events
+            if one["eventType"] in told
+        ]
+        if messages := [(at, facet["message"]) for at, facet in facets if "message" in facet]:
+            return str(max(messages)[1])
+    return CHECK_FAILED if bad else NO_MESSAGE
+
+
+def _results(events: list[dict[str, Any]]) -> list[tuple[str, bool, str | None]]:
+    """Return each result that an event tells: the check's identity, whether it passed, and its severity."""
+    found = []
+    for event in events:
+        datasets = event["inputs"] + event["outputs"]
+        for name in {dataset["name"] for dataset in datasets}:
+            own = [
+                one
+                for d in datasets
+                if d["name"] == name
+                for one in d["facets"]["dataQualityAssertions"]["assertions"]
+            ]
+            expected = {str(one["expected"]) for one in own if "name" not in one and "expected" in one}
+            for one in own:
+                apart = one.get("expected") if len(expected) > 1 and "name" not in one else None
+                found.append((f"{name} {one.get('name')} {apart}", one["success"], one.get("severity")))
+    return found
+
+
+def _severities(results: list[tuple[str, bool, str | None]], name: str) -> set[str]:
+    """Return the severities of a check; one that is told without a severity only is an error."""
+    return {severity for one, _, severity in results if one == name and severity} or {"error"}

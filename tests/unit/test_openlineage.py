@@ -16,9 +16,10 @@ from pipemodels import RunStatus, ValidationError, commands, parse_instant, quer
 from pipemodels.checks import id_problem
 from pipemodels.interop import IngestReport, ingest_events, openlineage
 from pipemodels.interop.run_events import recorder
-from pipemodels.interop.run_events.events import event_time, read_event
-from pipemodels.interop.run_events.facts import NO_MESSAGE
+from pipemodels.interop.run_events.events import read_event
 from pipemodels.interop.run_events.naming import id_of
+from pipemodels.interop.run_events.reasons import NO_MESSAGE
+from pipemodels.interop.run_events.times import event_time
 from pipemodels.interop.text.jsontext import JSONSource, Piece, decoded
 from pipemodels.interop.text.loosejson import LooseValues
 from pipemodels.models.base import stored_fields
@@ -243,12 +244,14 @@ def test_event_times_are_read_in_the_forms_that_real_events_have(text: str, inst
     [
         ("2026-01-02T03:04:05", "has no UTC offset"),
         ("2026-01-02T03:04:05.123", "has no UTC offset"),
-        ("20230329T100236", "is no RFC 3339"),
-        ("yesterday", "is no RFC 3339"),
+        ("20230329T100236", "has no UTC offset"),
+        ("yesterday", "is not a date and time with an offset"),
         ("2026-02-30T03:04:05Z", "is no RFC 3339"),
         ("2026-01-02T03:04:05+2500", "is no RFC 3339"),
         (None, "is required"),
-        (1767323040, "is required"),
+        ("", "is required"),
+        (1767323040, "must be text such as 2026-11-22T06:04:09Z, not a number"),
+        (True, "must be text such as 2026-11-22T06:04:09Z, not bool"),
     ],
 )
 def test_event_times_that_mean_no_instant_are_refused(text: object, reason: str) -> None:

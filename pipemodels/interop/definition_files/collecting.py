@@ -13,7 +13,7 @@ from pipemodels.interop.definition_files.entries import SUFFIXES, BrokenFileErro
 from pipemodels.interop.definition_files.kinds import KINDS, Kind
 from pipemodels.interop.definition_files.spool import Spool
 from pipemodels.interop.reports import Progress, Refusal
-from pipemodels.interop.text.files import matching_files, one_or_more
+from pipemodels.interop.text.files import matching_files, named_paths, same_file
 
 _Key = tuple[str, str]
 
@@ -85,10 +85,10 @@ def collect(paths: Iterable[str | Path], spool: Spool[Wanted], progress: Progres
     """Read all files to their ends, into the spool.
 
     Raises:
-        ValidationError: a file is YAML, and PyYAML is not installed.
+        ValidationError: a path is empty; or a file is YAML, and PyYAML is not installed.
     """
     found = Collection()
-    for file in _files(paths, found.refused):
+    for file in _files(named_paths(paths), found.refused):
         try:
             for entry in read_entries(file):
                 if entry.problem is not None:
@@ -108,14 +108,11 @@ def collect(paths: Iterable[str | Path], spool: Spool[Wanted], progress: Progres
 
 def _files(paths: Iterable[str | Path], refused: list[Refusal]) -> Iterator[Path]:
     """Yield the files that are meant, each once, in the order of their mention."""
-    seen: set[Path] = set()
-    for given in one_or_more(paths):
-        try:
-            files = matching_files(given, SUFFIXES)
-        except FileNotFoundError as error:
-            refused.append(Refusal(str(given), "file", (Problem("file", str(given), str(error)),)))
-            continue
-        for file in files:
-            if (resolved := file.resolve()) not in seen:
-                seen.add(resolved)
+    seen: set[object] = set()
+    for given in paths:
+        found = matching_files(given, SUFFIXES)
+        refused += [Refusal(place, "file", (Problem("file", place, reason),)) for place, reason in found.problems]
+        for file in found.files:
+            if (same := same_file(file)) not in seen:
+                seen.add(same)
                 yield file

@@ -7,7 +7,6 @@ not its standard shape is passed over; what the event itself must hold is requir
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,21 +14,22 @@ from typing import Any
 import pendulum
 
 from pipemodels.checks import number_problem, text_problem
-from pipemodels.errors import Problem, ValidationError
-from pipemodels.instants import parse_instant
-from pipemodels.interop.run_events.facts import NO_MESSAGE, Ending, RunFacts
+from pipemodels.errors import ValidationError
+from pipemodels.interop.run_events.checks import checks_told, facet_of, optional_text
+from pipemodels.interop.run_events.cutting import start_of
+from pipemodels.interop.run_events.facts import Ending, RunFacts
 from pipemodels.interop.run_events.naming import id_of
+from pipemodels.interop.run_events.reasons import MESSAGE_CHARACTERS, TRACE_CHARACTERS, Told, errors_of
+from pipemodels.interop.run_events.times import Zone, event_time
 from pipemodels.models.run import RunStatus
 
 STARTING = frozenset({"START", "RUNNING"})
 ENDING = {"COMPLETE": RunStatus.SUCCESS, "FAIL": RunStatus.FAILED, "ABORT": RunStatus.CANCELLED}
 OTHER = "OTHER"  # also what an event without a type is: the specification does not require one
 _TYPES = [*sorted(STARTING), *ENDING, OTHER]
-_MESSAGE_CHARACTERS = 4_000
-_TRACE_CHARACTERS = 50_000  # its end says most
-_NO_COLON = re.compile(r"(.*[0-9][+-][0-9]{2})([0-9]{2})", re.ASCII | re.DOTALL)
-_NO_OFFSET = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?", re.ASCII)
-_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)((?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))", re.ASCII)
+_ID_BYTES = 8_000  # of a run's id in the events, which is kept in a tag
+_ENGINE_BYTES = 1_000
+_OTHER_EVENTS = {"JobEvent": "a job", "DatasetEvent": "a dataset"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,12 @@ def is_event(value: Any) -> bool:
     return isinstance(value, dict) and ("eventTime" in value or "eventType" in value)
 
 
-def read_event(value: Any) -> RunEvent:
+def read_event(value: Any, zone: Zone | None = None) -> RunEvent:
     """Read a run event.
+
+    Args:
+        value: as JSON has it.
+        zone: where times without an offset were read off the clock; None refuses them.
 
     Raises:
         ValidationError: it is none, or what it must hold is missing or wrong: the job's namespace and name, the run's
@@ -56,6 +60,7 @@ def read_event(value: Any) -> RunEvent:
     """
     if not isinstance(value, dict):
         raise ValidationError.of("event", value, "must be a JSON object")
+    _refuse_other_kinds(value)
     job, run = _mapping(value, "job"), _mapping(value, "run")
     namespace, name = _text(job, "namespace", "job."), _text(job, "name", "job.")
     run_id = _text(run, "runId", "run.")
@@ -63,59 +68,54 @@ def read_event(value: Any) -> RunEvent:
     if event_type not in _TYPES:
         raise ValidationError.of("eventType", event_type, f"must be one of: {', '.join(_TYPES)}")
     full_name = f"{namespace}/{name}"
-    facts = _facts(value, event_type, event_time(value.get("eventTime")), run_id)
+    facts = _facts(value, event_type, event_time(value.get("eventTime"), zone), run_id)
     return RunEvent(id_of(full_name), full_name, id_of(run_id), facts)
 
 
-def event_time(text: object) -> pendulum.DateTime:
-    """Read an event's time: RFC 3339, and the two forms of ISO 8601 that real producers write.
-
-    Those are an offset without its colon (`+0000`) and the basic format (`20230329T100236+0000`).
+def _refuse_other_kinds(value: Mapping[str, Any]) -> None:
+    """Refuse an event about a job or a dataset by its name: by its schema, else by what it holds.
 
     Raises:
-        ValidationError: it is another form, or has no offset: nobody can say which instant it means.
+        ValidationError: it is one.
     """
-    if not isinstance(text, str):
-        raise ValidationError.of("eventTime", text, "is required: text such as 2026-11-22T06:04:09Z")
-    if _NO_OFFSET.fullmatch(text):
-        raise ValidationError.of("eventTime", text, "has no UTC offset: write Z, or an offset such as +02:00")
-    spelt = text
-    if basic := _BASIC.fullmatch(spelt):
-        year, month, day, hour, minute, second, rest = basic.groups()
-        spelt = f"{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"
-    if offset := _NO_COLON.fullmatch(spelt):
-        spelt = f"{offset[1]}:{offset[2]}"
-    try:
-        return parse_instant(spelt, "eventTime")
-    except ValidationError as error:
-        raise ValidationError(Problem("eventTime", text, problem.reason) for problem in error.problems) from None
+    schema = value.get("schemaURL")
+    kind = schema.rstrip("/").rpartition("/")[2] if isinstance(schema, str) else ""
+    if value.get("run") is not None or kind == "RunEvent":
+        return
+    if kind not in _OTHER_EVENTS and "eventType" not in value:
+        kind = "JobEvent" if "job" in value else "DatasetEvent" if "dataset" in value else ""
+    if kind in _OTHER_EVENTS:
+        reason = f"tells of {_OTHER_EVENTS[kind]} and not of a run: only run events are recorded, so leave it out"
+        raise ValidationError.of("event", kind, reason)
 
 
 def _facts(value: Mapping[str, Any], event_type: str, at: pendulum.DateTime, run_id: str) -> RunFacts:
-    run_facets = _facets(value["run"], "facets")
+    run_facets = facet_of(value["run"], "facets")
     inputs, outputs = list(_datasets(value, "inputs")), list(_datasets(value, "outputs"))
     return RunFacts(
         started=event_type != OTHER,
         start=at,
-        ending=_ending(ENDING[event_type], at, run_facets) if event_type in ENDING else None,
+        ending=Ending(ENDING[event_type], at) if event_type in ENDING else None,
+        errors=errors_of(_error(event_type, at, run_facets)),
         inputs=frozenset(name for name, _ in inputs),
         outputs=frozenset(name for name, _ in outputs),
         input_bytes=_total(inputs, "inputFacets", "inputStatistics", "size"),
         output_bytes=_total(outputs, "outputFacets", "outputStatistics", "size"),
         records=_total(outputs, "outputFacets", "outputStatistics", "rowCount"),
-        checks=_checks([*inputs, *outputs]),
+        checks=checks_told([*inputs, *outputs]),
         parent=_parent(run_facets),
         engine=_engine(run_facets),
-        full_id=run_id if id_of(run_id) != run_id else None,
+        full_id=start_of(run_id, _ID_BYTES) if id_of(run_id) != run_id else None,
     )
 
 
-def _ending(status: RunStatus, at: pendulum.DateTime, facets: Mapping[str, Any]) -> Ending:
-    facet = _facets(facets, "errorMessage") if status is not RunStatus.SUCCESS else {}
-    message, trace = _optional(facet, "message"), _optional(facet, "stackTrace")
-    if message is None and status is RunStatus.FAILED:
-        message = NO_MESSAGE
-    return Ending(status, at, message and message[:_MESSAGE_CHARACTERS], trace and trace[-_TRACE_CHARACTERS:])
+def _error(event_type: str, at: pendulum.DateTime, facets: Mapping[str, Any]) -> Told | None:
+    """Return the error that an event tells; a message keeps its beginning, and a stack its end."""
+    facet = facet_of(facets, "errorMessage")
+    message, trace = optional_text(facet, "message"), optional_text(facet, "stackTrace")
+    if message is None and trace is None:
+        return None
+    return Told(event_type, at, message and message[:MESSAGE_CHARACTERS], trace and trace[-TRACE_CHARACTERS:])
 
 
 # -- what must be there -------------------------------------------------------------------------------------------
@@ -155,55 +155,29 @@ def _datasets(value: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mappin
 # -- what may be there: facets ------------------------------------------------------------------------------------
 
 
-def _facets(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = value.get(name)
-    return part if isinstance(part, dict) and part.get("_deleted") is not True else {}
-
-
-def _optional(facet: Mapping[str, Any], name: str) -> str | None:
-    text = facet.get(name)
-    return text if isinstance(text, str) and text and text_problem(text) is None else None
-
-
 def _total(datasets: list[tuple[str, Mapping[str, Any]]], facets: str, facet: str, name: str) -> int | None:
     """Return the sum over the datasets of the event; a dataset that is named twice counts once, with its greatest."""
     numbers: dict[str, int] = {}
     for dataset, value in datasets:
-        number = _facets(_facets(value, facets), facet).get(name)
+        number = facet_of(facet_of(value, facets), facet).get(name)
         if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
             numbers[dataset] = max(number, numbers.get(dataset, 0))
     total = sum(numbers.values())
     return total if numbers and number_problem(total) is None else None
 
 
-def _checks(datasets: list[tuple[str, Mapping[str, Any]]]) -> dict[str, bool]:
-    """Return the assertions by `dataset: assertion(column)`, and whether each held."""
-    checks: dict[str, bool] = {}
-    for dataset, value in datasets:
-        for facets in ("facets", "inputFacets", "outputFacets"):
-            assertions = _facets(_facets(value, facets), "dataQualityAssertions").get("assertions")
-            for one in assertions if isinstance(assertions, list) else []:
-                if not isinstance(one, dict) or not isinstance(one.get("success"), bool):
-                    continue
-                if (assertion := _optional(one, "assertion")) is not None:
-                    column = _optional(one, "column")
-                    name = f"{dataset}: {assertion}" + (f"({column})" if column else "")
-                    checks[name] = checks.get(name, True) and one["success"]
-    return checks
-
-
 def _parent(facets: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return pipeline_id and run_id of the run that started this one."""
-    facet = _facets(facets, "parent")
-    run_id = _optional(_facets(facet, "run"), "runId")
-    job = _facets(facet, "job")
-    namespace, name = _optional(job, "namespace"), _optional(job, "name")
+    facet = facet_of(facets, "parent")
+    run_id = optional_text(facet_of(facet, "run"), "runId")
+    job = facet_of(facet, "job")
+    namespace, name = optional_text(job, "namespace"), optional_text(job, "name")
     if run_id is None or namespace is None or name is None:
         return None
     return id_of(f"{namespace}/{name}"), id_of(run_id)
 
 
 def _engine(facets: Mapping[str, Any]) -> str | None:
-    facet = _facets(facets, "processing_engine")
-    parts = [_optional(facet, "name"), _optional(facet, "version")]
-    return " ".join(part for part in parts if part) or None
+    facet = facet_of(facets, "processing_engine")
+    parts = [optional_text(facet, "name"), optional_text(facet, "version")]
+    return start_of(" ".join(part for part in parts if part), _ENGINE_BYTES) or None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +12,18 @@ from pipemodels.commands import _writing as writing
 from pipemodels.commands._ending import end_as_read
 from pipemodels.commands._run_rules import run_target
 from pipemodels.commands.pipelines import create_pipeline
-from pipemodels.errors import AlreadyExistsError, ConflictError, ItemNotFoundError, ValidationError
+from pipemodels.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    ItemNotFoundError,
+    ItemTooLargeError,
+    ValidationError,
+)
 from pipemodels.interop.reading import stored_items
 from pipemodels.interop.reports import IngestReport, LineRefusal, Progress
 from pipemodels.interop.run_events.events import RunEvent
-from pipemodels.interop.run_events.facts import RunFacts, changes_to, joined
+from pipemodels.interop.run_events.facts import RunFacts, joined
+from pipemodels.interop.run_events.stored import changes_to, emptied, facts_of, least_of
 from pipemodels.models.pipeline import PipelineConfig
 from pipemodels.models.run import PipelineRunLog, RunStatus
 
@@ -25,6 +34,7 @@ _CHARACTERS = 16 << 20
 _KNOWN_PIPELINES = 50_000
 _TRIES = 10
 _TOGETHER = ("status", "start_time", "end_time")  # the duration follows from all of them
+_log = logging.getLogger("pipemodels.interop")
 _Key = tuple[str, str]
 
 
@@ -123,7 +133,7 @@ class Recorder:
             if not (changes := changes_to(stored, facts)):
                 return
             try:
-                self._write(key, stored, changes)
+                self._write_what_fits(key, stored, facts, changes)
             except ConflictError as error:
                 stored = error.current
             except ItemNotFoundError:
@@ -132,21 +142,64 @@ class Recorder:
                 return
         raise ValidationError.of("run", "/".join(key), f"was written by others {_TRIES} times meanwhile: try again")
 
-    def _write(self, key: _Key, stored: PipelineRunLog | None, changes: Mapping[str, Any]) -> None:
+    def _write_what_fits(
+        self, key: _Key, stored: PipelineRunLog | None, facts: RunFacts, changes: Mapping[str, Any]
+    ) -> None:
+        """Write the changes; where an item cannot hold them, what is left when long lists are cut.
+
+        The end of a run is never lost for what else there is to say of it.
+
+        Raises:
+            ItemTooLargeError: the run is so full that not even its end finds room.
+        """
+        try:
+            self._write(key, stored, changes)
+            return
+        except ItemTooLargeError:
+            cut = changes_to(stored, facts, is_full=True)
+        if not cut:
+            return
+        name = "/".join(key)
+        try:
+            self._write_cut(key, stored, facts, cut)
+            _log.warning("run %s exceeds the 400 KB of an item: its lists and texts were cut", name)
+        except ItemTooLargeError:
+            if not (least := least_of(changes)):
+                raise
+            self._write(key, stored, least)
+            _log.warning("run %s is full: of its events only its state, times and reason were recorded", name)
+
+    def _write_cut(self, key: _Key, stored: PipelineRunLog | None, facts: RunFacts, cut: Mapping[str, Any]) -> None:
+        """Write what was cut to fit.
+
+        moto counts what an update replaces beside what it sets: there the long fields are removed first.
+        """
+        try:
+            self._write(key, stored, cut)
+        except ItemTooLargeError as error:
+            if stored is None or error.__cause__ is None:  # the package's own check has refused it
+                raise
+            every = joined(facts_of(stored), facts)
+            after = self._write(key, stored, emptied(cut, stored))
+            self._write(key, after, changes_to(after, every, is_full=True))
+
+    def _write(self, key: _Key, stored: PipelineRunLog | None, changes: Mapping[str, Any]) -> PipelineRunLog:
         target = run_target(*key)
         if stored is None:
             fields = {"trigger_type": ORIGIN, **changes, **target.key}
             item = writing.new_item(PipelineRunLog, writing.with_environment(fields), by=self._by, now=None)
-            writing.insert(target, item)
-            return
+            return writing.insert(target, item)
         if changes.keys() & set(_TOGETHER):
             changes = {**{name: getattr(stored, name) for name in _TOGETHER}, **changes}
         checked = writing.check_values(PipelineRunLog, changes)
-        if stored.holds_slot and checked.get("status", RunStatus.RUNNING) is not RunStatus.RUNNING:
-            end_as_read(target, stored, checked, by=self._by)
-            return
         _refuse_unstorable(stored, checked)
-        writing.update_existing(target, checked, expected_revision=stored.revision, by=self._by, now=None)
+        if stored.holds_slot and checked.get("status", RunStatus.RUNNING) is not RunStatus.RUNNING:
+            return end_as_read(target, stored, checked, by=self._by)
+        revision = stored.revision
+        after: PipelineRunLog = writing.update_existing(
+            target, checked, expected_revision=revision, by=self._by, now=None
+        )
+        return after
 
 
 def _create(pipeline_id: str, name: str, by: str | None) -> None:
@@ -164,13 +217,15 @@ def _refuse_unstorable(stored: PipelineRunLog, changes: Mapping[str, Any]) -> No
     Raises:
         ValidationError: with every problem.
     """
+    after = copy.copy(stored)
+    after.attribute_values = dict(stored.attribute_values)
     for name, value in changes.items():
-        setattr(stored, name, value)
-    stored.serialize()
+        setattr(after, name, value)
+    after.serialize()
 
 
 def _characters(event: RunEvent) -> int:
     names: Iterable[str] = event.facts.inputs | event.facts.outputs | event.facts.checks.keys()
-    ending = event.facts.ending
-    texts = [event.pipeline_name, ending and ending.message, ending and ending.trace, *names]
+    errors = [text for told in event.facts.errors.values() for text in (told.message, told.trace)]
+    texts = [event.pipeline_name, *errors, *names]
     return sum(len(text) for text in texts if text)

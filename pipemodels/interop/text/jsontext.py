@@ -17,13 +17,18 @@ from typing import Any, Protocol
 from pipemodels.interop.text.parts import BrokenTextError
 
 _CHUNK = 1 << 16
-_BLANK = b" \t\r\n"
+_NOT_BLANK = re.compile(rb"[^ \t\r\n]")
+_BLANK_LINES = re.compile(rb"[ \t\r\n]*\n")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _STRUCTURE = re.compile(rb'["{}\[\]]')
 _IN_STRING = re.compile(rb'["\\]')
 _SCALAR_END = re.compile(rb"[,\]}\s]")
 
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_LONG_INT = 400  # digits; Python refuses to read very long ints
+
 _MAX_DEPTH = 200  # of lists and maps; DynamoDB stores 31
+_HOPELESS_DEPTH = 10_000  # deeper the end of a value is not looked for
 
 
 class Readable(Protocol):
@@ -52,6 +57,7 @@ def decoded(text: bytes, *, exact: bool = False) -> Any:
         ValueError: it is no JSON; with what is wrong, in one line.
     """
     settings: dict[str, Any] = {"parse_float": Decimal, "object_pairs_hook": _unique} if exact else {}
+    settings["parse_int"] = _whole
     if _is_too_deep(text):
         raise ValueError("is nested too deeply")
     try:
@@ -70,11 +76,15 @@ def _is_too_deep(text: bytes) -> bool:
     if text.count(b"[") + text.count(b"{") <= _MAX_DEPTH:
         return False
     depth = 0
-    for mark in re.findall(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', text, re.DOTALL):
-        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(mark, 0)
+    for mark in _MARKS.finditer(text):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(mark[0], 0)
         if depth > _MAX_DEPTH:
             return True
     return False
+
+
+def _whole(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) < _LONG_INT else Decimal(digits)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -163,9 +173,25 @@ class JSONSource:
 
     def next_byte(self) -> bytes:
         """Return the next byte that is no white space, without taking it; none at the end."""
-        while (byte := self.peek()) and byte in _BLANK:
-            self.take()
-        return byte
+        while self._has():
+            found = _NOT_BLANK.search(self._buffer, self._position)
+            stop = found.start() if found else len(self._buffer)
+            self._pass(stop)
+            if found:
+                return found[0]
+        return b""
+
+    def _pass(self, stop: int) -> None:
+        self.line += self._buffer.count(b"\n", self._position, stop)
+        self._position = stop
+
+    def take_blank_lines(self) -> int:
+        """Take the blank lines that come next, as many as are at hand; return their length, which may be 0."""
+        found = _BLANK_LINES.match(self._buffer, self._position) if self._has() else None
+        if found is None:
+            return 0
+        self._pass(found.end())
+        return found.end() - found.start()
 
     def take(self) -> None:
         """Take one byte."""
@@ -198,7 +224,7 @@ class JSONSource:
         """Take one value, which may go over many lines.
 
         Raises:
-            BrokenTextError: the source ends inside it.
+            BrokenTextError: the source ends inside it, or it is so deep that its end is not looked for.
         """
         first = self.next_byte()
         line, nesting = self.line, Nesting()
@@ -210,14 +236,15 @@ class JSONSource:
                     break
                 raise BrokenTextError(line, "ends inside a value")
             end = self._end_of(first, nesting)
+            if nesting.depth > _HOPELESS_DEPTH:
+                raise BrokenTextError(line, "is nested too deeply")
             stop = len(self._buffer) if end < 0 else end
             size += stop - self._position
             if size <= limit:
                 parts.append(self._buffer[self._position : stop])
             else:
                 parts.clear()
-            self.line += self._buffer.count(b"\n", self._position, stop)
-            self._position = stop
+            self._pass(stop)
         return Piece(line, b"".join(parts) if size <= limit else None)
 
     def _end_of(self, first: bytes, nesting: Nesting) -> int:

@@ -36,8 +36,8 @@ class LooseValues:
 
     def __init__(self, source: JSONSource, limit: int, is_whole: Callable[[Any], bool]) -> None:
         self._source, self._limit, self._is_whole = source, limit, is_whole
-        self._open: list[tuple[int, bytes]] = []  # lines of a value that goes on
-        self._size = 0
+        self._open: list[tuple[int, bytearray]] = []  # a value that goes on, from each line on which one may begin
+        self._size = self._lines = 0
         self._nesting = Nesting()
         self._lost = False  # inside the rest of a broken value of many lines
 
@@ -52,9 +52,20 @@ class LooseValues:
                 yield from self._line()
         yield from self._give_up("ends inside a value")
 
+    def _pass_blank_lines(self) -> None:
+        """Pass over the blank lines inside a value that goes on, or is lost: there may be any number of them."""
+        number = self._source.line
+        while (self._open or self._lost) and self._source.take_blank_lines():
+            if self._open:  # an error in the value tells its line
+                self._keep(number, b"\n" * (self._source.line - number - 1))
+            number = self._source.line
+
     def _first_byte(self) -> bytes:
         """Return the next byte: where a value may begin that is the next which is no white space."""
-        return self._source.peek() if self._open or self._lost else self._source.next_byte()
+        if not self._open and not self._lost:
+            return self._source.next_byte()
+        self._pass_blank_lines()
+        return self._source.peek()
 
     def _array(self) -> Iterator[Value]:
         self._lost = False
@@ -113,22 +124,31 @@ class LooseValues:
             start = end + text.startswith(b",", end)  # a comma: the rest of a broken array
 
     def _keep(self, number: int, text: bytes) -> None:
-        self._open.append((number, text))
+        was_whole = self._size <= self._limit
         self._size += len(text) + 1
-        if self._size > self._limit:  # keep only what says on which lines a value may have begun
-            self._open = [self._open[0], *(line for line in self._open[1:] if line[1][:1] == b"{")]
-            self._open = [(line, part[:1]) for line, part in self._open]
+        self._lines += 1
+        if not self._open or text[:1] == b"{":
+            self._open.append((number, bytearray(text)))
+        elif was_whole:
+            self._open[-1][1].extend(b"\n" + text)
+        if self._size <= self._limit:
+            return
+        # keep only what says on which lines a value may have begun
+        for _, part in self._open if was_whole else self._open[-1:]:
+            del part[1:]
 
     def _take_open(self) -> Value:
         text = b"\n".join(part for _, part in self._open) if self._size <= self._limit else None
         piece = Piece(self._open[0][0], text)
-        self._open, self._size = [], 0
+        self._forget()
         return self._value(piece)
+
+    def _forget(self) -> None:
+        self._open, self._size, self._lines = [], 0, 0
 
     def _give_up(self, reason: str) -> Iterator[Value]:
         """Report each line of the unfinished value on which one may have begun."""
-        for position, (number, text) in enumerate(self._open):
-            if position == 0 or text[:1] == b"{":
-                yield Value(number, None, reason)
-        self._lost = len(self._open) > 1
-        self._open, self._size = [], 0
+        for number, _ in self._open:
+            yield Value(number, None, reason)
+        self._lost = self._lines > 1
+        self._forget()

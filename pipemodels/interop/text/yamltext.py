@@ -21,6 +21,7 @@ from pipemodels.interop.text.parts import BrokenTextError, UnusableError
 MAX_WEIGHT = 1_000_000  # characters and parts of one value, aliases written out: twice what an item holds
 _MAX_ANCHORED = 10_000_000
 _MAX_DEPTH = 64
+_MAX_LEVEL = 200  # deeper the file is not read on: libyaml takes time for each open bracket at each step
 _MERGE = object()
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -93,6 +94,8 @@ class YAMLReader:
         self.line = event.start_mark.line + 1
         if isinstance(event, yaml.CollectionStartEvent):
             self.level += 1
+            if self.level > _MAX_LEVEL:
+                raise BrokenTextError(self.line, f"is nested too deeply: more than {_MAX_LEVEL} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             self.level -= 1
         return event
@@ -152,13 +155,16 @@ class YAMLReader:
         _check_tag(event, "map", self.line)
         self._weigh(2)
         found: dict[Any, Any] = {}
+        written: dict[Any, tuple[str, int]] = {}
         while not isinstance(part := self.next(), yaml.MappingEndEvent):
             line = self.line
             key = _MERGE if _is_merge(part) else self._build(part, depth + 1)
             if isinstance(key, dict | list):
                 raise _unusable(line, "key", type(key).__name__, "is no text: a key must be text")
+            here = _written(part, key), line
             if key in found:
-                raise _unusable(line, "<<" if key is _MERGE else str(key), "a key", "appears twice in one mapping")
+                raise _keys_clash(here, written[key])
+            found[key], written[key] = None, here
             found[key] = self._build(self.next(), depth + 1)
         return self._merged(found) if _MERGE in found else found
 
@@ -189,6 +195,20 @@ class YAMLReader:
         if self._weight > MAX_WEIGHT:
             reason = f"is too large, aliases written out: more than {MAX_WEIGHT:,} characters"
             raise _unusable(self.line, "value", "this value", reason)
+
+
+def _written(event: Any, key: Any) -> str:
+    """Return a key as the file has it; behind an alias, as it is read."""
+    return str(event.value) if isinstance(event, yaml.ScalarEvent) else str(key)
+
+
+def _keys_clash(one: tuple[str, int], first: tuple[str, int]) -> UnusableError:
+    """Return the error of a key that is in its mapping already, maybe in another spelling: 1 and true are equal."""
+    if one[0] == first[0]:
+        first_line = f", first on line {first[1]}" if first[1] != one[1] else ""
+        return _unusable(one[1], one[0], "a key", f"appears twice in one mapping{first_line}")
+    reason = f"and the key {first[0]} of line {first[1]} are one value to Python: put keys in quotes"
+    return _unusable(one[1], one[0], "a key", reason)
 
 
 def _scalar(event: Any, line: int) -> Any:
