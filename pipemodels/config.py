@@ -14,17 +14,28 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import urlsplit
 
 import botocore.session
-from botocore import UNSIGNED
 from botocore.config import Config as BotocoreConfig
 from botocore.exceptions import NoRegionError, ProfileNotFound
-from botocore.utils import is_valid_uri
 from pynamodb.connection import Connection, TableConnection
 
 from pipemodels import transport, wire
 from pipemodels.checks import id_problem, timezone_problem
+from pipemodels.endpoints import (
+    aws_endpoint,
+    check_configured_endpoint,
+    configured_endpoint,
+    is_loopback,
+    needs_no_files,
+    profile_in,
+    region_in,
+    session_of,
+    session_without_files,
+    store_in,
+    url_problem,
+    without_password,
+)
 from pipemodels.errors import Problem, ValidationError, translated
 from pipemodels.transport import limits
 
@@ -36,7 +47,9 @@ _REGION = r"(?![0-9]+$)(?!-)[a-z0-9-]{1,60}(?<!-)"
 class DynamoDBConfig:
     """How to reach DynamoDB and which tables to use; checked when it is made, however it is made.
 
-    What is None is left to botocore: its credential chain, its region, its endpoint.
+    What is None is left to botocore: its credential chain, its region, its endpoint. Where the access key, the
+    region and an endpoint are given, no profile is named, and the endpoint is on the loopback interface or the key
+    is none of AWS's (`test`), the AWS files and variables are not read at all.
 
     Attributes:
         profile_name: a profile of the AWS configuration files.
@@ -86,11 +99,12 @@ class DynamoDBConfig:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, store: str | None = None) -> DynamoDBConfig:
-        """Read botocore's own variables and `PIPEMODELS_…`.
+        """Read botocore's own variables and `PIPEMODELS_…`, and the endpoint that the AWS files name.
 
         `PIPEMODELS_TABLE_PREFIX`, `PIPEMODELS_ENVIRONMENT`, `PIPEMODELS_TIMEZONE`, `PIPEMODELS_INDEX_SHARDS`,
         `PIPEMODELS_CLOCK_SKEW_SECONDS`, `PIPEMODELS_WIRE` (`on` or `off`), and `PIPEMODELS_STORE`: `aws` or an
-        endpoint URL, which wins over `AWS_ENDPOINT_URL_DYNAMODB` and `AWS_ENDPOINT_URL`.
+        endpoint URL, which wins over `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL` and the profile's `services`
+        and `endpoint_url`. These are passed over where `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` or the profile says so.
 
         Args:
             environ: the variables; the process's own if None.
@@ -101,19 +115,18 @@ class DynamoDBConfig:
                 `pipemodels.local.embedded_store()` opens.
         """
         env = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
-        region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
         return cls(
             aws_access_key_id=env.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=env.get("AWS_SECRET_ACCESS_KEY"),
             aws_session_token=env.get("AWS_SESSION_TOKEN"),
-            profile_name=env.get("AWS_PROFILE"),
-            region_name=region,
-            endpoint_url=_endpoint(env, store or env.get("PIPEMODELS_STORE"), region),
+            profile_name=profile_in(env),
+            region_name=region_in(env),
+            endpoint_url=_endpoint(env, store),
             table_prefix=env.get("PIPEMODELS_TABLE_PREFIX", ""),
             environment=env.get("PIPEMODELS_ENVIRONMENT"),
             user_timezone=env.get("PIPEMODELS_TIMEZONE", "UTC"),
-            clock_skew_seconds=_number(env.get("PIPEMODELS_CLOCK_SKEW_SECONDS", "5")),
-            index_shards=_number(env.get("PIPEMODELS_INDEX_SHARDS", "4")),
+            clock_skew_seconds=number_in(env.get("PIPEMODELS_CLOCK_SKEW_SECONDS", "5")),
+            index_shards=number_in(env.get("PIPEMODELS_INDEX_SHARDS", "4")),
             wire=_switch(env.get("PIPEMODELS_WIRE", "on")),
         )
 
@@ -133,7 +146,7 @@ class DynamoDBConfig:
         return self.table_prefix + base_name
 
 
-def _number(text: str) -> Any:
+def number_in(text: str) -> Any:
     """Return the number that the text is, or the text itself, which its field then refuses with the others."""
     if re.fullmatch(r"[0-9]{1,9}", text):
         return int(text)
@@ -145,25 +158,17 @@ def _switch(text: str) -> Any:
     return {"on": True, "off": False}.get(text, text)
 
 
-def _endpoint(env: Mapping[str, str], store: str | None, region: str | None) -> str | None:
-    configured = env.get("AWS_ENDPOINT_URL_DYNAMODB") or env.get("AWS_ENDPOINT_URL")
+def _endpoint(env: Mapping[str, str], given: str | None) -> str | None:
+    store = store_in(env, given)
     if store is None:
-        ignored = env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
-        return None if ignored else configured
-    if store == "aws":
-        return _aws_endpoint(region) if configured else None
-    if store == "local" or store.startswith("local:"):
+        return None
+    if store.url == "aws":
+        return aws_endpoint(env) if configured_endpoint(env) else None
+    if store.url == "local" or store.url.startswith("local:"):
         raise ValidationError.of(
-            "PIPEMODELS_STORE", store, "must be opened first: with pipemodels.local.embedded_store(directory)"
+            "PIPEMODELS_STORE", store.url, "must be opened first: with pipemodels.local.embedded_store(directory)"
         )
-    return store
-
-
-def _aws_endpoint(region: str | None) -> str:
-    """Ask botocore for AWS's own endpoint, whatever endpoint the environment names. Nothing is sent."""
-    config = BotocoreConfig(ignore_configured_endpoint_urls=True, signature_version=UNSIGNED)
-    client = botocore.session.Session().create_client("dynamodb", region or "us-east-1", config=config)
-    return str(client.meta.endpoint_url)
+    return store.url
 
 
 def _problems(config: DynamoDBConfig) -> Iterator[Problem]:
@@ -194,6 +199,17 @@ _NUMBERS: dict[str, tuple[type, float, float]] = {
 }
 
 
+def checked_seconds(name: str, value: Any) -> float:
+    """Return a number of seconds to wait for something.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    if problems := list(_number_problems(name, value, float, 0.001, 3_600)):
+        raise ValidationError(problems)
+    return float(value)
+
+
 def _number_problems(name: str, value: object, kind: type, low: float, high: float) -> Iterator[Problem]:
     wanted = "a whole number" if kind is int else "a number of seconds"
     right = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
@@ -207,8 +223,8 @@ _NEVER_EMPTY = {"aws_access_key_id", "aws_secret_access_key", "aws_session_token
 def _text_problems(name: str, value: str) -> Iterator[Problem]:
     if not value and name in _NEVER_EMPTY:
         yield Problem(name, value, "must not be empty")
-    if name == "endpoint_url" and (reason := _url_problem(value)):
-        yield Problem(name, re.sub(r".*@", "***@", value, flags=re.DOTALL), reason)  # never show a password
+    if name == "endpoint_url" and (reason := url_problem(value)):
+        yield Problem(name, without_password(value), reason)
     if name == "table_prefix" and not re.fullmatch(_PREFIX, value):
         yield Problem(name, value, "may hold up to 200 letters, digits and _ . - only")
     if name == "region_name" and not re.fullmatch(_REGION, value):
@@ -217,24 +233,6 @@ def _text_problems(name: str, value: str) -> Iterator[Problem]:
         yield Problem(name, value, reason)
     if name == "user_timezone" and (reason := timezone_problem(value)):
         yield Problem(name, value, reason)
-
-
-def _url_problem(value: str) -> str | None:
-    reason = "is no endpoint URL, e.g. http://127.0.0.1:4566"
-    try:
-        parts = urlsplit(value)
-        good = parts.scheme in {"http", "https"} and parts.port != 0 and is_valid_uri(value)
-    except ValueError:
-        return reason
-    if parts.username or parts.password:
-        return "must not hold credentials: give them as aws_access_key_id and aws_secret_access_key"
-    return None if good and not re.search(r"[\s\x00-\x1f]", value) else reason
-
-
-def is_loopback(url: str | None) -> bool:
-    """Say whether an endpoint is on this machine's loopback interface."""
-    host = urlsplit(url).hostname if url else None
-    return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
 
 
 _process: DynamoDBConfig | None = None
@@ -248,6 +246,11 @@ def configure(config: DynamoDBConfig | None) -> None:
     global _process
     with _lock:
         _process = config
+
+
+def process_config() -> DynamoDBConfig | None:
+    """Return what `configure()` chose, or what was read from the environment; None where neither was done."""
+    return _process
 
 
 @contextmanager
@@ -279,6 +282,12 @@ def wire_is_on() -> bool:
 wire.is_on = wire_is_on
 
 
+def _session(config: DynamoDBConfig) -> botocore.session.Session:
+    if needs_no_files(config.aws_access_key_id, config.region_name, config.endpoint_url, config.profile_name):
+        return session_without_files(config.endpoint_url)
+    return session_of(config.profile_name or profile_in(os.environ))
+
+
 class ConfiguredConnection(Connection):
     """PynamoDB's connection, with what it cannot be told: the profile, and retries as botocore counts them."""
 
@@ -303,7 +312,7 @@ class ConfiguredConnection(Connection):
     def session(self) -> botocore.session.Session:
         """Return this thread's session, on the configured profile."""
         if getattr(self._local, "session", None) is None:
-            session = botocore.session.Session(profile=self._config.profile_name)
+            session = _session(self._config)
             if self._config.aws_access_key_id:
                 session.set_credentials(
                     self._config.aws_access_key_id,
@@ -364,12 +373,15 @@ def _connect(config: DynamoDBConfig) -> ConfiguredConnection:
 
 
 def _make_client(connection: ConfiguredConnection, config: DynamoDBConfig) -> None:
+    if config.endpoint_url is None:
+        check_configured_endpoint(os.environ)
     try:
         connection.client  # noqa: B018  # PynamoDB makes the client when it is first looked at
     except NoRegionError:
         raise ValidationError.of("region_name", None, "is needed: set AWS_REGION, e.g. eu-central-1") from None
     except ProfileNotFound:
-        raise ValidationError.of("profile_name", config.profile_name, "is in no AWS configuration file") from None
+        profile = config.profile_name or profile_in(os.environ)
+        raise ValidationError.of("profile_name", profile, "is in no AWS configuration file") from None
 
 
 def _after_fork() -> None:

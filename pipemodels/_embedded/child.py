@@ -4,6 +4,8 @@ Run by path, with a control pipe as standard input; it loads ministack and nothi
 the pipe ends it, its state saved if a request may have changed it. The end of the pipe, which is also how the
 parent's death shows, ends it at once with nothing saved. Signals do nothing: a terminal's Ctrl-C or a
 supervisor's SIGTERM to the whole group is the parent's to answer, and then it still needs this process.
+
+Of all that ministack serves, only DynamoDB's operations can be reached, and not from a web page: see `refusal`.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ import asyncio
 import gc
 import json
 import os
+import re
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import IO, Any
 
 SAVE = b"s"
@@ -32,7 +36,63 @@ _READS = {
     b"TransactGetItems",
 }
 
+_TARGET = re.compile(rb"DynamoDB_20120810\.[A-Za-z]+")
+_OF_BROWSERS = re.compile(rb"origin|referer|cookie|sec-.*|access-control-.*")
+_NAMES = (b"127.0.0.1", b"localhost", b"[::1]")
+
 _App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def refusal(scope: Mapping[str, Any], port: int) -> str | None:
+    """Return why an ASGI request is not passed on to ministack; None for a DynamoDB operation of a program here.
+
+    A web page can send requests to a port of the loopback interface. Those carry an Origin or another header that
+    only browsers send, or the name under which the page reached this machine (DNS rebinding) as their Host.
+    """
+    headers: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(bytes(name).lower(), []).append(bytes(value))
+    hosts = [host.lower() for host in headers.get(b"host", ())]
+    targets = headers.get(b"x-amz-target", ())
+    if scope["type"] != "http" or scope["http_version"] not in ("1.0", "1.1"):
+        return "only HTTP/1.1 is served"
+    if len(hosts) != 1 or hosts[0] not in {b"%s:%d" % (name, port) for name in _NAMES}:
+        return "the Host header must name the loopback interface and the port"
+    if any(_OF_BROWSERS.fullmatch(name) for name in headers):
+        return "web pages are not served"
+    if (scope["method"], scope["raw_path"], scope["query_string"]) != ("POST", b"/", b""):
+        return "only POST / is served"
+    if len(targets) != 1 or not _TARGET.fullmatch(targets[0]):
+        return "only operations of DynamoDB are served"
+    return None
+
+
+def gate(app: _App, port: int) -> _App:
+    """Return an ASGI application that passes on to this one only what `refusal` has nothing against."""
+
+    async def gated(scope: Any, receive: Any, send: Any) -> None:
+        reason = None if scope["type"] == "lifespan" else refusal(scope, port)
+        if reason is None:
+            await app(scope, receive, send)
+        else:
+            await _refuse(scope, send, reason)
+
+    return gated
+
+
+async def _refuse(scope: Mapping[str, Any], send: Callable[[Any], Awaitable[None]], reason: str) -> None:
+    """Answer with 403 in DynamoDB's form; close a WebSocket before it is open, for which the server sends 403."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    body = json.dumps({"__type": "AccessDeniedException", "message": f"the embedded store: {reason}"}).encode()
+    headers = [
+        (b"content-type", b"application/x-amz-json-1.0"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),  # what follows on the connection is the rest of a body that nobody reads
+    ]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class _Server:
@@ -68,7 +128,8 @@ class _Server:
         config.keep_alive_timeout = 3600
         config.loglevel = "WARNING"
         self._loop = asyncio.get_running_loop()
-        await serve(self._tracked(app), config, shutdown_trigger=self._stop.wait, mode="asgi")
+        guarded = gate(self._tracked(app), _port_of(self._listener))
+        await serve(guarded, config, shutdown_trigger=self._stop.wait, mode="asgi")
 
     def _tracked(self, app: _App) -> _App:
         async def tracked(scope: Any, receive: Any, send: Any) -> None:
@@ -78,6 +139,12 @@ class _Server:
             await app(scope, receive, send)
 
         return tracked
+
+
+def _port_of(listener: int) -> int:
+    with socket.socket(fileno=os.dup(listener)) as bound:
+        port: int = bound.getsockname()[1]
+    return port
 
 
 def _dump_in_one_piece(value: object, file: IO[str], **options: Any) -> None:

@@ -4,6 +4,9 @@
 - `lock`: locked by the process that has the store open; says which one that is;
 - `server.log`: what the server has said since it was last started;
 - `.pipemodels-session-…`: where the server of the running session saves; removed with the session.
+
+All of them are this user's alone to read, also in a directory that was there before. None may be a symbolic link:
+one would be replaced by a file, or lead to a file that something else uses.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipemodels._embedded.forks import only_here, unshared
 from pipemodels.errors import StorageError
@@ -31,6 +34,10 @@ _SESSION = ".pipemodels-session-"
 _SHOWN = 200  # characters of the holder's command line
 # Keys that ministack takes for its own when it loads a snapshot; under them a stored map looks like this.
 _MISREAD = (b'"__bytes__": {', b'"__scoped__": {', b'"__account_region_scoped__": {')
+
+_MEMBERS = {"KeySchema": list, "AttributeDefinitions": list, "pk_name": str, "items": dict}
+# Besides what a wrong text raises: what one that is nested too deeply makes the parsers raise.
+_UNREADABLE = (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 
 Tables = dict[tuple[str, str], set[str]]
 """Table names by account and region."""
@@ -53,6 +60,19 @@ def prepared(directory: str | os.PathLike[str]) -> Path:
     return path
 
 
+def _opened_private(path: Path, flags: int) -> int:
+    """Open a file of the store, made if there is none; nobody else may read it, whoever made it."""
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with suppress(OSError):  # somebody else's file, or a disk that has no modes
+        os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def opened_log(path: Path) -> IO[bytes]:
+    """Open the server's log, emptied."""
+    return open(_opened_private(path, os.O_WRONLY | os.O_TRUNC), "wb")
+
+
 @contextmanager
 def locked(directory: Path, timeout_seconds: float) -> Iterator[int]:
     """Hold the directory's lock, which dies with the last process that has this descriptor.
@@ -62,7 +82,7 @@ def locked(directory: Path, timeout_seconds: float) -> Iterator[int]:
     """
     with ExitStack() as stack:
         try:
-            opened = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            opened = _opened_private(directory / "lock", os.O_RDWR)
             descriptor = stack.enter_context(unshared(opened))
             if not _lock(descriptor, time.monotonic() + timeout_seconds):
                 raise StorageError(_in_use(directory, descriptor, timeout_seconds))
@@ -134,6 +154,22 @@ def is_saved(session: Path) -> bool:
     return path.exists() and not path.is_symlink()
 
 
+def check_saved_state(directory: Path) -> None:
+    """See that the saved state, if there is one, is a file.
+
+    Raises:
+        StorageError: something else is in its place.
+    """
+    path = directory / SNAPSHOT
+    if path.is_symlink():
+        raise StorageError(
+            f"{path} is a symbolic link to {os.fspath(path.readlink())!r}, and saving would replace it by a file: "
+            "open the store in the directory that the file is in, or move the file here"
+        )
+    if path.exists() and not path.is_file():
+        raise StorageError(f"{path} is not a file: move it away to start with an empty store")
+
+
 def saved_tables(directory: Path) -> Tables:
     """Return the tables in the last saved state.
 
@@ -145,7 +181,7 @@ def saved_tables(directory: Path) -> Tables:
         return {}
     try:
         return _tables(path.read_bytes())
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise StorageError(
             f"{path} is damaged ({error}) and was left as it is. "
             "Restore it from a copy, or move it away to start with an empty store"
@@ -153,12 +189,25 @@ def saved_tables(directory: Path) -> Tables:
 
 
 def _tables(snapshot: bytes) -> Tables:
-    stored: dict[str, Any] = json.loads(snapshot)["payload"]["tables"]["data"]
+    stored: dict[str, Any] = json.loads(snapshot.decode("utf-8"))["payload"]["tables"]["data"]
     tables: Tables = defaultdict(set)
-    for key in stored:
+    for key, table in stored.items():
         account, region, name = key.split("\0")
-        tables[account, region].add(ast.literal_eval(name))
+        tables[account, region].add(_name_of(table, ast.literal_eval(name)))
     return dict(tables)
+
+
+def _name_of(table: dict[str, Any], name: object) -> str:
+    """Return a table's name, if it is stored under it and has what the server reads of a table before any other."""
+    if not isinstance(name, str) or table["TableName"] != name:
+        raise ValueError(f"a table is stored under another name than its own: {name!r}")
+    for member, kind in _MEMBERS.items():
+        if not isinstance(table[member], kind):
+            raise TypeError(f"{member} of table {name!r} is of a wrong type")
+    for items in table["items"].values():
+        if not all(isinstance(item, dict) for item in items.values()):
+            raise TypeError(f"an item of table {name!r} is of a wrong type")
+    return name
 
 
 def publish(session: Path, directory: Path) -> None:
@@ -170,7 +219,7 @@ def publish(session: Path, directory: Path) -> None:
             _sync(file.fileno())
         os.replace(saved, directory / SNAPSHOT)
         _sync_directory(directory)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except _UNREADABLE as error:
         raise StorageError(
             f"the store in {directory} was not saved, its last saved state is kept: {error}"
         ) from error

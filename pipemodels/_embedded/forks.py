@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _open: set[int] = set()
+_handed: dict[int, tuple[int, ...]] = {}  # by the thread that is starting a program
 
 
 @contextmanager
@@ -21,6 +23,21 @@ def unshared(descriptor: int) -> Iterator[int]:
             os.close(descriptor)
 
 
+@contextmanager
+def handing_over(*descriptors: int) -> Iterator[None]:
+    """Let a program that this thread starts inside the block have these descriptors.
+
+    Where a program is started by `os.fork()` (gevent's `subprocess` does it), the new process runs what is to be
+    done after a fork, and would close them before the program begins.
+    """
+    thread = threading.get_ident()
+    _handed[thread] = descriptors
+    try:
+        yield
+    finally:
+        del _handed[thread]
+
+
 def only_here(act: Callable[[], object]) -> Callable[[], None]:
     """Return the act as one that a process forked from this one does not perform."""
     owner = os.getpid()
@@ -33,8 +50,10 @@ def only_here(act: Callable[[], object]) -> Callable[[], None]:
 
 
 def _after_fork() -> None:
+    handed = _handed.get(threading.get_ident(), ())
     while _open:
-        os.close(_open.pop())
+        if (descriptor := _open.pop()) not in handed:
+            os.close(descriptor)
 
 
 if hasattr(os, "register_at_fork"):

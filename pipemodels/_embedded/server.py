@@ -17,14 +17,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pipemodels._embedded import child
-from pipemodels._embedded.directory import Tables, is_saved
-from pipemodels._embedded.forks import only_here, unshared
+from pipemodels._embedded.directory import Tables, is_saved, opened_log
+from pipemodels._embedded.forks import handing_over, only_here, unshared
 from pipemodels.errors import StorageError
 
 _OLDEST = (1, 5, 33)
 _INSTALL = 'pip install "pipemodels[local]"'
 _SAVE_SECONDS = 300.0  # the end of patience with a server that neither saves nor ends
 _LOG_LINES = 5
+_GLANCE_SECONDS = 0.05  # how often a server that has not answered yet is asked whether it is still there
 _KEPT_VARIABLES = re.compile(
     r"PATH|HOME|LANG|LC_.*|TZ|LD_LIBRARY_PATH|DYLD_.*"
     r"|PYTHON(PATH|HOME|USERBASE|NOUSERSITE|PYCACHEPREFIX|DONTWRITEBYTECODE)"
@@ -58,19 +59,29 @@ class Server:
         self._session = session
         self._log = log
 
-    def wait_until_ready(self, tables: Tables, timeout_seconds: float) -> None:
+    def wait_until_ready(self, tables: Tables, timeout_seconds: float, advice: str) -> None:
         """Wait until it answers, and see that it has loaded these tables: where it fails to, it starts empty.
+
+        Args:
+            tables: what is saved.
+            timeout_seconds: how long to wait.
+            advice: what the error says where that was not enough.
 
         Raises:
             StorageError: it ended, took too long or did not load the state; with the last lines of its log.
         """
         deadline = time.monotonic() + timeout_seconds
         for (account, region), names in (tables or {("test", "us-east-1"): set()}).items():
-            loaded = self._list_tables(account, region, max(0.001, deadline - time.monotonic()))
+            try:
+                loaded = self._list_tables(account, region, deadline)
+            except TimeoutError as error:
+                raise self._failure(f"was not ready within {timeout_seconds:.1f} s: {advice}") from error
+            except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
+                raise self._failure(f"did not start ({error})") from error
             if not loaded <= names or bool(loaded) != bool(names):
                 raise self._failure("did not load the saved state, which was left as it is")
 
-    def _list_tables(self, account: str, region: str, timeout_seconds: float) -> set[str]:
+    def _list_tables(self, account: str, region: str, deadline: float) -> set[str]:
         # By hand: making a botocore client takes longer than starting the server.
         scope = f"{account}/20000101/{region}/dynamodb/aws4_request"
         headers = {
@@ -79,18 +90,25 @@ class Server:
             "X-Amz-Target": "DynamoDB_20120810.ListTables",
             "Connection": "close",
         }
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout_seconds)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_patience(deadline))
         try:
             connection.request("POST", "/", b"{}", headers)
+            self._wait_for_reply(connection.sock, deadline)
+            connection.sock.settimeout(_patience(deadline))
             return set(json.loads(connection.getresponse().read())["TableNames"])
-        except TimeoutError as error:
-            raise self._failure(
-                f"was not ready within {timeout_seconds:.1f} s: try again, or give it longer"
-            ) from error
-        except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
-            raise self._failure(f"did not start ({error})") from error
         finally:
             connection.close()
+
+    def _wait_for_reply(self, sock: socket.socket, deadline: float) -> None:
+        sock.settimeout(_GLANCE_SECONDS)
+        while True:
+            with suppress(TimeoutError):
+                sock.recv(1, socket.MSG_PEEK)
+                return
+            if (status := self._process.poll()) is not None:
+                raise ConnectionError(f"it ended with status {status}")
+            if time.monotonic() >= deadline:
+                raise TimeoutError
 
     def save(self) -> bool:
         """Make it save into its session's directory and return True; False if nothing had changed.
@@ -122,6 +140,10 @@ class Server:
         return StorageError("\n  ".join([f"the embedded store's server {what}; see {self._log}", *lines]))
 
 
+def _patience(deadline: float) -> float:
+    return max(0.001, deadline - time.monotonic())
+
+
 @contextmanager
 def running_server(session: Path, *, lock: int, log: Path, library: str) -> Iterator[Server]:
     """Start the server on a free port of the loopback interface; after the block it is gone.
@@ -129,37 +151,52 @@ def running_server(session: Path, *, lock: int, log: Path, library: str) -> Iter
     The port is bound here and handed over, so nobody can take it in between, and whoever answers on it is the
     server. The server shares the lock, so that nobody opens the store while that of a killed session runs.
     """
-    with _listener() as listener, ExitStack() as stack:
-        reader, writer = os.pipe()
-        stack.enter_context(unshared(writer))
-        try:
-            command = [sys.executable, "-P", child.__file__, str(listener.fileno()), library]
-            with log.open("wb") as output:
-                process = subprocess.Popen(  # noqa: S603  # this interpreter, on a file of this package
-                    command,
-                    stdin=reader,
-                    stdout=output,
-                    stderr=output,
-                    env=_environment(session, listener.getsockname()[1]),
-                    pass_fds=(listener.fileno(), lock),
-                    start_new_session=True,
-                    umask=0o077,
+    with ExitStack() as stack:
+        listener, port = _listener()
+        with unshared(listener):  # open for no longer: a request would wait for a server that has died
+            reader, writer = os.pipe()
+            stack.enter_context(unshared(writer))
+            try:
+                process = _started(
+                    [sys.executable, "-P", child.__file__, str(listener), library],
+                    control=reader,
+                    log=log,
+                    environment=_environment(session, port),
+                    handed=(listener, lock),
                 )
-        except OSError as error:
-            raise StorageError(f"cannot start the embedded store's server: {error}") from error
-        finally:
-            os.close(reader)
-        server = Server(process, listener.getsockname()[1], writer, session, log)
-        stack.callback(only_here(server.kill))
-        listener.close()  # or a request would wait for a server that has died
+            except OSError as error:
+                raise StorageError(f"cannot start the embedded store's server: {error}") from error
+            finally:
+                os.close(reader)
+            server = Server(process, port, writer, session, log)
+            stack.callback(only_here(server.kill))
         yield server
 
 
-def _listener() -> socket.socket:
+def _started(
+    command: list[str], *, control: int, log: Path, environment: dict[str, str], handed: tuple[int, ...]
+) -> subprocess.Popen[bytes]:
+    with opened_log(log) as output, handing_over(*handed):
+        return subprocess.Popen(  # noqa: S603  # this interpreter, on a file of this package
+            command,
+            stdin=control,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            pass_fds=handed,
+            start_new_session=True,
+            umask=0o077,
+        )
+
+
+def _listener() -> tuple[int, int]:
+    """Return the descriptor of a listening socket, and its port."""
     try:
-        return socket.create_server(("127.0.0.1", 0))
+        listener = socket.create_server(("127.0.0.1", 0))
     except OSError as error:
         raise StorageError(f"cannot listen on the loopback interface: {error}") from error
+    port = listener.getsockname()[1]
+    return listener.detach(), port
 
 
 def _environment(session: Path, port: int) -> dict[str, str]:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import typer
 
 from pipemodels.cli.options import Options
 from pipemodels.config import DynamoDBConfig, using
+from pipemodels.endpoints import ProfileSettings, is_loopback, profile_in, region_in, store_in
 from pipemodels.errors import ValidationError
 from pipemodels.schema import create_tables
 
 DEFAULT_DIRECTORY = ".pipemodels"
-_LOCALSTACK_HOST = "localhost.localstack.cloud"  # LocalStack's own name for the loopback address
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 5.0
 _ATTEMPTS = 2  # at an endpoint that somebody runs nearby; AWS keeps the configuration's own
@@ -63,9 +61,8 @@ def opened(options: Options, *, with_tables: bool = True) -> Iterator[Store]:
 
 def store_name(options: Options) -> str:
     """Return which store is meant: `local` if nothing says otherwise."""
-    environ = options.environ
-    endpoint = environ.get("AWS_ENDPOINT_URL_DYNAMODB") or environ.get("AWS_ENDPOINT_URL")
-    return options.store or environ.get("PIPEMODELS_STORE") or endpoint or "local"
+    store = store_in(options.environ, options.store)
+    return store.url if store else "local"
 
 
 @contextmanager
@@ -115,22 +112,15 @@ def _refuse_no_url(name: str, options: Options) -> None:
 
 def _source(options: Options) -> str:
     """Return where the store's name came from."""
-    if options.store:
-        return "--store"
-    return "PIPEMODELS_STORE" if options.environ.get("PIPEMODELS_STORE") else "AWS_ENDPOINT_URL"
+    store = store_in(options.environ, options.store)
+    return store.source if store else "--store"
 
 
 def _test_credentials(endpoint_url: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what a stand-in on this machine wants to be told, where the environment says nothing."""
-    if not _is_loopback(endpoint_url) or environ.keys() & {"AWS_ACCESS_KEY_ID", "AWS_PROFILE"}:
+    if not is_loopback(endpoint_url) or environ.get("AWS_ACCESS_KEY_ID") or profile_in(environ):
         return {}
-    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    return {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": region}
-
-
-def _is_loopback(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname or ""
-        return host in {"localhost", _LOCALSTACK_HOST} or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    profile = ProfileSettings.of(environ)
+    region = region_in(environ) or profile.region or "us-east-1"
+    keys = {} if profile.has_credentials else {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    return {**keys, "AWS_REGION": region}

@@ -6,7 +6,9 @@
         my_job()
         assert queries.find_latest_run("orders_daily").status == "success"
 
-Each fixture yields the `DynamoDBConfig`, already in force in the test's thread (`using`); the tables are empty.
+Each fixture yields the `DynamoDBConfig`, already in force; the tables are empty. It is in force in the test's thread
+(`using`), and where that does not reach, in the whole process (`configure`): while the test runs nothing is sent to
+another store, whatever the environment, the AWS files or an earlier `configure()` say.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ try:
 except ImportError as error:
     raise ImportError('pipemodels.testing.plugin needs pytest: pip install "pipemodels[test]"') from error
 
-from pipemodels.config import DynamoDBConfig, using
+from pipemodels.config import DynamoDBConfig, configure, process_config, using
 from pipemodels.errors import PipemodelsError
 from pipemodels.schema import create_tables, drop_tables
 
@@ -32,12 +34,23 @@ ENDPOINT_VARIABLE = "PIPEMODELS_LOCALSTACK_ENDPOINT"
 @contextmanager
 def _tables(config: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
     """Use tables of its own, which nobody has written to, and drop them at the end."""
-    with using(replace(config, table_prefix=f"test-{uuid.uuid4().hex[:12]}-")) as own:
+    own = replace(config, table_prefix=f"test-{uuid.uuid4().hex[:12]}-")
+    with using(own), _configured(own):
         create_tables()
         try:
             yield own
         finally:
             drop_tables()
+
+
+@contextmanager
+def _configured(config: DynamoDBConfig) -> Iterator[None]:
+    before = process_config()
+    configure(config)
+    try:
+        yield
+    finally:
+        configure(before)
 
 
 @pytest.fixture
@@ -47,16 +60,10 @@ def pipemodels_moto() -> Iterator[DynamoDBConfig]:
         from moto import mock_aws
     except ImportError as error:
         raise ImportError('pipemodels_moto needs moto: pip install "pipemodels[test]"') from error
-    with mock_aws():
-        # credentials of its own keep the real ones out of the test
-        fake = DynamoDBConfig(
-            region_name="us-east-1",
-            environment="dev",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106  # of nothing
-        )
-        with _tables(fake) as config:
-            yield config
+    # moto answers at AWS's endpoint alone, and only one that is given wins over those that are configured
+    fake = DynamoDBConfig.for_local_development("https://dynamodb.us-east-1.amazonaws.com")
+    with mock_aws(), _tables(fake) as config:
+        yield config
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +71,7 @@ def pipemodels_embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Yield how to reach this session's embedded store, which holds no tables yet and is not in force."""
     from pipemodels.local import embedded_store
 
-    with embedded_store(tmp_path_factory.mktemp("pipemodels"), ready_timeout_seconds=30.0) as config:
+    with embedded_store(tmp_path_factory.mktemp("pipemodels")) as config:
         yield config
 
 
