@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from pipemodels import wire
 from pipemodels.errors import ItemNotFoundError, translated
 from pipemodels.models.base import StampedModel
+from pipemodels.models.reading import read_item
 from pipemodels.records import checked_values
 
 _M = TypeVar("_M", bound=StampedModel)
@@ -17,10 +19,14 @@ def get_item(model: type[_M], name: str, **key: str) -> _M:
     Raises:
         ValidationError: a part of the key is no id; nothing was sent.
         ItemNotFoundError: there is none.
+        UnreadableItemError: it is there, but something else wrote what the model cannot read; names the fields.
     """
-    checked_values(model.get_attributes(), key)
-    with translated(name, table=model.Meta.table_name):
-        return model.get(*key.values(), consistent_read=True)
+    hash_key, *range_key = checked_values(model.get_attributes(), key).values()
+    with translated(name, table=model.Meta.table_name), wire.reading(model):
+        answer = model._get_connection().get_item(hash_key, next(iter(range_key), None), consistent_read=True)
+    if not (item := answer.get("Item")):
+        raise ItemNotFoundError(f"there is no {name}")
+    return read_item(model, wire.stored_items(item))
 
 
 def find_item(model: type[_M], name: str, **key: str) -> _M | None:

@@ -179,6 +179,7 @@ def test_statistics_are_one_object(cli: CommandLine, shop: str) -> None:
         "p95_seconds": Decimal("600.000001"),
         "by_day": {"2026-03-01": 5},
         "timezone": "UTC",
+        "unreadable": 0,
     }
 
 
