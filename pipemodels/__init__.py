@@ -30,6 +30,8 @@ from pipemodels.errors import (
     SummaryError,
     TableMissingError,
     ThrottledError,
+    UnreadableItem,
+    UnreadableItemError,
     ValidationError,
 )
 from pipemodels.instants import parse_instant
@@ -100,6 +102,8 @@ __all__ = [
     "TableMissingError",
     "TableType",
     "ThrottledError",
+    "UnreadableItem",
+    "UnreadableItemError",
     "ValidationError",
     "__version__",
     "commands",

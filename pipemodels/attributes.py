@@ -14,7 +14,7 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 
 import pendulum
 from pynamodb.attributes import Attribute, BooleanAttribute, TTLAttribute, VersionAttribute
-from pynamodb.constants import LIST, MAP, NUMBER, STRING
+from pynamodb.constants import LIST, MAP, NULL, NUMBER, STRING
 from pynamodb.expressions.condition import BeginsWith, Between, Comparison, Contains, In
 from pynamodb.expressions.operand import Path, Value, _ListAppend, _Operand
 from pynamodb.expressions.update import RemoveAction, SetAction
@@ -517,9 +517,7 @@ class RecordListAttribute(_ListAttribute[_R], Generic[_R]):
         try:
             return self.of.from_mapping(value)
         except ValidationError as error:
-            raise ValidationError(
-                Problem(f"{path}.{problem.field}", problem.value, problem.reason) for problem in error.problems
-            ) from None
+            raise _under(path, error) from None
 
     def encode(self, value: list[_R]) -> Any:
         """Return the tagged list of tagged maps; a field that is None is absent."""
@@ -527,7 +525,22 @@ class RecordListAttribute(_ListAttribute[_R], Generic[_R]):
 
     def decode(self, stored: Any) -> list[_R]:
         """Read each record; a field that this version does not know is left out."""
-        return [_decode_record(self.of, element["M"]) for element in stored]
+        return [self._decoded(element, position) for position, element in enumerate(stored)]
+
+    def _decoded(self, element: dict[str, Any], position: int) -> _R:
+        if MAP not in element:
+            raise ValidationError.of(f"{self.field}[{position}]", element, f"is stored as another type than {MAP}")
+        try:
+            return _decode_record(self.of, element[MAP])
+        except ValidationError as error:
+            raise _under(f"{self.field}[{position}]", error) from None
+
+
+def _under(path: str, error: ValidationError) -> ValidationError:
+    """Return the error of a record with the paths that its fields have in the item."""
+    return ValidationError(
+        Problem(f"{path}.{problem.field}", problem.value, problem.reason) for problem in error.problems
+    )
 
 
 def _encode_record(record: Record) -> dict[str, Any]:
@@ -536,5 +549,6 @@ def _encode_record(record: Record) -> dict[str, Any]:
 
 
 def _decode_record(of: type[_R], stored: dict[str, Any]) -> _R:
+    present = {name: tagged for name, tagged in stored.items() if NULL not in tagged}  # absent, as in an item
     fields = record_fields(of).items()
-    return of.from_storage({name: field.untagged(stored[name]) for name, field in fields if name in stored})
+    return of.from_storage({name: field.untagged(present[name]) for name, field in fields if name in present})

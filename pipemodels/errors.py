@@ -6,7 +6,7 @@ Everything that the commands and queries raise is a `PipemodelsError`. The plain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,6 +173,54 @@ class LostReplyError(HTTPClientError):  # type: ignore[misc]  # botocore carries
         return bool(self.kwargs.get("is_foreign"))
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableItem:
+    """A stored item that the model cannot read: something other than this package wrote it.
+
+    Attributes:
+        table_name: the table, with its prefix.
+        key: the item's key, by stored name.
+        problems: each field that cannot be read, with what is stored and the reason; there is at least one.
+    """
+
+    table_name: str
+    key: Mapping[str, object]
+    problems: tuple[Problem, ...]
+
+    @property
+    def field(self) -> str:
+        """The first field that cannot be read."""
+        return self.problems[0].field
+
+    @property
+    def reason(self) -> str:
+        """Why that field cannot be read."""
+        return self.problems[0].reason
+
+    def __str__(self) -> str:
+        key = ", ".join(f"{name} {shown(value)}" for name, value in self.key.items())
+        return f"table {self.table_name!r}, {key}: {'; '.join(map(str, self.problems))}"
+
+
+class UnreadableItemError(StorageError):
+    """The item is there, but the model cannot read it; `item` has the key, each field, its value and the reason.
+
+    Something other than this package wrote it. Mend it where it was written, or delete it.
+    """
+
+    def __init__(self, item: UnreadableItem) -> None:
+        self.item = item
+        super().__init__(f"{item}; mend the item or delete it")
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Each field that cannot be read, with what is stored and the reason."""
+        return self.item.problems
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.item,), vars(self)
+
+
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
     "ProvisionedThroughputExceeded",
@@ -254,6 +302,12 @@ def worth_repeating(error: PipemodelsError, seconds: float = 0.0) -> bool:
     return isinstance(cause, ConnectionError | HTTPClientError) and not isinstance(
         cause, EndpointConnectionError | SSLError | ProxyConnectionError
     )
+
+
+def is_invalid_request(error: PipemodelsError) -> bool:
+    """Say whether DynamoDB refused a value of the request, e.g. the key from which a listing was to go on."""
+    cause = _cause(error.__cause__) if isinstance(error.__cause__, Exception) else None
+    return isinstance(cause, ClientError) and cause.response["Error"].get("Code") == "ValidationException"
 
 
 def failed_conditions(error: ConflictError) -> list[int]:

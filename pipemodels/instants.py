@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 import pendulum
@@ -75,8 +75,34 @@ def shifted(utc: datetime, seconds: float) -> pendulum.DateTime:
     try:
         plain += timedelta(seconds=seconds)
     except OverflowError:
-        plain = datetime.max.replace(tzinfo=UTC) if seconds > 0 else datetime.min.replace(tzinfo=UTC)
+        return _LAST if seconds > 0 else _FIRST
     return utc_instant(plain, "instant")
+
+
+_FIRST, _LAST = (from_utc(one) for one in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)))
+
+
+def in_zone(utc: datetime, zone: tzinfo) -> datetime:
+    """Return the same instant with the local time of a zone, to be shown.
+
+    Near the ends of the calendar a zone may have no local time for it, because that would leave the years 1 to 9999;
+    then the instant stays in UTC, and the offset of what is returned says so.
+
+    Args:
+        utc: the instant, in UTC.
+        zone: where it is to be shown.
+    """
+    try:
+        return utc.astimezone(zone)
+    except (OverflowError, ValueError):  # of datetime, and of pendulum
+        return utc
+
+
+def start_of_day(day: date, zone: tzinfo) -> pendulum.DateTime:
+    """Return the first instant of a day in a zone; the calendar's first or last where the day begins outside it."""
+    offset = datetime(day.year, day.month, day.day, tzinfo=zone).utcoffset() or timedelta(0)
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return shifted(midnight, -offset.total_seconds())
 
 
 def instant_text(utc: pendulum.DateTime) -> str:
@@ -140,6 +166,14 @@ EPOCH = pendulum.DateTime(1970, 1, 1, tzinfo=pendulum.UTC)
 def since_epoch(utc: datetime) -> timedelta:
     """Return the time since 1970-01-01 UTC."""
     return datetime.__sub__(utc, EPOCH)  # pendulum's own subtraction gives an Interval
+
+
+def from_microseconds(since_epoch: int) -> pendulum.DateTime:
+    """Return the instant so many microseconds after 1970-01-01 UTC; the calendar's first or last beyond its ends."""
+    try:
+        return from_utc(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=since_epoch))
+    except OverflowError:
+        return _LAST if since_epoch > 0 else _FIRST
 
 
 def microseconds_since_epoch(utc: datetime) -> int:

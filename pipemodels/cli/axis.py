@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from pipemodels.instants import microseconds_since_epoch
+from pipemodels.cli.shown import utc_mark
+from pipemodels.instants import from_microseconds, in_zone, microseconds_since_epoch
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60 * _SECOND, 3_600 * _SECOND, 86_400 * _SECOND
 _STEPS = (
@@ -72,7 +72,7 @@ def _fits(step: int, axis: Axis) -> bool:
 
 def _round_times(axis: Axis, zone: ZoneInfo, step: int) -> Iterator[int]:
     """Yield the instants of round local times; they stay round where the clock changes."""
-    start = _local(axis.start, zone).replace(tzinfo=None)
+    start = local_time(axis.start, zone).replace(tzinfo=None)
     days, part = divmod(step, _DAY)
     if days:
         wall = datetime.combine(date.fromordinal(start.toordinal() // days * days or 1), datetime.min.time())
@@ -89,12 +89,14 @@ def _instant(wall: datetime, zone: ZoneInfo) -> int | None:
     return microseconds_since_epoch(wall.replace(tzinfo=zone)) if wall.year < _LAST_YEAR else None
 
 
-def _local(at: int, zone: ZoneInfo) -> datetime:
-    return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
+def local_time(at: int, zone: ZoneInfo) -> datetime:
+    """Return the local time of an instant, as a plain datetime."""
+    local = in_zone(from_microseconds(at), zone)
+    return datetime.combine(local.date(), local.time(), local.tzinfo)
 
 
 def _label(at: int, zone: ZoneInfo, step: int) -> str:
-    local = _local(at, zone)
+    local = local_time(at, zone)
     if step >= _DAY:
         return f"{local:%d %b}" if step < 91 * _DAY else f"{local:%b %Y}"
     if step < _SECOND:
@@ -116,7 +118,8 @@ def drawn_ticks(labels: dict[int, str], cells: int, *, plain: bool) -> list[str]
 
 def period_text(axis: Axis, zone: ZoneInfo) -> str:
     """Return a period in words: its date once, if it is the same."""
-    start, end = _local(axis.start, zone), _local(axis.end, zone)
-    times = "%H:%M:%S" if axis.width < 10 * _MINUTE else "%H:%M"
-    ending = end.strftime(times if start.date() == end.date() else f"%Y-%m-%d {times}")
-    return f"{start.strftime(f'%Y-%m-%d {times}')} → {ending}"
+    start, end = local_time(axis.start, zone), local_time(axis.end, zone)
+    cut = len("00:00:00" if axis.width < 10 * _MINUTE else "00:00")
+    beginning = f"{start.date()} {start.time().isoformat()[:cut]}{utc_mark(start, zone)}"
+    ending = f"{end.time().isoformat()[:cut]}{utc_mark(end, zone)}"
+    return f"{beginning} → {ending}" if start.date() == end.date() else f"{beginning} → {end.date()} {ending}"

@@ -14,7 +14,8 @@ from pipemodels.instants import microseconds_since_epoch
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
 
 # every other stage of a run, to be told from its neighbours
-_DARKER: dict[RunStatus, str] = {
+_DARKER: dict[RunStatus | None, str] = {
+    None: "#6b717c",
     RunStatus.SUCCESS: "#237a49",
     RunStatus.FAILED: "#ad3838",
     RunStatus.RUNNING: "#2d68c0",
@@ -22,7 +23,8 @@ _DARKER: dict[RunStatus, str] = {
     RunStatus.PENDING: "#6b717c",
     RunStatus.SKIPPED: "#6b717c",
 }
-_LETTERS: dict[RunStatus, str] = {
+_LETTERS: dict[RunStatus | None, str] = {
+    None: "?",
     RunStatus.SUCCESS: "=",
     RunStatus.FAILED: "x",
     RunStatus.RUNNING: ">",
@@ -32,7 +34,8 @@ _LETTERS: dict[RunStatus, str] = {
 }
 # of bars that share a cell, the one that somebody should look at is seen
 _URGENCY = (
-    RunStatus.SKIPPED, RunStatus.SUCCESS, RunStatus.PENDING, RunStatus.CANCELLED, RunStatus.RUNNING, RunStatus.FAILED,
+    None, RunStatus.SKIPPED, RunStatus.SUCCESS, RunStatus.PENDING, RunStatus.CANCELLED, RunStatus.RUNNING,
+    RunStatus.FAILED,
 )  # fmt: skip
 _READABLE = 3  # cells of a stage that can be told from its neighbours
 _GRID = "bright_black"
@@ -43,7 +46,7 @@ class Bar:
     """A run or a stage; `end` is now while it is open. Times are in microseconds since 1970."""
 
     name: str
-    status: RunStatus
+    status: RunStatus | None
     start: int
     end: int
     is_open: bool = False
@@ -63,7 +66,7 @@ class Bar:
 def run_bar(run: PipelineRunLog, now: int) -> Bar | None:
     """Return the bar of a run, if it has a start."""
     bar = _bar(run.pipeline_id, run, now)
-    stages = (_bar(stage.stage_name, stage, now) for stage in run.stages or ())
+    stages = (_bar(stage.stage_name or "", stage, now) for stage in run.stages or ())
     return bar and replace(bar, stages=tuple(stage for stage in stages if stage is not None))
 
 
@@ -82,7 +85,7 @@ def _bar(name: str, one: PipelineRunLog | StageInfo, now: int) -> Bar | None:
 class Cell:
     """One character: whose status it shows, and what stands on it."""
 
-    status: RunStatus
+    status: RunStatus | None
     is_darker: bool = False
     letter: str = ""
     begins: bool = False
@@ -145,7 +148,7 @@ def painted(lane: Lane, *, coloured: bool, grid: Collection[int] = ()) -> Text:
     return text
 
 
-def glyph(status: RunStatus, *, coloured: bool) -> Text:
+def glyph(status: RunStatus | None, *, coloured: bool) -> Text:
     """Return how a short bar of this status looks, for a legend."""
     return painted([Cell(status, ends=True, is_open=status is RunStatus.RUNNING)], coloured=coloured)
 

@@ -33,6 +33,13 @@ class Listed(Generic[_M]):
 
     items: list[_M]
     cursor: str | None
+    unreadable: int
+    """How many stored items were passed over because they cannot be read."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is stored that would be listed."""
+        return not self.items and not self.unreadable
 
     @property
     def notes(self) -> list[str]:
@@ -49,6 +56,7 @@ def read(
         typer.BadParameter: the cursor is none of this listing.
     """
     items: list[_M] = []
+    unreadable = 0
     wanted = limit
     while True:
         try:
@@ -56,10 +64,11 @@ def read(
         except ValidationError as error:
             raise usage(error, cursor="--cursor") from error
         items += filter(keep, page.items)
+        unreadable += len(page.unreadable)
         cursor = page.cursor
         wanted = None if limit is None else limit - len(items)
         if cursor is None or wanted == 0:
-            return Listed(items, cursor)
+            return Listed(items, cursor, unreadable)
 
 
 def document(item: Model) -> dict[str, Any]:

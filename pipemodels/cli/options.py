@@ -16,7 +16,7 @@ import typer
 
 from pipemodels.checks import id_problem, is_timezone
 from pipemodels.errors import ValidationError
-from pipemodels.instants import parse_instant, utc_now
+from pipemodels.instants import parse_instant, shifted, start_of_day, utc_now
 
 _PANEL = "Options of every command"
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -112,10 +112,9 @@ class Moment:
     def at(self, zone: ZoneInfo) -> datetime:
         """Return the instant; a date is its first moment in the zone."""
         if ago := _AGO.fullmatch(self.text):
-            return utc_now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            return shifted(utc_now(), -timedelta(**{_UNITS[ago[2]]: int(ago[1])}).total_seconds())
         if _DATE.fullmatch(self.text):
-            day = date.fromisoformat(self.text)
-            return datetime(day.year, day.month, day.day, tzinfo=zone)
+            return start_of_day(date.fromisoformat(self.text), zone)
         return parse_instant(self.text)
 
 

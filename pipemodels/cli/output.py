@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -21,7 +22,15 @@ from rich.text import Text
 
 from pipemodels.instants import instant_text, utc_instant
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# what moves the cursor, changes how a terminal shows what follows, or cannot be seen: C0, DEL, C1; marks, embeddings,
+# overrides and isolates of bidirectional text; spaces without width, line separators, tags, halves of pairs. The two
+# joiners, U+200C and U+200D, belong to the spelling of several scripts and stay.
+_UNSEEN = (
+    r"\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"\U000e0000-\U000e007f"
+)
+_CONTROL = re.compile(rf"[\x00-\x1f{_UNSEEN}]")
+_RAW_IN_JSON = re.compile(f"[{_UNSEEN}]")  # JSON itself escapes C0
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
 _GAP = 2  # spaces between columns
 _LEAST_WIDTH = 12  # of a column that gives way
@@ -70,7 +79,7 @@ def note(line: str) -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document, numbers exact."""
+    """Print one JSON document, numbers exact; in a pipe too, what a terminal would obey is escaped."""
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
     sys.stdout.writelines(_json(document, ascii_only, "\n"))
     sys.stdout.write("\n")
@@ -90,7 +99,7 @@ def _json(value: Any, ascii_only: bool, newline: str | None) -> Iterator[str]:
         for position, one in enumerate(value):
             yield (comma if position else "{" if is_mapping else "[") + inner
             if is_mapping:
-                yield f"{json.dumps(str(one), ensure_ascii=ascii_only)}: "
+                yield f"{_quoted(str(one), ascii_only)}: "
             yield from _json(value[one] if is_mapping else one, ascii_only, inner if newline is not None else None)
         yield (newline or "") + ("}" if is_mapping else "]")
     else:
@@ -104,9 +113,23 @@ def _scalar(value: Any, ascii_only: bool) -> str:
         return str(value)
     if isinstance(value, datetime) and value.utcoffset() is not None:
         value = instant_text(utc_instant(value, "value"))
+    if isinstance(value, bytes):
+        value = base64.b64encode(value).decode()  # as DynamoDB's own JSON has it
     if not isinstance(value, str | int | float | None | list | tuple | Mapping):
         value = value.isoformat() if isinstance(value, date) else str(value)
-    return json.dumps({} if isinstance(value, Mapping) else value, ensure_ascii=ascii_only)
+    return _quoted({} if isinstance(value, Mapping) else value, ascii_only)
+
+
+def _quoted(value: Any, ascii_only: bool) -> str:
+    """Return a scalar as JSON, which can be printed."""
+    return _RAW_IN_JSON.sub(_escape, json.dumps(value, ensure_ascii=ascii_only))
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return json.dumps(found[0])[1:-1]  # a pair
 
 
 # -- something to look at -----------------------------------------------------------------------------------
@@ -121,7 +144,8 @@ class Column:
     gives_way: bool = False
 
 
-Cell = str | Text
+Cell = str | Text | None
+"""What stands in a table or beside a name; None is nothing."""
 
 
 class Screen:
@@ -152,6 +176,7 @@ class Screen:
 
     def drawn(self, line: Text) -> None:
         """Print a line that was made for this width."""
+        line = as_text(line)
         if self.is_terminal:
             self._console.print(line, no_wrap=True, overflow="crop", crop=True)
         else:
@@ -193,11 +218,23 @@ def cleaned(text: str) -> str:
 
 
 def as_text(cell: Cell, style: str = "", *, keep_lines: bool = False) -> Text:
-    """Return a cell as Rich's text, cleaned if it came as a string."""
+    """Return a cell as Rich's text, cleaned; a `Text` keeps its lines and its styles."""
     if isinstance(cell, Text):
-        return cell
-    lines = cell.split("\n") if keep_lines else [cell]
+        return _cleaned_text(cell)
+    lines = (cell or "").split("\n") if keep_lines else [cell or ""]
     return Text("\n".join(map(cleaned, lines)), style)
+
+
+def _cleaned_text(text: Text) -> Text:
+    found = [one for one in _CONTROL.finditer(text.plain) if one[0] != "\n"]
+    if not found:
+        return text
+    parts = text.divide(sorted({end for one in found for end in one.span()}))
+    # a part is a control character, or has none but newlines
+    return Text().join(
+        Text(cleaned(part.plain), part.style) if part.plain != "\n" and _CONTROL.fullmatch(part.plain) else part
+        for part in parts
+    )
 
 
 def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> Table:

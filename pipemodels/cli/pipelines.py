@@ -105,7 +105,7 @@ def _row(one: PipelineConfig, zone: ZoneInfo, screen: Screen) -> list[Cell]:
         one.pipeline_id,
         mark if one.is_active else Text("○ no" if screen.is_terminal else "no", "bright_black"),
         one.environment or "",
-        f"{one.source_type} → {one.destination_type}",
+        f"{one.source_type or '?'} → {one.destination_type or '?'}",
         one.schedule_expression or "",
         one.version,
         moment_text(one.updated_at, zone, screen),
@@ -136,7 +136,7 @@ def show_pipeline(store: Store, pipeline_id: PipelineArgument) -> Report:
 def _show_tables(screen: Screen, tables: Sequence[TableConfig]) -> None:
     if tables:
         screen.heading("tables")
-        rows = [(one.table_id, one.table_type.value, one.data_format.value, one.location) for one in tables]
+        rows = [(one.table_id, one.table_type, one.data_format, one.location) for one in tables]
         screen.table(_TABLE_COLUMNS, rows)
 
 

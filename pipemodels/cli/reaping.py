@@ -44,12 +44,19 @@ EveryOption = Annotated[
 def reap_runs(store: Store, every: EveryOption = None, by: ByOption = None) -> Report:
     """Make the runs failed whose lease has expired, and free their slots: once, or with --every until Ctrl-C."""
     if every is None:
-        reaped: Sequence[PipelineRunLog] = commands.reap_expired_runs(by=who(by))
+        reaped: Sequence[PipelineRunLog] = _reap_once(who(by))
     else:
         reaped = _reap_until_interrupted(every, who(by))
     return Report(
         document=[document(run) for run in reaped], show=lambda screen: _show_reaped(screen, store, list(reaped))
     )
+
+
+def _reap_once(by: str | None) -> list[PipelineRunLog]:
+    try:
+        return commands.reap_expired_runs(by=by)
+    except ValidationError as error:  # of what is stored: there is nothing wrong with the command line
+        raise StorageError(str(error)) from error
 
 
 def _reap_until_interrupted(every: int, by: str | None) -> deque[PipelineRunLog]:

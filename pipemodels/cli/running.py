@@ -12,6 +12,8 @@ import typer
 from pipemodels.cli import definitions, demo, events, pipelines, reaping, runs, tables
 from pipemodels.cli.app import app
 from pipemodels.cli.output import note
+from pipemodels.cli.shown import plural
+from pipemodels.cli.warnings import shown_warnings
 from pipemodels.errors import PipemodelsError, ValidationError
 
 __all__ = [
@@ -33,8 +35,19 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code; an error is one line on standard error."""
+    """Run the command line and return its exit code; an error is one line on standard error.
+
+    So is each warning. Where a stored item could not be read, everything else is shown, and the exit code is 1.
+    """
     _use_any_encoding()
+    with shown_warnings() as warnings:
+        code = _run(arguments)
+        if count := len(warnings.unreadable):
+            note(f"{plural(count, 'item')} could not be read: mend or delete what is named above")
+    return code or (_FAILED if count else 0)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = app(list(arguments), prog_name="pipemodels", standalone_mode=False)
     except _ClickException as error:

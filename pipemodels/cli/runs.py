@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -72,7 +72,7 @@ def list_runs(
     if limit is None and screen.is_terminal and not store.options.json:
         limit = _ON_A_TERMINAL
     listed = read(results.in_full() if full else results, limit, cursor)
-    if pipeline is not None and not listed.items:
+    if pipeline is not None and listed.is_empty:
         require_pipeline(pipeline)
     return Report(
         document=[document(run) for run in listed.items],
@@ -118,7 +118,7 @@ _COLUMNS = {
 def _cells(run: PipelineRunLog, zone: ZoneInfo, screen: Screen) -> dict[str, Cell]:
     error = Text(first_line(run.error_message), "red" if run.status is RunStatus.FAILED else "yellow")
     until = moment_text(run.lease_expires_at, zone, screen) if run.lease_expires_at else ""
-    leased = Text(f"{run.owner}, lease until {until}", "bright_black") if until else Text()
+    leased = as_text(f"{run.owner}, lease until {until}", "bright_black") if until else Text()
     return {
         "status": status_text(run.status, screen),
         "pipeline": run.pipeline_id,
@@ -207,7 +207,7 @@ def run_stats(
 ) -> Report:
     """Count and time the runs of a pipeline: how many, how many succeeded, how long they take, day by day."""
     statistics = queries.run_statistics(pipeline_id, moment_at(since, store.zone))
-    if not statistics.runs:
+    if not statistics.runs and not statistics.unreadable:
         require_pipeline(pipeline_id)
     return Report(document=stats_document(statistics), show=lambda screen: show_stats(screen, statistics, store.zone))
 
@@ -216,7 +216,9 @@ def stats_document(statistics: RunStatistics) -> dict[str, Any]:
     """Return statistics as JSON shows them."""
     since = statistics.since
     stored = None if since is None else instant_text(utc_instant(since, "since"))
-    return {**asdict(statistics), "since": stored, "by_day": {f"{d}": n for d, n in statistics.by_day.items()}}
+    by_day = {f"{day}": count for day, count in statistics.by_day.items()}
+    fields = asdict(replace(statistics, unreadable=()))  # each was named already; how many is enough
+    return {**fields, "since": stored, "by_day": by_day, "unreadable": len(statistics.unreadable)}
 
 
 def show_stats(screen: Screen, statistics: RunStatistics, zone: ZoneInfo) -> None:
@@ -251,7 +253,7 @@ def _show_days(screen: Screen, statistics: RunStatistics) -> None:
     for day, count in days:
         block = "▇" if screen.is_terminal else "#"
         drawn = Text(block * max(1, count * _BAR // most), "blue")
-        screen.drawn(Text(f"{day:%a %Y-%m-%d}  {count:>{width}}  ") + drawn)
+        screen.drawn(Text(f"{day:%a} {day}  {count:>{width}}  ") + drawn)
 
 
 @store_command(runs, "timeline")
@@ -265,7 +267,7 @@ def timeline(
     """Draw runs as bars over time, coloured by status, their stages inside."""
     period = (moment_at(since, store.zone), moment_at(until, store.zone))
     listed = read(_selected(pipeline_id, None, *period).in_full(), limit)
-    if pipeline_id is not None and not listed.items:
+    if pipeline_id is not None and listed.is_empty:
         require_pipeline(pipeline_id)
     now = utc_now()
 

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 from rich.text import Text
 
 from pipemodels.cli.output import Screen, cleaned
-from pipemodels.instants import utc_now
+from pipemodels.instants import in_zone, utc_now
 from pipemodels.models.run import RunStatus, seconds_between
 
-COLOURS: dict[RunStatus, str] = {
+# None: an item that something else has written may have no status
+COLOURS: dict[RunStatus | None, str] = {
+    None: "#8b919c",
     RunStatus.SUCCESS: "#2f9e5f",
     RunStatus.FAILED: "#dc4c4c",
     RunStatus.RUNNING: "#3f87f0",
@@ -22,7 +24,8 @@ COLOURS: dict[RunStatus, str] = {
     RunStatus.SKIPPED: "#8b919c",
 }
 STYLES = COLOURS | {status: f"bold {COLOURS[status]}" for status in (RunStatus.FAILED, RunStatus.RUNNING)}
-MARKS: dict[RunStatus, str] = {
+MARKS: dict[RunStatus | None, str] = {
+    None: "?",
     RunStatus.SUCCESS: "✓",
     RunStatus.FAILED: "✗",
     RunStatus.RUNNING: "▶",
@@ -32,19 +35,35 @@ MARKS: dict[RunStatus, str] = {
 }
 
 
-def status_text(status: RunStatus, screen: Screen) -> Text:
+def status_text(status: RunStatus | None, screen: Screen) -> Text:
     """Return a status: marked and coloured on a terminal, its word alone in a pipe."""
-    return Text(f"{MARKS[status]} {status}" if screen.is_terminal else status.value, STYLES[status])
+    word = status_word(status)
+    return Text(f"{MARKS[status]} {word}" if screen.is_terminal else word, STYLES[status])
+
+
+def status_word(status: RunStatus | None) -> str:
+    """Return the word for a status."""
+    return "no status" if status is None else status.value
 
 
 def moment_text(at: datetime | None, zone: ZoneInfo, screen: Screen) -> str:
     """Return an instant in a zone, to the second: short on a terminal, whole with its offset in a pipe."""
     if at is None:
         return "-"
-    local = at.astimezone(zone)
+    local = in_zone(at, zone)
     if not screen.is_terminal:
         return datetime.isoformat(local, timespec="seconds")  # pendulum's own takes no timespec
-    return f"{local:%d %b %H:%M:%S}" if local.year == utc_now().year else f"{local:%Y-%m-%d %H:%M:%S}"
+    return f"{local:%d %b %H:%M:%S}" if local.year == utc_now().year else date_and_time(local, zone)
+
+
+def date_and_time(local: datetime, zone: ZoneInfo) -> str:
+    """Return a local time to the second."""
+    return datetime.isoformat(local, sep=" ", timespec="seconds")[:19] + utc_mark(local, zone)
+
+
+def utc_mark(local: datetime, zone: ZoneInfo) -> str:
+    """Return what follows a time that has no local time in its zone, and so is shown in UTC; nothing of others."""
+    return "" if local.utcoffset() == zone.utcoffset(local.replace(tzinfo=None)) else " UTC"
 
 
 def duration_text(seconds: Decimal | None) -> str:

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from pipemodels.cli.axis import Axis, drawn_ticks, period_text, ticks
+from pipemodels.cli.axis import Axis, drawn_ticks, local_time, period_text, ticks
 from pipemodels.cli.bars import Bar, Lane, glyph, laid, painted, run_bar, shows_stages
 from pipemodels.cli.output import Screen, cleaned
-from pipemodels.cli.shown import MARKS, STYLES, duration_text, plural
+from pipemodels.cli.shown import MARKS, STYLES, date_and_time, duration_text, plural, status_word
 from pipemodels.instants import microseconds_since_epoch
 from pipemodels.models.run import PipelineRunLog, RunStatus
 
@@ -98,7 +98,7 @@ def _side(bars: Sequence[Bar], screen: Screen) -> Text:
 
 
 def _took(bar: Bar, screen: Screen) -> Text:
-    mark = MARKS[bar.status] if screen.is_terminal else bar.status.value
+    mark = MARKS[bar.status] if screen.is_terminal else status_word(bar.status)
     return Text(f"{mark} {_length(bar.duration)}{' so far' if bar.is_open else ''}", STYLES[bar.status])
 
 
@@ -135,10 +135,10 @@ def _draw_ticks(screen: Screen, labels: dict[int, str], indent: int, cells: int)
         screen.drawn(Text(" " * (indent + 1) + line, _DIM))
 
 
-def _legend(statuses: set[RunStatus], axis: Axis, screen: Screen) -> Text:
+def _legend(statuses: set[RunStatus | None], axis: Axis, screen: Screen) -> Text:
     parts = [
-        Text.assemble(glyph(status, coloured=screen.has_colour), f" {status}")
-        for status in RunStatus
+        Text.assemble(glyph(status, coloured=screen.has_colour), f" {status_word(status)}")
+        for status in (*RunStatus, None)
         if status in statuses
     ]
     return Text("   ").join([*parts, Text(f"one column: {_length(axis.width // axis.cells)}", _DIM)])
@@ -164,7 +164,7 @@ def _detail_labels(bars: Sequence[Bar], zone: ZoneInfo) -> list[str]:
     """Return the pipelines' names; of runs of a single one, their starts."""
     if len({bar.name for bar in bars}) > 1 or len(bars) == 1:
         return [bar.name for bar in bars]
-    return [f"{datetime.fromtimestamp(bar.start / 1_000_000, zone):%Y-%m-%d %H:%M:%S}" for bar in bars]
+    return [date_and_time(local_time(bar.start, zone), zone) for bar in bars]
 
 
 def _lengths(axis: Axis) -> dict[int, str]:

@@ -26,13 +26,23 @@ from pynamodb.models import Model as PynamoModel
 from pynamodb.pagination import ResultIterator
 
 from pipemodels import wire
-from pipemodels.attributes import CheckedAttribute, IdAttribute, RevisionAttribute, UTCInstantAttribute
+from pipemodels.attributes import (
+    CheckedAttribute,
+    DocumentAttribute,
+    DocumentListAttribute,
+    IdAttribute,
+    RecordListAttribute,
+    RevisionAttribute,
+    TextListAttribute,
+    UTCInstantAttribute,
+    ValueAttribute,
+)
 from pipemodels.config import connection_of, current_config, using
 from pipemodels.documents import decode, refuse_too_large
 from pipemodels.errors import Problem, SummaryError, ValidationError, joined
 from pipemodels.instants import utc_now
 from pipemodels.models.batch import PlainBatch, TransactionalBatch
-from pipemodels.records import unknown_fields
+from pipemodels.records import Record, record_fields, unknown_fields
 
 _M = TypeVar("_M", bound="Model")
 
@@ -507,6 +517,7 @@ class Model(PynamoModel, metaclass=_MetaModel):
         return read()
 
 
+_FREE = (DocumentAttribute, DocumentListAttribute, TextListAttribute, ValueAttribute)  # plain values already
 _COMPUTED = object()  # an update's value that only DynamoDB knows
 
 
@@ -535,14 +546,31 @@ def summary(*names: str) -> IncludeProjection:
 def stored_fields(item: Model) -> dict[str, Any]:
     """Return an item's fields by stored name as plain values, instants as stored text, numbers exact.
 
-    But `write_id`, which is random and tells people nothing.
+    What was read is shown, also where a check would refuse to write it. `write_id`, which is random and tells people
+    nothing, is left out.
     """
     fields = {}
     for name, attribute in item.get_attributes().items():
         value = item.attribute_values.get(name)
         if value is not None and name != "write_id":
-            fields[attribute.attr_name] = decode({attribute.attr_type: attribute.serialize(value)})
+            fields[attribute.attr_name] = _plain(attribute, value)
     return fields
+
+
+def _plain(attribute: Any, value: Any) -> Any:
+    """Return a value of an attribute as a plain one, without checking it again."""
+    if isinstance(attribute, RecordListAttribute):
+        return [_plain_record(record) for record in value]
+    if isinstance(attribute, _FREE):
+        return value
+    if isinstance(attribute, CheckedAttribute):
+        return decode({attribute.attr_type: attribute.encode(value)})
+    return decode({attribute.attr_type: attribute.serialize(value)})
+
+
+def _plain_record(record: Record) -> dict[str, Any]:
+    fields = record_fields(type(record)).items()
+    return {name: _plain(field, value) for name, field in fields if (value := getattr(record, name)) is not None}
 
 
 def _is_key(attribute: Attribute[Any]) -> bool:

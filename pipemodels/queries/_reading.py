@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from pipemodels import wire
 from pipemodels.errors import ItemNotFoundError
 from pipemodels.models.base import StampedModel
+from pipemodels.models.reading import read_item
 from pipemodels.records import checked_values
 from pipemodels.storage.sending import sent
 
@@ -18,15 +20,20 @@ def get_item(model: type[_M], name: str, **key: str) -> _M:
     Raises:
         ValidationError: a part of the key is no id; nothing was sent.
         ItemNotFoundError: there is none.
+        UnreadableItemError: it is there, but something else wrote what the model cannot read; names the fields.
         ThrottledError: DynamoDB was busy for the whole time limit.
         StorageError: no reply came within it.
     """
-    checked_values(model.get_attributes(), key)
-    return sent(
-        lambda: model.get(*key.values(), consistent_read=True),
-        subject=name,
-        table=model.Meta.table_name,
-    )
+    hash_key, *range_key = checked_values(model.get_attributes(), key).values()
+
+    def asked() -> Any:
+        with wire.reading(model):
+            return model._get_connection().get_item(hash_key, next(iter(range_key), None), consistent_read=True)
+
+    answer = sent(asked, subject=name, table=model.Meta.table_name)
+    if not (item := answer.get("Item")):
+        raise ItemNotFoundError(f"there is no {name}")
+    return read_item(model, wire.stored_items(item))
 
 
 def find_item(model: type[_M], name: str, **key: str) -> _M | None:

@@ -11,14 +11,20 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import zlib
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+from pipemodels.checks import number_problem, text_problem
 from pipemodels.errors import ValidationError
 
 _DIGEST_BYTES = 12
 _MAX_CHARACTERS = 1_000_000
 _MAX_BYTES = 10_000_000
+_MAX_KEY_BYTES = 2_048  # DynamoDB, of a hash key; a range key has half of that
+_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[Ee][+-]?[0-9]{1,3})?")
 START, END = None, "end"  # positions besides the key of an item
 
 Position = dict[str, Any] | str | None
@@ -36,7 +42,7 @@ def decode_cursor(query: str, cursor: object, partitions: int) -> list[Position]
     Raises:
         ValidationError: it is none of this query's.
     """
-    refused = ValidationError.of("cursor", cursor, "is no cursor of this query: take the one that its page returned")
+    refused = wrong_cursor(cursor)
     if not isinstance(cursor, str) or len(cursor) > _MAX_CHARACTERS or not cursor.isascii():
         raise refused
     try:
@@ -48,10 +54,49 @@ def decode_cursor(query: str, cursor: object, partitions: int) -> list[Position]
     canonical = base64.urlsafe_b64encode(raw).decode().rstrip("=") == cursor
     if not canonical or raw[:_DIGEST_BYTES] != _digest(query, body):
         raise refused
-    positions: list[Position] = json.loads(zlib.decompressobj().decompress(body, _MAX_BYTES))
-    if len(positions) > partitions:
+    # the digest is no secret: whoever can compute it may have written anything
+    try:
+        positions: Any = json.loads(zlib.decompressobj().decompress(body, _MAX_BYTES))
+    except (zlib.error, ValueError, RecursionError):
+        raise refused from None
+    if not isinstance(positions, list) or len(positions) > partitions:
         raise refused
     return [*positions, *[START] * (partitions - len(positions))]
+
+
+def wrong_cursor(cursor: object) -> ValidationError:
+    """Return the error of a cursor that is not of the query."""
+    return ValidationError.of("cursor", cursor, "is no cursor of this query: take the one that its page returned")
+
+
+def is_position(position: object, types: Mapping[str, str], known: Mapping[str, str]) -> bool:
+    """Say whether a listing can go on from here: at the start, at the end, or behind a key.
+
+    Args:
+        position: what a cursor holds.
+        types: the type tag of each part of the key.
+        known: the parts that can have one value only, as text.
+    """
+    if position is START or position == END:
+        return True
+    if not isinstance(position, dict) or position.keys() != types.keys():
+        return False
+    return all(
+        isinstance(tagged := position[name], dict)
+        and tagged.keys() == {tag}
+        and _is_key_value(tag, tagged[tag])
+        and known.get(name, tagged[tag]) == tagged[tag]
+        for name, tag in types.items()
+    )
+
+
+def _is_key_value(tag: str, value: object) -> bool:
+    """Say whether DynamoDB takes this as a part of a key."""
+    if not isinstance(value, str):
+        return False
+    if tag == "N":
+        return _NUMBER.fullmatch(value) is not None and number_problem(Decimal(value)) is None
+    return tag == "S" and bool(value) and text_problem(value) is None and len(value.encode()) <= _MAX_KEY_BYTES
 
 
 def _digest(query: str, body: bytes) -> bytes:

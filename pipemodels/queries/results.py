@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
-from zoneinfo import ZoneInfo
 
 from pynamodb.connection import TableConnection
 from pynamodb.expressions.condition import Condition
 
 from pipemodels import wire
-from pipemodels.checks import timezone_problem
 from pipemodels.config import DynamoDBConfig, current_config, using
-from pipemodels.errors import Problem, StorageError, ValidationError
-from pipemodels.instants import utc_instant
+from pipemodels.errors import (
+    StorageError,
+    UnreadableItem,
+    UnreadableItemError,
+    ValidationError,
+    is_invalid_request,
+)
 from pipemodels.models.base import Model
-from pipemodels.queries.cursors import END, START, Position, decode_cursor, encode_cursor
-from pipemodels.records import Record
+from pipemodels.models.reading import read_item, warn_unreadable
+from pipemodels.queries.cursors import (
+    END,
+    START,
+    Position,
+    decode_cursor,
+    encode_cursor,
+    is_position,
+    wrong_cursor,
+)
 from pipemodels.storage.batches import MAX_KEYS, read_batch
 from pipemodels.storage.sending import limited, sent
 
+_log = logging.getLogger("pipemodels.queries")
 _M = TypeVar("_M", bound=Model)
 _LEAST_FILTERED = 100  # with a filter most of what is read may be dropped: read enough at a time
 MAX_PAGE = 1_000
@@ -31,10 +43,14 @@ MAX_PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[_M]):
-    """Some items in order, and the cursor of what follows; None where nothing does."""
+    """Some items in order, and the cursor of what follows; None where nothing does.
+
+    `unreadable` are the stored items between them that were passed over, because the model cannot read them.
+    """
 
     items: list[_M]
     cursor: str | None
+    unreadable: tuple[UnreadableItem, ...] = ()
 
     def __iter__(self) -> Iterator[_M]:
         return iter(self.items)
@@ -71,6 +87,13 @@ class Results(Generic[_M]):
     Iterating reads all of it in bounded memory. The items are summaries, which hold what the index holds and are
     read-only; `in_full()` gives whole items. Indexes follow the table a moment later: they are eventually consistent.
 
+    A stored item that the model cannot read, because something else wrote it, is passed over: it is logged as a
+    warning of `pipemodels.queries`, and stands in `unreadable` and in its page's. `count()` counts it all the same.
+    `get_…` of it raises `UnreadableItemError`.
+
+    A listing is true if there is an item in it. There is no `len()`, because `list()` asks for that too and so would
+    read everything twice: use `count()`.
+
     `time_limit_seconds` of the configuration covers each page as a whole. Iterating and `count()` read for as long as
     there are items, so that they have the limit for each request and its repeats.
     """
@@ -79,9 +102,20 @@ class Results(Generic[_M]):
         self._query = query
         self._config = config or current_config()
         self._whole = whole
+        self._unreadable: list[UnreadableItem] = []
 
     def __repr__(self) -> str:
         return f"<Results {self._query.name} {dict(self._query.arguments)}>"
+
+    def __bool__(self) -> bool:
+        """Say whether there is an item; asks the partitions of the index one by one until there is, at least once."""
+        each = (replace(self._query, partitions=(one,)) for one in self._query.partitions)
+        return any(Results(one, self._config, whole=self._whole).first() is not None for one in each)
+
+    @property
+    def unreadable(self) -> tuple[UnreadableItem, ...]:
+        """The stored items that the last reading of this listing has passed over so far."""
+        return tuple(self._unreadable)
 
     def in_full(self) -> Results[_M]:
         """Return the same listing with whole items, read strongly consistent by their keys, 100 to a request.
@@ -92,8 +126,9 @@ class Results(Generic[_M]):
 
     def __iter__(self) -> Iterator[_M]:
         merge = _Merge(self._query, self._config, _from_start(self._query), limit=None)
+        passed_over = self._unreadable = []
         while batch := merge.take(MAX_KEYS):
-            yield from self._items(batch)
+            yield from self._items(batch, passed_over)
 
     def page(self, limit: int, cursor: str | None = None) -> Page[_M]:
         """Return the next `limit` items, fewer only where the results end.
@@ -110,22 +145,46 @@ class Results(Generic[_M]):
         """
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
             raise ValidationError.of("limit", limit, f"must be a whole number from 1 to {MAX_PAGE}")
-        partitions = len(self._query.partitions)
         canonical = self._query.canonical(self._config)
-        positions = _from_start(self._query) if cursor is None else decode_cursor(canonical, cursor, partitions)
+        positions = _from_start(self._query) if cursor is None else self._positions(canonical, cursor)
+        try:
+            return self._page(canonical, positions, limit)
+        except StorageError as error:
+            if cursor is not None and is_invalid_request(error):  # e.g. it starts outside the period of the query
+                raise wrong_cursor(cursor) from error
+            raise
+
+    def _page(self, canonical: str, positions: list[Position], limit: int) -> Page[_M]:
         merge = _Merge(self._query, self._config, positions, limit=limit)
+        passed_over = self._unreadable = []
         items: list[_M] = []
         with using(self._config), limited():
             while len(items) < limit and (batch := merge.take(limit - len(items))):
-                items += self._items(batch)
-            return Page(items, None if merge.ended() else encode_cursor(canonical, merge.positions()))
+                items += self._items(batch, passed_over)
+            following = None if merge.ended() else encode_cursor(canonical, merge.positions())
+        return Page(items, following, tuple(passed_over))
+
+    def _positions(self, canonical: str, cursor: object) -> list[Position]:
+        """Return where a cursor stands in each partition.
+
+        Raises:
+            ValidationError: it is not of this query.
+        """
+        query = self._query
+        positions = decode_cursor(canonical, cursor, len(query.partitions))
+        types, hash_name = _key_types(query.model, query.index_name), _hash_name(query.model, query.index_name)
+        for partition, position in zip(query.partitions, positions, strict=True):
+            known = {} if partition is None else {hash_name: partition}
+            if not is_position(position, types, known):
+                raise wrong_cursor(cursor)
+        return positions
 
     def first(self) -> _M | None:
         """Return the first item, or None."""
         return next(iter(self.page(1)), None)
 
     def count(self) -> int:
-        """Return how many there are; DynamoDB counts, page by page, and no item travels."""
+        """Return how many there are, readable or not; DynamoDB counts, page by page, and no item travels."""
         return sum(map(self._count, self._query.partitions))
 
     def _count(self, partition: str | None) -> int:
@@ -138,12 +197,20 @@ class Results(Generic[_M]):
             if start is None:
                 return total
 
-    def _items(self, raw: list[Any]) -> list[_M]:
+    def _items(self, raw: list[Any], passed_over: list[UnreadableItem]) -> list[_M]:
+        """Return the objects of these items; those that cannot be read are added to the others instead."""
         model = self._query.model
-        if self._whole:
-            return _whole_items(model, self._config, raw)
-        held = model.held_by(self._query.index_name)
-        return [model.from_raw_data(item) if held is None else model.summary(item, held) for item in raw]
+        held = None if self._whole else model.held_by(self._query.index_name)
+        items: list[_M] = []
+        stored = _whole_items(model, self._config, raw) if self._whole else raw
+        with using(self._config):
+            for item in stored:
+                try:
+                    items.append(read_item(model, item, held))
+                except UnreadableItemError as error:
+                    passed_over.append(error.item)
+                    warn_unreadable(_log, error.item)
+        return items
 
 
 def _from_start(query: Query[Any]) -> list[Position]:
@@ -236,7 +303,7 @@ class _Stream:
 
     def key_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return the position behind an item: the keys of the table and of the index."""
-        return {name: _part(item, name) for name in _key_names(self.query.model, self.query.index_name)}
+        return {name: _part(item, name) for name in _key_types(self.query.model, self.query.index_name)}
 
 
 def _part(item: Mapping[str, Any], name: str) -> Any:
@@ -249,11 +316,18 @@ def _part(item: Mapping[str, Any], name: str) -> Any:
         ) from None
 
 
-def _key_names(model: type[Model], index_name: str | None) -> list[str]:
+def _key_types(model: type[Model], index_name: str | None) -> dict[str, str]:
+    """Return the type of each part of the keys of the table and of the index, by stored name."""
     attributes = list(model.get_attributes().values())
     if index_name:
         attributes += model._indexes[index_name].Meta.attributes.values()
-    return sorted({one.attr_name for one in attributes if one.is_hash_key or one.is_range_key})
+    return {one.attr_name: str(one.attr_type) for one in attributes if one.is_hash_key or one.is_range_key}
+
+
+def _hash_name(model: type[Model], index_name: str | None) -> str:
+    """Return the stored name of the hash key of an index, or of the table."""
+    of = model._indexes[index_name].Meta.attributes if index_name else model.get_attributes()
+    return next(str(one.attr_name) for one in of.values() if one.is_hash_key)
 
 
 def _ask(
@@ -299,9 +373,9 @@ def _count_table(connection: TableConnection, start: Any) -> dict[str, Any]:
     return dict(connection.connection.dispatch("Scan", request | ({"ExclusiveStartKey": start} if start else {})))
 
 
-def _whole_items(model: type[_M], config: DynamoDBConfig, raw: list[Any]) -> list[_M]:
+def _whole_items(model: type[Model], config: DynamoDBConfig, raw: list[Any]) -> list[Any]:
     """Return the whole items of these keys, in their order; those that are gone are left out."""
-    names = _key_names(model, None)
+    names = sorted(_key_types(model, None))
     found: dict[str, Any] = {}
     with using(config), wire.reading(model):
         table = model.Meta.table_name
@@ -310,49 +384,8 @@ def _whole_items(model: type[_M], config: DynamoDBConfig, raw: list[Any]) -> lis
             for item in read_batch(model.__name__, {table: {"Keys": keys}})[table]:
                 found[_identity(item, names)] = item
     whole = (found.get(_identity(item, names)) for item in raw)
-    return [model.from_raw_data(item) for item in whole if item is not None]
+    return [item for item in whole if item is not None]
 
 
 def _identity(item: Mapping[str, Any], names: list[str]) -> str:
     return json.dumps([_part(item, name) for name in names])
-
-
-def in_timezone(item: Any, timezone: str | tzinfo) -> Any:
-    """Return a read-only view of an item, or a shifted copy of a datetime, with times in another zone.
-
-    The item itself stays in UTC; so does what is stored.
-
-    Raises:
-        ValidationError: the zone is not known.
-    """
-    if isinstance(timezone, str):
-        if reason := timezone_problem(timezone):
-            raise ValidationError.of("timezone", timezone, reason)
-        timezone = ZoneInfo(timezone)
-    return _shown(item, timezone)
-
-
-def _shown(value: Any, zone: tzinfo) -> Any:
-    if isinstance(value, datetime):
-        return utc_instant(value, "item").astimezone(zone)
-    if isinstance(value, list):
-        return [_shown(one, zone) for one in value]
-    if isinstance(value, Model | Record):
-        return InTimezone(value, zone)
-    return value
-
-
-class InTimezone:
-    """A read-only view of an item whose times show in a zone."""
-
-    def __init__(self, item: Model | Record, zone: tzinfo) -> None:
-        object.__setattr__(self, "_item", item)
-        object.__setattr__(self, "_zone", zone)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in {"_item", "_zone"} or name.startswith("__"):  # asked by copy and pickle, before there is an item
-            raise AttributeError(name)
-        return _shown(getattr(self._item, name), self._zone)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise ValidationError([Problem(name, value, "cannot be set on a view in a time zone: set it on the item")])

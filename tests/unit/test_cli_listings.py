@@ -16,9 +16,10 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
+from pipemodels import commands, using
 from pipemodels.cli import main
 from pipemodels.cli.options import Moment
-from tests.helpers.command_line import Answer, CommandLine, cli, moto_aws, prefix, shop
+from tests.helpers.command_line import Answer, CommandLine, cli, config_of, moto_aws, prefix, shop
 
 __all__ = ["cli", "moto_aws", "prefix", "shop"]
 
@@ -180,6 +181,7 @@ def test_statistics_are_one_object(cli: CommandLine, shop: str) -> None:
         "p95_seconds": Decimal("600.000001"),
         "by_day": {"2026-03-01": 5},
         "timezone": "UTC",
+        "unreadable": 0,
     }
 
 
@@ -332,6 +334,54 @@ def test_errors_are_shown_below_their_runs_on_a_terminal(
     lines = [Text.from_ansi(line).plain.split() for line in cli("runs", "list", "--prefix", shop).lines]
     assert ["disk", "is", "full"] in lines
     assert (["run-5"] in lines) == (width == 80)
+
+
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
+def test_names_cannot_command_the_terminal(
+    cli: CommandLine, prefix: str, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    """Neither an owner, an id, a stage, a message nor a value, in no form of output, on neither stream."""
+    turned = "a\u202e[red]b"  # an id may hold it
+    worse = f"{turned}\x9b5m\x1b[5m\u2028"  # to blink: no style of ours
+    with using(config_of(prefix)):
+        fields: dict[str, Any] = {"pipeline_name": worse, "source_type": worse, "destination_type": worse}
+        commands.create_pipeline(pipeline_id=turned, **fields, config={worse: [worse]}, tags={worse: worse})
+        key = {"pipeline_id": turned, "run_id": turned}
+        commands.start_run(**key, owner=turned, lease_seconds=600)
+        commands.start_stage(**key, stage_name=turned)
+        commands.finish_stage(**key, stage_name=turned, status="failed", error_message=worse)
+        commands.start_run(pipeline_id=turned, run_id="failed")
+        commands.fail_run(pipeline_id=turned, run_id="failed", error_message=worse, error_stack_trace=worse)
+    for variable, value in {"FORCE_COLOR": "1", "COLUMNS": "150"}.items() if terminal else ():
+        monkeypatch.setenv(variable, value)
+    for words in (
+        ["runs", "list"],
+        ["runs", "list", "--limit", "1"],
+        ["runs", "show", turned],
+        ["runs", "show", "failed", "-p", turned],
+        ["runs", "show", worse],
+        ["runs", "show", "no", "-p", worse],
+        ["runs", "stats", turned],
+        ["runs", "timeline"],
+        ["pipelines", "list"],
+        ["pipelines", "list", "-e", worse],
+        ["pipelines", "show", turned],
+        ["pipelines", "show", turned[:-1]],
+        ["pipelines", "activate", turned],
+        ["pipelines", "deactivate", worse],
+        ["runs", "list", "--tz", worse],
+        ["runs", "list", "--since", worse],
+        ["runs", "list", "--cursor", worse],
+        ["runs", worse],
+        ["apply", worse],
+        ["ingest", worse],
+    ):
+        for more in ([], ["--json"]):
+            answer = cli(*words, *more, "--prefix", prefix)
+            said = answer.out + answer.err
+            assert not re.search("\x1b\\[5m|[\x7f-\x9f\u2028-\u202e]", said), (words, more)
+            assert terminal or "\x1b" not in said
+            assert "Traceback" not in said
 
 
 def test_ctrl_c_is_130(cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:

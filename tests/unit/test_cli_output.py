@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from pipemodels.cli.output import Column, Screen, json_text
+from pipemodels.cli.output import Column, Screen, as_text, cleaned, json_text, note, print_json
 from pipemodels.cli.shown import bar, duration_text, first_line, plural
 
 NAMES = (Column(name="name", gives_way=True), Column(name="count", right=True), Column(name="note", gives_way=True))
@@ -121,6 +121,73 @@ def test_what_is_stored_cannot_command_the_terminal(make: Any) -> None:
     shown = Text.from_ansi(written.getvalue()).plain
     assert "\\x1b[31mred  \\x07[bold]x[/bold]" in shown
     assert "\\x1b]0;title\\x07\\u202e" in shown
+
+
+# C1, where U+009B begins a command and U+0085 a line; DEL; what turns the direction of text; what cannot be seen
+OBEYED = [
+    *map(chr, (0x7F, 0x80, 0x85, 0x9B, 0x9D, 0x9F, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, 0x2028, 0x2029)),
+    *map(chr, (0x202A, 0x202B, 0x202C, 0x202D, 0x202E, 0x2060, 0x2064, 0x2066, 0x2069, 0x206F, 0xFEFF, 0xFFF9)),
+    *map(chr, (0xFFFB, 0xE0001, 0xE0041, 0xE007F, 0xD800, 0xDFFF)),
+]  # fmt: skip
+SPELT = ["\u200c", "\u200d", "é", "日本", "\U0001f600", "\u00a0", "a\u0301"]  # of scripts and emoji: as they are
+
+
+@pytest.mark.parametrize("character", OBEYED, ids=ascii)
+def test_json_holds_nothing_that_a_terminal_obeys(character: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Escaped in values and in keys, and so the same JSON; in a pipe too, because somebody may print it later."""
+    value = {f"k{character}": [f"[red]{character}[31m"]}
+    print_json(value)
+    out = capsys.readouterr().out
+    for text in (out, json_text(value)):
+        assert character not in text
+        assert json.loads(text) == value
+
+
+@pytest.mark.parametrize("character", [*OBEYED, "\x1b", "\x00"], ids=ascii)
+@pytest.mark.parametrize("make", [pipe, lambda: terminal(80)], ids=["pipe", "terminal"])
+def test_nothing_that_a_terminal_obeys_is_printed(make: Any, character: str) -> None:
+    """By no way of printing, whether as text or as Rich's own, whose styles stay."""
+    name = f"a{character}[red]b"
+    escaped = f"a{ascii(character)[1:-1]}[red]b"
+    for show in (
+        lambda screen: screen.line(name),
+        lambda screen: screen.line(Text(name, "red")),
+        lambda screen: screen.drawn(Text.assemble((name, "red"), " c")),
+        lambda screen: screen.verbatim(name, "red"),
+        lambda screen: screen.heading(name),
+        lambda screen: screen.facts({"name": name, "again": Text(name, "bold")}),
+        lambda screen: screen.table(NAMES[:1], [(name,), (Text(name, "red"),)]),
+    ):
+        screen, written = make()
+        show(screen)
+        plain = Text.from_ansi(written.getvalue()).plain
+        assert escaped in plain
+        assert character not in (plain if character == "\x1b" else written.getvalue())
+
+
+def test_a_cleaned_text_keeps_its_lines_and_styles() -> None:
+    """Only what would be obeyed is replaced."""
+    text = Text("a\n") + Text("b\x9bc", "red") + Text("\nd\x1b", "bold")
+    cleaned_text = as_text(text)
+    assert cleaned_text.plain == "a\nb\\x9bc\nd\\x1b"
+    styles = {cleaned_text.plain[span.start : span.end]: str(span.style) for span in cleaned_text.spans}
+    assert styles["b"] == styles["c"] == "red"
+    assert styles["\nd"] == "bold"
+    assert as_text(None).plain == ""
+    plain = Text("fine\n")
+    assert as_text(plain) is plain
+
+
+@pytest.mark.parametrize("text", SPELT, ids=ascii)
+def test_what_is_spelt_is_shown(text: str) -> None:
+    """Joiners belong to the spelling of several scripts, and to emoji."""
+    assert (cleaned(text), json_text(text)) == (text, f'"{text}"')
+
+
+def test_what_goes_to_standard_error_is_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, whatever is in it."""
+    note("a\x9b\u202e\x1b[31m\nb")
+    assert capsys.readouterr().err == "a\\x9b\\u202e\\x1b[31m b\n"
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 """Instants: known cases of reading, writing and parsing; the drawn ones are among the property tests."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pendulum
 import pytest
 
 from pipemodels import NaiveDateTimeError, ValidationError, parse_instant
 from pipemodels.instants import (
+    from_microseconds,
+    in_zone,
     instant_text,
     microseconds_since_epoch,
     read_stored_instant,
     shifted,
+    start_of_day,
     utc_instant,
     utc_now,
 )
@@ -187,3 +191,67 @@ def test_microseconds_are_counted_exactly(value: datetime, microseconds: int) ->
     """Whole microseconds since 1970, where float seconds lose some; of pendulum values too."""
     assert microseconds_since_epoch(value) == microseconds
     assert microseconds_since_epoch(utc_instant(value, "x")) == microseconds
+
+
+FIRST, LAST = parse_instant("0001-01-01T00:00:00Z"), parse_instant("9999-12-31T23:59:59.999999Z")
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("utc", "zone", "text"),
+    [
+        (FIRST, ZoneInfo("America/New_York"), "0001-01-01T00:00:00+00:00"),
+        (FIRST, ZoneInfo("Pacific/Niue"), "0001-01-01T00:00:00+00:00"),
+        (FIRST, ZoneInfo("Asia/Tokyo"), "0001-01-01T09:18:59+09:18:59"),
+        (FIRST, pendulum.timezone("America/New_York"), "0001-01-01T00:00:00+00:00"),
+        (FIRST, timezone(-timedelta(microseconds=1)), "0001-01-01T00:00:00+00:00"),
+        (FIRST, timezone(23 * HOUR), "0001-01-01T23:00:00+23:00"),
+        (shifted(FIRST, 4 * 3_600 + 56 * 60 + 2), ZoneInfo("America/New_York"), "0001-01-01T00:00:00-04:56:02"),
+        (LAST, ZoneInfo("Pacific/Kiritimati"), "9999-12-31T23:59:59.999999+00:00"),
+        (LAST, ZoneInfo("Asia/Tokyo"), "9999-12-31T23:59:59.999999+00:00"),
+        (LAST, pendulum.timezone("Asia/Tokyo"), "9999-12-31T23:59:59.999999+00:00"),
+        (LAST, ZoneInfo("America/New_York"), "9999-12-31T18:59:59.999999-05:00"),
+        (shifted(LAST, -14 * 3_600), ZoneInfo("Pacific/Kiritimati"), "9999-12-31T23:59:59.999999+14:00"),
+        (LAST, timezone(timedelta(microseconds=1)), "9999-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_an_instant_is_shown_in_any_zone(utc: datetime, zone: tzinfo, text: str) -> None:
+    """Where its local time would leave the calendar it stays in UTC, as its offset says; it is the same instant."""
+    shown = in_zone(utc, zone)
+    assert (shown.isoformat(), shown == utc, type(shown)) == (text, True, pendulum.DateTime)
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "text"),
+    [
+        (date(1, 1, 1), "Pacific/Kiritimati", "0001-01-01T10:29:20.000000Z"),
+        (date(1, 1, 1), "Asia/Tokyo", "0001-01-01T00:00:00.000000Z"),
+        (date(1, 1, 1), "America/New_York", "0001-01-01T04:56:02.000000Z"),
+        (date(9999, 12, 31), "Asia/Tokyo", "9999-12-30T15:00:00.000000Z"),
+        (date(9999, 12, 31), "America/New_York", "9999-12-31T05:00:00.000000Z"),
+        (date(2026, 3, 29), "Europe/Berlin", "2026-03-28T23:00:00.000000Z"),
+        (date(2026, 3, 30), "Europe/Berlin", "2026-03-29T22:00:00.000000Z"),
+    ],
+)
+def test_a_day_begins_within_the_calendar(day: date, zone: str, text: str) -> None:
+    """At midnight of the zone, with the offset of that midnight."""
+    assert instant_text(start_of_day(day, ZoneInfo(zone))) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "utc"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (-1, "1969-12-31T23:59:59.999999Z"),
+        (microseconds_since_epoch(LAST), "9999-12-31T23:59:59.999999Z"),
+        (microseconds_since_epoch(LAST) + 1, "9999-12-31T23:59:59.999999Z"),
+        (microseconds_since_epoch(FIRST) - 1, "0001-01-01T00:00:00Z"),
+        (10**40, "9999-12-31T23:59:59.999999Z"),
+        (-(10**40), "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_microseconds_are_an_instant_of_the_calendar(count: int, utc: str) -> None:
+    """The first or the last, where they leave it."""
+    found = from_microseconds(count)
+    assert (found, type(found)) == (parse_instant(utc), pendulum.DateTime)
+    assert_utc_timezone(found)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,11 +14,15 @@ from functools import partial
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from pynamodb.connection import TableConnection
+from pynamodb.exceptions import QueryError
 
 from pipemodels import (
     DynamoDBConfig,
     PipelineConfig,
     PipelineRunLog,
+    StorageError,
     SummaryError,
     TableConfig,
     ThrottledError,
@@ -29,7 +35,7 @@ from pipemodels import (
 from pipemodels.config import ConfiguredConnection, connection_of
 from pipemodels.queries import Results
 from pipemodels.queries import results as results_module
-from pipemodels.queries.cursors import decode_cursor, encode_cursor
+from pipemodels.queries.cursors import decode_cursor, encode_cursor, is_position
 
 Unique = Callable[[str], str]
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -408,6 +414,107 @@ def test_a_cursor_of_more_shards_is_refused() -> None:
     assert decode_cursor("q", eight, 8) == [None] * 8
 
 
+def packed(body: bytes, query: str) -> str:
+    """Return a cursor with any body under the right digest, which is no secret."""
+    raw = hashlib.sha256(query.encode() + b"\0" + body).digest()[:12] + body
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+GOOD_KEY: dict[str, Any] = {
+    "pipeline_id": {"S": "p"},
+    "run_id": {"S": "r"},
+    "start_time": {"S": "2026-11-22T06:00:00.000000Z"},
+}
+FORGED: list[Any] = [
+    *(5, 1.5, True, "end", {}, GOOD_KEY, [[]], [[GOOD_KEY]], [5], [True], ["END"], [""], [{}], [GOOD_KEY, GOOD_KEY]),
+    [GOOD_KEY | {"extra": {"S": "x"}}],
+    [{name: value for name, value in GOOD_KEY.items() if name != "start_time"}],
+    [{"table_id": {"S": "t"}, "pipeline_id": {"S": "p"}}],
+    *(
+        [GOOD_KEY | {"run_id": value}]
+        for value in (
+            *("r", None, [], {}, {"S": 5}, {"S": None}, {"S": ""}, {"S": ["r"]}, {"S": {"S": "r"}}, {"s": "r"}),
+            *({"N": "5"}, {"B": "cg=="}, {"BOOL": True}, {"S": "r", "N": "5"}, {"S": "x" * 2049}, {"S": "\ud800"}),
+        )
+    ),
+    [GOOD_KEY | {"pipeline_id": {"S": "another"}}],
+]
+
+
+@pytest.mark.parametrize("positions", FORGED, ids=lambda one: repr(one)[:80])
+def test_a_forged_cursor_is_refused(positions: Any, config: DynamoDBConfig, requests: list[str]) -> None:
+    """Whatever stands under a right digest: what is no position in this query is refused before any request."""
+    results = queries.runs_of_pipeline("p")
+    body = zlib.compress(json.dumps(positions).encode())
+    with pytest.raises(ValidationError, match="is no cursor of this query"):
+        results.page(3, packed(body, results._query.canonical(config)))
+    assert requests == []
+    fine = packed(zlib.compress(json.dumps([GOOD_KEY]).encode()), results._query.canonical(config))
+    assert results.page(3, fine).items == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no zlib",
+        zlib.compress(b""),
+        zlib.compress(b"\xff"),
+        zlib.compress(b"[1"),
+        zlib.compress(b"[]")[:-6],
+        zlib.compress(b"[" * 200_000),
+        zlib.compress(b"[" * 200_000 + b"]" * 200_000),
+        zlib.compress(b"[" + b"1" * 5_000 + b"]"),
+        zlib.compress(b"[NaN]"),
+        zlib.compress(b'["' + b"x" * 20_000_000 + b'"]'),
+    ],
+    ids=lambda body: f"{len(body)} bytes",
+)
+def test_a_forged_cursor_of_no_list_is_refused(body: bytes, config: DynamoDBConfig, requests: list[str]) -> None:
+    """Nothing that zlib or JSON may say comes through, nor what unpacks to more than memory has."""
+    results = queries.runs_of_pipeline("p")
+    with pytest.raises(ValidationError, match="is no cursor of this query"):
+        results.page(3, packed(body, results._query.canonical(config)))
+    assert requests == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        *(("5", True), ("-1.50", True), ("9.9E+125", True), ("1E-130", True), ("0", True)),
+        *(("1E+126", False), ("1E-131", False), ("1" * 39, False), ("NaN", False), ("Infinity", False), ("", False)),
+        *(
+            ("1_0", False),
+            (" 1", False),
+            ("\u0661", False),
+            ("1E+9999999999", False),
+            ("0x1", False),
+            ("9" * 99, False),
+        ),
+    ],
+)
+def test_a_number_in_a_forged_cursor(text: str, is_one: bool) -> None:
+    """A key of numbers, of a user's own model, is one that DynamoDB takes."""
+    assert is_position({"n": {"N": text}}, {"n": "N"}, {}) is is_one
+
+
+def test_a_cursor_that_dynamodb_refuses_is_no_cursor(config: DynamoDBConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key outside the period of the query: only DynamoDB knows; without a cursor its words are passed on."""
+    results = queries.runs_of_pipeline("p", since=AT)
+    words = "The provided starting key is outside query boundaries based on provided conditions"
+    response: Any = {"Error": {"Code": "ValidationException", "Message": words}}
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise QueryError(words, ClientError(response, "Query"))
+
+    monkeypatch.setattr(TableConnection, "query", refused)
+    with pytest.raises(ValidationError, match="is no cursor of this query") as raised:
+        results.page(3, encode_cursor(results._query.canonical(config), [GOOD_KEY]))
+    assert isinstance(raised.value.__cause__, StorageError)
+    with pytest.raises(StorageError, match=words):
+        results.page(3)
+
+
 def test_a_cursor_is_plain_text_for_an_address() -> None:
     """It holds what a URL takes as it is, and no padding."""
     cursor = encode_cursor("q", [{"k": {"S": "ü" * 50}}, None, "end"])
@@ -447,6 +554,39 @@ def test_a_listing_that_is_empty(unique: Unique) -> None:
     page = results.page(5)
     assert (page.items, page.cursor, list(page), len(page)) == ([], None, [], 0)
     assert (results.first(), results.count(), list(results), list(results.in_full())) == (None, 0, [], [])
+
+
+def test_a_listing_is_true_if_there_is_an_item_in_it(
+    unique: Unique, environment: str, requests: list[str], config: DynamoDBConfig
+) -> None:
+    """One request of each partition until one has an item; there is no length, which `list()` would ask for."""
+    nobody = unique("nobody")
+    for results in (queries.runs_of_pipeline(nobody), queries.pipelines_by_environment(nobody)):
+        for one in (results, results.in_full()):
+            requests.clear()
+            assert (bool(one), requests) == (False, ["Query"] * len(results._query.partitions))
+            assert list(one) == []
+    (item,) = pipelines(unique, 1, environment)
+    listing = queries.pipelines_by_environment(environment)
+    requests.clear()
+    assert bool(listing)
+    assert requests == ["Query"] * (listing._query.partitions.index(item.environment_shard) + 1)
+    requests.clear()
+    assert bool(listing.in_full())
+    assert requests == ["Query"] * (listing._query.partitions.index(item.environment_shard) + 1) + ["BatchGetItem"]
+    assert not queries.runs_of_pipeline("p", AT, AT), "an empty period asks nothing"
+    item.delete()
+    assert not listing
+    with pytest.raises(TypeError):
+        len(listing)  # type: ignore[arg-type]  # what is tested
+
+
+def test_a_filter_does_not_make_a_listing_untrue(unique: Unique, environment: str) -> None:
+    """The one item that it keeps may lie behind many that it drops."""
+    pipelines(unique, 3, environment, is_active=False)
+    assert not queries.pipelines_by_environment(environment, is_active=True)
+    pipelines(unique, 1, environment, is_active=True, created_at=AT - timedelta(days=1))
+    assert queries.pipelines_by_environment(environment, is_active=True)
 
 
 def test_scans(unique: Unique, other_config: DynamoDBConfig) -> None:
