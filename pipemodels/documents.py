@@ -157,6 +157,11 @@ def refuse_too_large(item: Mapping[str, dict[str, Any]]) -> None:
         raise ItemTooLargeError([Problem("item", total, reason)])
 
 
+def item_bytes(item: Mapping[str, dict[str, Any]]) -> int:
+    """Return how many bytes DynamoDB counts for these attributes; numbers at their largest."""
+    return sum(len(name.encode()) + _size(value) for name, value in item.items())
+
+
 def _size(tagged: dict[str, Any]) -> int:
     ((tag, value),) = tagged.items()
     if tag == "S":

@@ -219,6 +219,23 @@ def with_slot_freed(
     return after or run
 
 
+def carried_out(
+    target: writing.Target, run: PipelineRunLog, part: Mapping[str, Any], after: PipelineRunLog
+) -> PipelineRunLog:
+    """Carry out one part of a transaction that makes a run `after`, and free its slot, if it was read to hold one.
+
+    Raises:
+        ConflictError: the run is no longer as it was read; `current` is the run as it is, read anew.
+    """
+    if run.holds_slot:
+        return with_slot_freed(target, run, part, after)
+    try:
+        writing.transact(target.name, PipelineRunLog, part)
+    except ConflictError as error:
+        return own_write(target, after, error)
+    return after
+
+
 def own_write(target: writing.Target, after: PipelineRunLog, error: ConflictError) -> PipelineRunLog:
     """Return the run where this very write had been done and its reply was lost.
 
