@@ -63,22 +63,31 @@ class Block(Generic[_T]):
     async def __aenter__(self) -> _T:
         """Record the begin, from a thread."""
         self._use()
-        begin, stopped = await _carried_out(self._begin)
+        begin = _Outcome[_T]()
+        try:
+            stopped = await begin.in_thread(self._begin)
+        except GeneratorExit as closed:
+            if begin.failure is None:
+                self._end(closed)
+            raise
         if stopped is None:
             return self._entered(begin.result())
         if begin.failure is None:
-            await _carried_out_in_time(partial(self._end, stopped), stopped)
+            await _Outcome[None]().in_thread(partial(self._end, stopped))
         raise stopped from begin.failure
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Record the end, from a thread; the block's own error goes on."""
         if not self._is_left():
             return
-        error = _raised(kind, error)
+        error, end = _raised(kind, error), _Outcome[None]()
         try:
-            end, stopped = await _carried_out_in_time(partial(self._end, error), error)
-            if stopped is not None and type(error) is not type(stopped):
-                raise stopped from end.failure
+            if isinstance(error, GeneratorExit):
+                end.of(partial(self._end, error))  # a coroutine that is closed may wait for nothing
+            else:
+                stopped = await end.in_thread(partial(self._end, error))
+                if stopped is not None and type(error) is not type(stopped):
+                    raise stopped from end.failure
             end.result()
         finally:
             self._leave()
@@ -135,7 +144,7 @@ def _raised(kind: type[BaseException] | None, error: BaseException | None) -> Ba
 
 
 class _Outcome(Generic[_T]):
-    """What a function returned or raised in its thread."""
+    """What a function returned or raised."""
 
     failure: BaseException | None = None
     value: _T
@@ -157,56 +166,41 @@ class _Outcome(Generic[_T]):
             raise self.failure
         return self.value
 
+    async def in_thread(self, function: Callable[[], _T]) -> BaseException | None:
+        """Call the function in a thread of its own and in this context, to its end, while the event loop goes on.
 
-async def _carried_out_in_time(
-    function: Callable[[], _T], error: BaseException | None
-) -> tuple[_Outcome[_T], BaseException | None]:
-    """Carry out a function from a coroutine that an error stops: one that is closed may not wait for anything."""
-    if not isinstance(error, GeneratorExit):
-        return await _carried_out(function)
-    outcome: _Outcome[_T] = _Outcome()
-    outcome.of(function)
-    return outcome, None
+        Not in the loop's own threads: all of them may be busy with the work of the block.
 
+        Returns:
+            the cancellation that came meanwhile, for the caller to raise.
+        """
+        import asyncio  # here, because nobody who imports the package should wait for it
 
-async def _carried_out(function: Callable[[], _T]) -> tuple[_Outcome[_T], BaseException | None]:
-    """Carry out a function to its end, in a thread of its own and in this context, while the event loop goes on.
-
-    Not in the loop's own threads: all of them may be busy with the work of the block.
-
-    Returns:
-        what became of it, and what stopped the coroutine meanwhile, which is for the caller to raise.
-    """
-    import asyncio  # here, because nobody who imports the package should wait for it
-
-    outcome: _Outcome[_T] = _Outcome()
-    try:
-        loop = asyncio.get_running_loop()
-        done = loop.create_future()
-        thread = threading.Thread(target=copy_context().run, args=(_work, outcome, function, loop, done))
-        thread.start()
-    except RuntimeError:  # another library's loop, or no thread is to be had
-        outcome.of(function)
-        return outcome, None
-    stopped: BaseException | None = None
-    while not done.done():
         try:
-            await asyncio.wait([done])
-        except asyncio.CancelledError as error:
-            stopped = error
-        except BaseException as error:  # the coroutine is closed, and may wait no more
-            stopped = error
-            break
-    thread.join()
-    return outcome, stopped
+            loop = asyncio.get_running_loop()
+            done = loop.create_future()
+            thread = threading.Thread(target=copy_context().run, args=(self._work, function, loop, done))
+            thread.start()
+        except RuntimeError:  # another library's loop, or no thread is to be had
+            self.of(function)
+            return None
+        cancelled: BaseException | None = None
+        while not done.done():
+            try:
+                await asyncio.wait([done])
+            except asyncio.CancelledError as error:
+                cancelled = error
+            except GeneratorExit:
+                thread.join()
+                raise
+        return cancelled
 
-
-def _work(outcome: _Outcome[_T], function: Callable[[], _T], loop: Any, done: Any) -> None:
-    outcome.of(function)
-    try:
-        loop.call_soon_threadsafe(_settle, done)
-    except RuntimeError:  # the loop is closed: nobody waits
-        return
+    def _work(self, function: Callable[[], _T], loop: Any, done: Any) -> None:
+        self.of(function)
+        try:
+            loop.call_soon_threadsafe(_settle, done)
+        except RuntimeError:  # the loop is closed: nobody waits
+            return
 
 
 def _settle(done: Any) -> None:

@@ -85,7 +85,11 @@ def end_run(
     try:
         return _end(target, changes, said_again, exact=exact, lease=lease, known=known, by=by, now=at)
     except ItemTooLargeError:
-        return _end_fitted(target, changes, said_again, exact=exact, lease=lease, by=by, now=at)
+        _log.warning("%s: its item has no room for this end, which is stored in fewer words", target.name)
+    except ConflictError as conflict:
+        if not _is_unexplained(conflict):
+            raise
+    return _end_as_stored(target, changes, said_again, exact=exact, lease=lease, by=by, now=at)
 
 
 def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> PipelineRunLog | None:
@@ -113,7 +117,17 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
 def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:
     target, lease = run_target(run.pipeline_id, run.run_id), Lease(run.lease_token, run.lease_expires_at)
     changes = {"status": RunStatus.FAILED, "end_time": run.lease_expires_at, **said}
-    return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
+    try:
+        return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
+    except ConflictError as conflict:
+        if not _is_unexplained(conflict):
+            raise
+    return _end_as_stored(target, changes, None, exact=False, lease=lease, by=by, now=now)
+
+
+def _is_unexplained(conflict: ConflictError) -> bool:
+    """Say whether a condition failed of a run that looks as it must: a value is stored in another form than ours."""
+    return type(conflict) is ConflictError and conflict.current is not None
 
 
 def end_as_read(
@@ -203,17 +217,17 @@ def _end_holder(
     return slots.with_slot_freed(target, run, ended, after)
 
 
-def _end_fitted(
+def _end_as_stored(
     target: writing.Target,
     changes: dict[str, Any],
-    said: Mapping[str, Any],
+    said: Mapping[str, Any] | None,
     *,
     exact: bool,
     lease: Lease,
     by: str | None,
     now: datetime,
 ) -> PipelineRunLog:
-    """End a run whose item has no room for the end as it was said. Two requests: a read and a transaction.
+    """End a run as far as its item has room, whatever else the item holds. Two requests: a read and a transaction.
 
     Raises:
         ItemTooLargeError: what else is reported has no room.
@@ -228,15 +242,10 @@ def _end_fitted(
         after = fitted(run, stored, changes, by=by, now=now)
         ended = slots.written(target, run, after, by=after.updated_by, now=now)
         try:
-            done = slots.carried_out(target, run, ended, after)
+            return slots.carried_out(target, run, ended, after)
         except ConflictError as conflict:
             if not waited(attempt):
                 raise ThrottledError(f"{target.name}: others kept writing it; safe to try again") from conflict
-        else:
-            _log.warning(
-                "%s ended as %s, but its item was full: the end is stored in fewer words", target.name, done.status
-            )
-            return done
     raise AssertionError("counted to infinity")
 
 

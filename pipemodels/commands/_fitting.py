@@ -17,9 +17,10 @@ from pipemodels.models.run import PipelineRunLog, RunStatus
 SPARED: dict[str, None] = dict.fromkeys(
     ("owner", "lease_token", "lease_seconds", "heartbeat_at", "current_stage", "start_epoch")
 )
-"""What an ended run can do without: as many bytes as an end in the fewest words adds, but for its duration."""
+"""What an ended run can do without; of one with a lease, more bytes than an end in the fewest words adds."""
 
 _DURATION: dict[str, None] = {"duration_seconds": None}  # follows from two other fields
+_FEWEST_DIGITS = 8  # of a write_id: enough to tell a write from others on the same run
 _LEAST_BYTES = byte_count(SHORTENED) + 1
 _WORTH_BYTES = 200  # of a text: fewer say less than the fields that could be spared for it
 _CUTS: Mapping[str, tuple[Callable[[str, int], str], Callable[[str, str], bool]]] = {
@@ -67,6 +68,8 @@ def fitted(
     others = item_bytes({name: value for name, value in stored.items() if name not in own})
     for who, spared, least in ((by, {}, _WORTH_BYTES), (None, SPARED, 0), (None, SPARED | _DURATION, 0)):
         after = _without_texts(run, {**changes, **spared}, by=who, now=now)
+        if spared.keys() > SPARED.keys():
+            after.write_id = new_write_id()[:_FEWEST_DIGITS]
         room = MAX_ITEM_BYTES - others - stored_bytes(after)
         told = _told(changes, room, least)
         needed = changes["status"] is RunStatus.FAILED or not spared

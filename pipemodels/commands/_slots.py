@@ -122,7 +122,8 @@ def written(
 
     Its condition is that the run is still as it was read, so that `after` is what is stored if it succeeds.
     """
-    after.write_id = new_write_id()
+    if before is None or after.write_id == before.write_id:
+        after.write_id = new_write_id()
     after.updated_at = now
     if by is not None:
         after.updated_by = by
