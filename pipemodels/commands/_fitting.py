@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from pipemodels.checks import MAX_ITEM_BYTES
-from pipemodels.commands import _slots as slots
 from pipemodels.commands._error_texts import SHORTENED, byte_count, end_within, is_end_of, is_start_of, start_within
 from pipemodels.documents import item_bytes
-from pipemodels.errors import ItemTooLargeError, Problem
+from pipemodels.errors import ItemTooLargeError, Problem, ValidationError
 from pipemodels.models.base import new_write_id
 from pipemodels.models.run import PipelineRunLog, RunStatus
 
@@ -85,7 +85,11 @@ def _without_texts(
 ) -> PipelineRunLog:
     """Return the run as it ends, stamped, but without the texts that the end says."""
     said = {name: SHORTENED for name in _CUTS if changes.get(name)}
-    after = slots.changed(run, {**changes, **said, "holds_slot": None})
+    after = copy.copy(run)
+    after.attribute_values = {**run.attribute_values, **changes, **said, "holds_slot": None}
+    if problems := after.rule_problems():
+        raise ValidationError(problems)
+    after.derive()
     absent = {name: None for name, value in changes.items() if value is None}  # also what was derived
     after.attribute_values.update({**dict.fromkeys(said), **absent})
     # as `slots.written` will stamp it

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pipemodels import IllegalTransitionError, ItemTooLargeError, commands, queries
-from pipemodels.commands._fitting import SPARED
+from pipemodels.commands._error_texts import error_text
+from pipemodels.commands._fitting import SPARED, stored_bytes
 from pipemodels.config import connection_of
 from pipemodels.errors import StorageError, translated
 from tests.survival.scenarios import at
@@ -132,7 +133,8 @@ def test_an_end_fills_what_room_there_is(world: World, limit: int | None, text: 
         filled(world, less=free)
         ended = commands.fail_run(**KEY, error_message=message, error_stack_trace=trace, now=at(9))
         assert queries.get_run(**KEY) == ended
-        assert (ended.owner, ended.duration_seconds) == ("host:1", 9)
+        assert ended.owner == "host:1"
+        assert ended.duration_seconds == 9
         again = commands.fail_run(**KEY, error_message=message, error_stack_trace=trace, now=at(10))
         with pytest.raises(IllegalTransitionError, match="failed already, and error_message is"):
             commands.fail_run(**KEY, error_message=f"another {message}", now=at(10))
@@ -197,6 +199,32 @@ def test_a_recorded_run_ends_in_a_full_item(world: World) -> None:
     assert (run.status, run.stages[0].status, world.holders()) == ("failed", "failed", {})
     assert run.error_message.startswith("ValueError: 錯錯")
     world.judge(1)
+
+
+@pytest.mark.parametrize(
+    ("error", "lease_seconds", "filled_with"),
+    [("E" * 60_000, LEASE, 380_000), ("錯" * 60_000, LEASE, 300_000), ("😀" * 60_000, None, 300_000)],
+    ids=["ASCII", "three bytes", "four bytes"],
+)
+def test_an_error_without_room_is_shortened(
+    world: World, error: str, lease_seconds: int | None, filled_with: int
+) -> None:
+    """Beside much configuration the run still ends failed, with its message and the end of its stack trace."""
+    world.begin(limit=None)
+    failure = ValueError(error)
+    configuration = {"much": "x" * filled_with}
+    with world.active():
+        with (
+            pytest.raises(ValueError, match=error[:9]),
+            commands.recorded_run(**KEY, lease_seconds=lease_seconds, config_snapshot=configuration),
+        ):
+            raise failure
+        run = queries.get_run(**KEY)
+    assert not hasattr(failure, "__notes__")
+    assert (run.status, run.error_message, run.config_snapshot) == ("failed", error_text(failure), configuration)
+    assert run.error_stack_trace.startswith("…")
+    assert run.error_stack_trace.endswith(f"{error[-100:]}\n")
+    assert 409_600 - 4 <= stored_bytes(run) <= 409_600
 
 
 def test_a_start_takes_the_slot_of_a_full_item(world: World) -> None:

@@ -22,8 +22,8 @@ from pipemodels import (
     commands,
     queries,
 )
-from pipemodels.commands.leases import heartbeat
 from pipemodels.commands._error_texts import error_text
+from pipemodels.commands.leases import heartbeat
 from pipemodels.instants import utc_now
 
 BEATING = "pipemodels.commands._heartbeats.heartbeat"
