@@ -162,6 +162,11 @@ def field_sizes(item: Mapping[str, dict[str, Any]]) -> dict[str, int]:
     return {name: len(name.encode()) + _size(value) for name, value in item.items()}
 
 
+def item_bytes(item: Mapping[str, dict[str, Any]]) -> int:
+    """Return how many bytes DynamoDB counts for these attributes; numbers at their largest."""
+    return sum(field_sizes(item).values())
+
+
 def _size(tagged: dict[str, Any]) -> int:
     ((tag, value),) = tagged.items()
     if tag == "S":

@@ -9,7 +9,7 @@ from pipemodels.commands.pipelines import (
     put_pipeline,
     update_pipeline,
 )
-from pipemodels.commands.recording import current_run, recorded_run
+from pipemodels.commands.recording import RecordedRun, current_run, recorded_run
 from pipemodels.commands.runs import (
     cancel_run,
     delete_run,
@@ -34,6 +34,7 @@ from pipemodels.commands.tables import (
 )
 
 __all__ = [
+    "RecordedRun",
     "activate_pipelines",
     "activate_tables",
     "cancel_run",

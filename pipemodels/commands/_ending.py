@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import count
@@ -9,6 +10,7 @@ from typing import Any
 
 from pipemodels.commands import _slots as slots
 from pipemodels.commands import _writing as writing
+from pipemodels.commands._fitting import SPARED, fitted, is_told_shortened
 from pipemodels.commands._run_rules import (
     Lease,
     checked_report,
@@ -18,6 +20,7 @@ from pipemodels.commands._run_rules import (
     refusal,
     run_target,
 )
+from pipemodels.documents import refuse_too_large
 from pipemodels.errors import (
     ConflictError,
     IllegalTransitionError,
@@ -30,10 +33,10 @@ from pipemodels.errors import (
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
 from pipemodels.storage.sending import bounded, waited
 
-# what an ended run can do without: more bytes than an end in the fewest words adds to an item that is full
-_SPARED = dict.fromkeys(("owner", "lease_token", "lease_seconds", "heartbeat_at", "current_stage", "start_epoch"))
+_log = logging.getLogger("pipemodels.commands.ending")
 
 
+@bounded
 def end_run(
     status: RunStatus,
     pipeline_id: str,
@@ -48,6 +51,8 @@ def end_run(
     now: datetime | None = None,
 ) -> PipelineRunLog:
     """End a run, or return it where it has ended so already.
+
+    An end is never lost for its size: where the item has no room for its texts, as much is stored as fits.
 
     Args:
         status: how it ends.
@@ -77,7 +82,14 @@ def end_run(
     changes = {"status": status, "end_time": at, **facts}
     said_again = {name: facts[name] for name in comparable({**report, **spoken})}
     exact = end_time is not None
-    return _end(target, changes, said_again, exact=exact, lease=lease, known=known, by=by, now=at)
+    try:
+        return _end(target, changes, said_again, exact=exact, lease=lease, known=known, by=by, now=at)
+    except ItemTooLargeError:
+        _log.warning("%s: its item has no room for this end, which is stored in fewer words", target.name)
+    except ConflictError as conflict:
+        if not _is_unexplained(conflict):
+            raise
+    return _end_as_stored(target, changes, said_again, exact=exact, lease=lease, by=by, now=at)
 
 
 @bounded
@@ -93,7 +105,7 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
         try:
             return _expire(run, {"error_message": message}, by=by, now=now)
         except ItemTooLargeError:
-            return _expire(run, {"error_message": "lease expired", **_SPARED}, by=None, now=now)
+            return _expire(run, {"error_message": "lease expired", **SPARED}, by=None, now=now)
     except (ConflictError, ItemNotFoundError):
         return None
     except ValidationError as error:
@@ -106,7 +118,17 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
 def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:
     target, lease = run_target(run.pipeline_id, run.run_id), Lease(run.lease_token, run.lease_expires_at)
     changes = {"status": RunStatus.FAILED, "end_time": run.lease_expires_at, **said}
-    return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
+    try:
+        return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
+    except ConflictError as conflict:
+        if not _is_unexplained(conflict):
+            raise
+    return _end_as_stored(target, changes, None, exact=False, lease=lease, by=by, now=now)
+
+
+def _is_unexplained(conflict: ConflictError) -> bool:
+    """Say whether a condition failed of a run that looks as it must: a value is stored in another form than ours."""
+    return type(conflict) is ConflictError and conflict.current is not None
 
 
 @bounded
@@ -188,11 +210,45 @@ def _end_holder(
     """End a run as it was read, and free its slot. One request.
 
     Raises:
+        ItemTooLargeError: a text alone exceeds an item; DynamoDB would not even read such a request.
         ConflictError: it is no longer so; `current` is the run as it is, read anew.
     """
+    refuse_too_large({name: {"S": value} for name, value in changes.items() if isinstance(value, str)})
     after = slots.changed(run, {**changes, "holds_slot": None})
     ended = slots.written(target, run, after, by=by, now=now)
     return slots.with_slot_freed(target, run, ended, after)
+
+
+def _end_as_stored(
+    target: writing.Target,
+    changes: dict[str, Any],
+    said: Mapping[str, Any] | None,
+    *,
+    exact: bool,
+    lease: Lease,
+    by: str | None,
+    now: datetime,
+) -> PipelineRunLog:
+    """End a run as far as its item has room, whatever else the item holds. Two requests: a read and a transaction.
+
+    Raises:
+        ItemTooLargeError: what else is reported has no room.
+    """
+    for attempt in count():
+        stored = writing.read_item(target)
+        run: PipelineRunLog = PipelineRunLog.from_raw_data(dict(stored))
+        if not _may_end(run, changes["status"], lease):
+            conflict = ConflictError(f"{target.name}: the condition failed", run)
+            return _same_or_refused(target, changes, said, lease, conflict)
+        changes = _not_before_start(changes, run, exact=exact)
+        after = fitted(run, stored, changes, by=by, now=now)
+        ended = slots.written(target, run, after, by=after.updated_by, now=now)
+        try:
+            return slots.carried_out(target, run, ended, after)
+        except ConflictError as conflict:
+            if not waited(attempt):
+                raise ThrottledError(f"{target.name}: others kept writing it; safe to try again") from conflict
+    raise AssertionError("counted to infinity")
 
 
 def _same_or_refused(
@@ -207,7 +263,8 @@ def _same_or_refused(
     current: PipelineRunLog | None = error.current
     ended_so = current is not None and current.status is status and not TRANSITIONS[status]
     if said is not None and ended_so and current is not None and lease.token in {None, current.lease_token}:
-        if not (other := differences(said, current)):
+        whole = {name: value for name, value in said.items() if not is_told_shortened(name, value, current)}
+        if not (other := differences(whole, current)):
             return current
         if lease.token is None:
             raise IllegalTransitionError(f"{target.name} is {status} already, and {other}", current) from error

@@ -111,7 +111,8 @@ def written(
 
     Its condition is that the run is still as it was read, so that `after` is what is stored if it succeeds.
     """
-    after.write_id = new_write_id()
+    if before is None or after.write_id == before.write_id:
+        after.write_id = new_write_id()
     after.updated_at = now
     if by is not None:
         after.updated_by = by
@@ -206,6 +207,23 @@ def with_slot_freed(
         elif (stored := _stored(target)) is not None:
             raise ConflictError(f"{target.name} is not as it was", stored) from error
     return after or run
+
+
+def carried_out(
+    target: writing.Target, run: PipelineRunLog, part: Mapping[str, Any], after: PipelineRunLog
+) -> PipelineRunLog:
+    """Carry out one part of a transaction that makes a run `after`, and free its slot, if it was read to hold one.
+
+    Raises:
+        ConflictError: the run is no longer as it was read; `current` is the run as it is, read anew.
+    """
+    if run.holds_slot:
+        return with_slot_freed(target, run, part, after)
+    try:
+        writing.transact(target.name, PipelineRunLog, part)
+    except ConflictError as error:
+        return own_write(target, after, error)
+    return after
 
 
 def own_write(target: writing.Target, after: PipelineRunLog, error: ConflictError) -> PipelineRunLog:

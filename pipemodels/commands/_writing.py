@@ -337,10 +337,20 @@ def read(target: Target) -> Any:
     Raises:
         ItemNotFoundError: there is no such item.
     """
+    return target.model.from_raw_data(read_item(target))
+
+
+def read_item(target: Target) -> dict[str, dict[str, Any]]:
+    """Return an item that must exist as DynamoDB holds it, read strongly consistent. One request.
+
+    Raises:
+        ItemNotFoundError: there is no such item.
+    """
     answer = target.send("GetItem", target.request(consistent_read=True))
     if "Item" not in answer:
         raise ItemNotFoundError(f"there is no {target.name}")
-    return target.model.from_raw_data(answer["Item"])
+    item: dict[str, dict[str, Any]] = answer["Item"]
+    return item
 
 
 def put(target: Target, fields: Mapping[str, Any], *, by: str | None, now: datetime | None) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,19 +11,23 @@ from pipemodels.commands import _writing as writing
 from pipemodels.commands._ending import expire_run
 from pipemodels.commands._run_rules import Lease, lease_lost, run_target
 from pipemodels.config import current_config
-from pipemodels.errors import ConflictError, ItemNotFoundError, Problem, ValidationError
+from pipemodels.errors import ConflictError, PipemodelsError, Problem, ValidationError
 from pipemodels.instants import instant_text, shifted
 from pipemodels.models.base import shards_of
 from pipemodels.models.run import LeaseExpiryIndex, PipelineRunLog, RunStatus
-from pipemodels.storage.sending import send
+from pipemodels.storage.sending import bounded, send
 
 _PAGE = 100
 
+_log = logging.getLogger("pipemodels.commands.leases")
 
+
+@bounded
 def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | None = None) -> PipelineRunLog:
     """Say that the worker of a running run is alive: its lease goes on for `lease_seconds` from now. One request.
 
-    A heartbeat never shortens a lease; one that comes late renews a lease that nobody has taken away meanwhile.
+    A second one where the run is missing by the reply to the first: only DynamoDB's own word is a loss. A heartbeat
+    never shortens a lease; one that comes late renews a lease that nobody has taken away meanwhile.
 
     Args:
         run: the run, as any command on it returned it.
@@ -45,11 +50,12 @@ def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | Non
     try:
         renewed: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at)
     except ConflictError as error:
-        current: PipelineRunLog | None = error.current
-        if current is None:
-            raise ItemNotFoundError(f"there is no {target.name}") from error
+        # a reply without the item may come from somebody on the way: who is lost must be told by DynamoDB
+        current: PipelineRunLog = writing.read(target) if error.current is None else error.current
         if not lease.holds(current):
             raise lease_lost(target, current, lease) from error
+        if current.lease_expires_at is not None and current.lease_expires_at < until:
+            raise
         return current  # its lease ends later already
     return renewed
 
@@ -70,31 +76,53 @@ def reap_expired_runs(
         limit: how many at the most.
 
     Raises:
-        ValidationError: `limit` is no whole number above 0; or, once all others are reaped, runs that break a rule of
-            theirs, which only a write past this package can make: mend or delete them.
+        ValidationError: `limit` is not a whole number above 0; or, once all others are reaped, runs that break a rule
+            or cannot be read, which only a write past this package can make: mend or delete them. Each is named, and
+            logged as a warning; `done` holds the others, `pipeline_id/run_id`.
     """
     at = writing.all_checked(lambda: writing.stamp(now), lambda: writing.check_by(PipelineRunLog, by))[0]
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise ValidationError.of("limit", limit, "must be a whole number above 0")
     reaped: list[PipelineRunLog] = []
     problems: list[Problem] = []
-    for run in _expired(at):
+    for item in _expired(at):
         try:
-            ended = expire_run(run, by=by, now=at)
-        except ValidationError as error:  # the others' slots must not wait for this one
-            problems += error.problems
+            ended = expire_run(PipelineRunLog.from_raw_data(dict(item)), by=by, now=at)
+        except Exception as error:  # the others' slots must not wait for this one
+            problems += _unreadable(item, error)
             continue
         if ended is not None:
             reaped.append(ended)
             if len(reaped) == limit:
                 break
     if problems:
-        raise ValidationError(problems)
+        failure = ValidationError(problems)
+        failure.done = tuple(f"{run.pipeline_id}/{run.run_id}" for run in reaped)
+        raise failure
     return reaped
 
 
-def _expired(now: Any) -> Iterator[PipelineRunLog]:
-    """Yield the runs whose lease has expired, as the index shows them, shard by shard."""
+def _unreadable(item: Mapping[str, Any], error: Exception) -> list[Problem]:
+    """Log why a run cannot be reaped, and return the problems; raise what is not for its item but for all.
+
+    Items that were written past this package may hold anything, so that reading them may raise anything.
+    """
+    if isinstance(error, PipemodelsError) and not isinstance(error, ValidationError):
+        raise error
+    pipeline_id, run_id = (next(iter(item[name].values())) for name in ("pipeline_id", "run_id"))
+    name = f"run {pipeline_id!r} / {run_id!r}"
+    problems = error.problems if isinstance(error, ValidationError) else [Problem("item", error, "cannot be read")]
+    named = [
+        problem if name in problem.field else Problem(f"{name}: {problem.field}", problem.value, problem.reason)
+        for problem in problems
+    ]
+    for problem in named:
+        _log.warning("%s: %s; the run is not reaped", PipelineRunLog.Meta.table_name, problem)
+    return named
+
+
+def _expired(now: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the items of the runs whose lease has expired, as the index shows them, shard by shard."""
     before = shifted(now, -current_config().clock_skew_seconds)
     for shard in shards_of(RunStatus.RUNNING.value):
         request: dict[str, Any] = {
@@ -106,7 +134,7 @@ def _expired(now: Any) -> Iterator[PipelineRunLog]:
         }
         while True:
             page = send("Query", request, subject="expired runs", table=PipelineRunLog.Meta.table_name)
-            yield from map(PipelineRunLog.from_raw_data, page["Items"])
+            yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 break
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]

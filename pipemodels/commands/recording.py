@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import platform
-import time
-import traceback
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, Token
 from typing import Any, cast
 
 from pipemodels.commands import runs, stages
+from pipemodels.commands._blocks import Block
 from pipemodels.commands._ending import end_run
-from pipemodels.commands._heartbeats import Heartbeats
+from pipemodels.commands._error_texts import error_text, stack_text
+from pipemodels.commands._heartbeats import Heartbeats, running_seconds
 from pipemodels.commands._starting import default_owner
 from pipemodels.errors import AlreadyExistsError
 from pipemodels.models.run import DataQualityResult, PipelineRunLog, RunStatus
 
-_MESSAGE_CHARACTERS = 4_000
-_TRACE_CHARACTERS = 50_000  # its end says most; the item has room for 400 KB in all
+_log = logging.getLogger("pipemodels.commands.recording")
 
 
 class RecordedRun:
@@ -49,32 +49,48 @@ class RecordedRun:
 
     def record_metrics(self, **report: Any) -> None:
         """Set metrics and other facts now; see `record_metrics` of the commands."""
-        self.run = runs.record_metrics(**self._leased, **report)
+        self._keep(runs.record_metrics(**self._leased, **report))
 
     def record_quality(self, results: Iterable[DataQualityResult | Mapping[str, Any]]) -> None:
         """Set the data-quality results now."""
-        self.run = runs.record_quality(**self._leased, results=results)
+        self._keep(runs.record_quality(**self._leased, results=results))
 
-    @contextmanager
-    def stage(self, stage_name: str) -> Iterator[None]:
-        """Record a stage: started, then a success, or a failure with its message."""
-        self.run = stages.start_stage(**self._leased, stage_name=stage_name)
-        try:
-            yield
-        except BaseException as error:
-            status = _status_after(error)
-            message = error_text(error) if status is not RunStatus.SUCCESS else None
-            with _noting(error):
-                self.run = stages.finish_stage(
-                    **self._leased, stage_name=stage_name, status=status, error_message=message
-                )
-            raise
-        self.run = stages.finish_stage(**self._leased, stage_name=stage_name)
+    def stage(self, stage_name: str) -> RecordedStage:
+        """Record a stage, in `with` or `async with`: started, then a success, or a failure with its message."""
+        return RecordedStage(self, stage_name)
+
+    def _keep(self, run: PipelineRunLog) -> None:
+        """Keep the run as it was written last, whichever of two threads is told first."""
+        if (run.revision or 0) >= (self.run.revision or 0):
+            self.run = run
 
     def _end(self, status: RunStatus, **said: Any) -> None:
         self._beats.stop()
         known = self._beats.newer(self.run)
         self.run = end_run(status, **self._leased, said=said, known=known)
+
+
+class RecordedStage(Block[None]):
+    """The block of a stage; `RecordedRun.stage` makes it."""
+
+    def __init__(self, recorded: RecordedRun, stage_name: str) -> None:
+        self._recorded, self._stage_name = recorded, stage_name
+
+    def _another(self) -> RecordedStage:
+        return RecordedStage(self._recorded, self._stage_name)
+
+    def _begin(self) -> None:
+        self._recorded._keep(stages.start_stage(**self._recorded._leased, stage_name=self._stage_name))
+
+    def _end(self, error: BaseException | None) -> None:
+        status, message = RunStatus.SUCCESS if error is None else _status_after(error), None
+        if error is not None and status is not RunStatus.SUCCESS:
+            message = error_text(error)
+        leased = self._recorded._leased
+        with _noting(error):
+            self._recorded._keep(
+                stages.finish_stage(**leased, stage_name=self._stage_name, status=status, error_message=message)
+            )
 
 
 class _CurrentRun:
@@ -91,13 +107,15 @@ current_run: RecordedRun = cast(RecordedRun, _CurrentRun())
 """Stands for the run of the innermost `recorded_run`, e.g. `current_run.raise_if_lost()` deep inside a job."""
 
 
-@contextmanager
-def recorded_run(*, pipeline_id: str, run_id: str | None = None, **facts: Any) -> Iterator[RecordedRun]:
+class recorded_run(Block[RecordedRun]):  # read as a verb
     """Record a run around a block: started, then a success, or a failure with message and stack; it always ends.
 
-    While the block runs, a thread sends heartbeats at a third of the run's lease. An exception goes on to the caller.
-    Ctrl-C is recorded as cancelled; `sys.exit()` with code 0 as a success. If the end cannot be recorded, a note on
-    the block's own exception says so; without one, that error is raised.
+    For `with` and `async with`, and as a decorator of functions, `async` ones too: each call is a run of its own.
+    While the block runs, threads send heartbeats at a third of the run's lease, also while an event loop is blocked.
+    An exception goes on to the caller. Ctrl-C and a task that is cancelled are recorded as cancelled; `sys.exit()`
+    with code 0 as a success. If the end cannot be recorded, a warning is logged, and a note on the block's own
+    exception says so; without one, that error is raised. A process that is forked inside the block and leaves it ends
+    nothing.
 
     Args:
         pipeline_id: whose run.
@@ -110,23 +128,44 @@ def recorded_run(*, pipeline_id: str, run_id: str | None = None, **facts: Any) -
         RunLimitError: the pipeline has as many running runs as it may; the block is not entered.
         LeaseLostError: the block went well, but the run had been taken away meanwhile.
         PipemodelsError: the start, or the success, could not be recorded.
+        RuntimeError: no thread could be started for the heartbeats: the run has failed, the block is not entered.
     """
-    given = {"python_version": platform.python_version(), **facts}
-    owner = given.pop("owner", None) or f"{default_owner()}:{uuid.uuid4().hex[:8]}"
-    asked = time.monotonic()
-    recorded = RecordedRun(_begun(pipeline_id, run_id, owner, given), asked)
-    token = _current.set(recorded)
-    try:
-        with recorded._beats:
-            try:
-                yield recorded
-            except BaseException as error:
-                with _noting(error):
-                    _record_end(recorded, error)
-                raise
-            recorded._end(RunStatus.SUCCESS)
-    finally:
-        _current.reset(token)
+
+    def __init__(self, *, pipeline_id: str, run_id: str | None = None, **facts: Any) -> None:
+        self._pipeline_id, self._run_id, self._facts = pipeline_id, run_id, facts
+
+    def _another(self) -> recorded_run:
+        return recorded_run(pipeline_id=self._pipeline_id, run_id=self._run_id, **self._facts)
+
+    def _begin(self) -> RecordedRun:
+        given = {"python_version": platform.python_version(), **self._facts}
+        owner = given.pop("owner", None) or f"{default_owner()}:{uuid.uuid4().hex[:8]}"
+        asked = running_seconds()
+        self._recorded = RecordedRun(_begun(self._pipeline_id, self._run_id, owner, given), asked)
+        try:
+            self._recorded._beats.start()
+        except BaseException as error:
+            self._end(error)
+            raise
+        return self._recorded
+
+    def _end(self, error: BaseException | None) -> None:
+        try:
+            with _noting(error):
+                _record_end(self._recorded, error)
+        finally:
+            self._recorded._beats.stop()
+
+    def _enter(self) -> None:
+        self._outer = _current.get()
+        self._token: Token[RecordedRun | None] = _current.set(self._recorded)
+
+    def _leave(self) -> None:
+        try:
+            _current.reset(self._token)
+        except ValueError:  # the block was entered in another context: this one may be a copy of that
+            if _current.get() is self._recorded:
+                _current.set(self._outer)
 
 
 def _begun(pipeline_id: str, run_id: str | None, owner: str, facts: Mapping[str, Any]) -> PipelineRunLog:
@@ -150,14 +189,14 @@ def _refuse_ended(run: PipelineRunLog) -> None:
         raise AlreadyExistsError(f"{name} is {run.status} already: give another run_id, or retry it", run)
 
 
-def _record_end(recorded: RecordedRun, error: BaseException) -> None:
-    status = _status_after(error)
-    if status is RunStatus.SUCCESS:
+def _record_end(recorded: RecordedRun, error: BaseException | None) -> None:
+    status = RunStatus.SUCCESS if error is None else _status_after(error)
+    if error is None or status is RunStatus.SUCCESS:
         recorded._end(status)
     elif status is RunStatus.CANCELLED:
         recorded._end(status, error_message=error_text(error))
     else:
-        recorded._end(status, error_message=error_text(error), error_stack_trace=_stack_text(error))
+        recorded._end(status, error_message=error_text(error), error_stack_trace=stack_text(error))
 
 
 def _status_after(error: BaseException) -> RunStatus:
@@ -173,26 +212,14 @@ def _stops() -> tuple[type[BaseException], ...]:
 
 
 @contextmanager
-def _noting(error: BaseException) -> Iterator[None]:
-    """Keep a failure to record the end from hiding the error that ended the block."""
+def _noting(error: BaseException | None) -> Iterator[None]:
+    """Keep a failure to record the end from hiding the error that ended the block; without one, let it through."""
     try:
         yield
     except Exception as unrecorded:
-        error.add_note(f"pipemodels could not record this end of the run: {unrecorded}")
-
-
-def error_text(error: BaseException) -> str:
-    """Return type and message of an error, as text that can be stored."""
-    try:
-        message = f"{type(error).__name__}: {error}".removesuffix(": ")
-    except Exception:  # a broken __str__ must not keep the run from ending
-        message = type(error).__name__
-    return _storable(message)[:_MESSAGE_CHARACTERS]
-
-
-def _stack_text(error: BaseException) -> str:
-    return _storable("".join(traceback.format_exception(error)))[-_TRACE_CHARACTERS:]
-
-
-def _storable(text: str) -> str:
-    return text.encode(errors="replace").decode()
+        if error is None:
+            raise
+        note = f"pipemodels could not record this end of the run: {unrecorded}"
+        _log.warning("%s; it was %s", note, error_text(error))
+        with suppress(Exception):  # an error that takes no notes is still the one to let through
+            error.add_note(note)

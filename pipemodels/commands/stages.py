@@ -6,20 +6,34 @@ stages are as they were read; a failed condition tells the run as it is, and the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from pynamodb.expressions.condition import Condition
 
+from pipemodels.checks import MAX_ITEM_BYTES
 from pipemodels.commands import _writing as writing
+from pipemodels.commands._error_texts import is_start_of, start_within
+from pipemodels.commands._fitting import stored_bytes
 from pipemodels.commands._run_rules import Lease, refusal, run_target
-from pipemodels.errors import AlreadyExistsError, ConflictError, IllegalTransitionError, ItemNotFoundError
+from pipemodels.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    IllegalTransitionError,
+    ItemNotFoundError,
+    ItemTooLargeError,
+)
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
 from pipemodels.storage.sending import bounded
 
+_log = logging.getLogger("pipemodels.commands.stages")
 _TRIES = 10
 _Decide = Callable[[list[StageInfo]], list[StageInfo] | None]
+_ROOM_FOR_THE_END = 2_000  # bytes that the message of a stage leaves to the end of its run
+_FEWEST_BYTES = 40
 
 
 def start_stage(
@@ -64,6 +78,7 @@ def start_stage(
     return _change_stages(target, decide, lease, current_stage=stage.stage_name, by=by, now=at)
 
 
+@bounded
 def finish_stage(
     *,
     pipeline_id: str,
@@ -79,10 +94,12 @@ def finish_stage(
 ) -> PipelineRunLog:
     """Record how a stage ended: `success`, `failed` (with a message), `cancelled` or `skipped`. Two requests.
 
-    Said again with the same facts it changes nothing.
+    Said again with the same facts it changes nothing. Of a message that does not fit into the run's item, as much is
+    stored as fits; that takes two or three requests more.
 
     Raises:
-        ValidationError: the input cannot be stored, or ends the stage before it started.
+        ValidationError: the input cannot be stored, or ends the stage before it started; or (`ItemTooLargeError`) the
+            item is so full that not even the fewest words fit.
         ItemNotFoundError: there is no such run, or no such stage in it.
         IllegalTransitionError: the run is not running, or the stage ended otherwise.
         LeaseLostError: the run is not leased under the `lease_token` that is given.
@@ -106,19 +123,46 @@ def finish_stage(
     if ended.status in {RunStatus.PENDING, RunStatus.RUNNING}:
         raise IllegalTransitionError(f"a stage cannot end as {ended.status}")
 
-    def decide(stages: list[StageInfo]) -> list[StageInfo] | None:
-        there = next((one for one in stages if one.stage_name == ended.stage_name), None)
-        if there is None:
-            raise ItemNotFoundError(f"there is no stage {stage_name!r} in {target.name}")
-        end = ended.end_time or max(at, there.start_time or at)
-        wanted = replace(ended, start_time=there.start_time or end, end_time=end)
-        if there.status is RunStatus.RUNNING:
-            return [wanted if one is there else one for one in stages]
-        if there == (wanted if ended.end_time else replace(wanted, end_time=there.end_time)):
-            return None
-        raise IllegalTransitionError(f"stage {stage_name!r} of {target.name} is {there.status} already")
+    change = partial(_change_stages, target, lease=lease, by=by, now=at)
+    try:
+        return change(partial(_with_end, target, ended, at))
+    except ItemTooLargeError:
+        if not ended.error_message:
+            raise
+    _log.warning("%s: the message of stage %r did not fit, and is shortened", target.name, stage_name)
+    try:
+        return change(partial(_with_end, target, _shortened(ended, _room(writing.read(target))), at))
+    except ItemTooLargeError:
+        return change(partial(_with_end, target, _shortened(ended, _FEWEST_BYTES), at))
 
-    return _change_stages(target, decide, lease, by=by, now=at)
+
+def _with_end(
+    target: writing.Target, ended: StageInfo, at: datetime, stages: list[StageInfo]
+) -> list[StageInfo] | None:
+    """Return the stages with the end of one; None where it has ended so."""
+    name = ended.stage_name
+    there = next((one for one in stages if one.stage_name == name), None)
+    if there is None:
+        raise ItemNotFoundError(f"there is no stage {name!r} in {target.name}")
+    end = ended.end_time or max(at, there.start_time or at)
+    wanted = replace(ended, start_time=there.start_time or end, end_time=end)
+    if there.status is RunStatus.RUNNING:
+        return [wanted if one is there else one for one in stages]
+    if there.error_message and ended.error_message and is_start_of(there.error_message, ended.error_message):
+        wanted = replace(wanted, error_message=there.error_message)
+    if there == (wanted if ended.end_time else replace(wanted, end_time=there.end_time)):
+        return None
+    raise IllegalTransitionError(f"stage {name!r} of {target.name} is {there.status} already")
+
+
+def _shortened(ended: StageInfo, room: int) -> StageInfo:
+    """Return the end of a stage with as much of its message as has room in so many bytes."""
+    return replace(ended, error_message=start_within(ended.error_message or "", max(room, _FEWEST_BYTES)))
+
+
+def _room(run: PipelineRunLog) -> int:
+    """Return how many bytes a message may take, so that there is room for the end of the run, too."""
+    return MAX_ITEM_BYTES - stored_bytes(run) - _ROOM_FOR_THE_END
 
 
 @bounded

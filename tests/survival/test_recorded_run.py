@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
 
 from pipemodels import commands, queries
+from pipemodels.commands import RecordedRun
 from pipemodels.instants import utc_now
 from pipemodels.models.run import RunStatus
 from tests.helpers.embedded import wait_until
@@ -82,3 +84,25 @@ def _renewed_while_reaped(world: World, end: datetime) -> bool:
     assert commands.reap_expired_runs() == []
     (run,) = world.runs()
     return run.lease_expires_at is not None and run.lease_expires_at > end
+
+
+def test_stages_side_by_side(world: World) -> None:
+    """Of tasks that report at once, each one's stage is kept, and the run is known as it was written last."""
+    world.begin(limit=1)
+
+    async def one(run: RecordedRun, name: str) -> None:
+        async with run.stage(name):
+            await asyncio.sleep(0.01)
+
+    async def work() -> None:
+        async with commands.recorded_run(**KEY) as run:
+            await asyncio.gather(*(one(run, name) for name in "abc"))
+            assert run.run == queries.get_run(**KEY)
+
+    with world.active():
+        asyncio.run(work())
+    (stored,) = world.runs()
+    assert sorted((stage.stage_name, stage.status) for stage in stored.stages) == [
+        (name, RunStatus.SUCCESS) for name in "abc"
+    ]
+    world.judge(1)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,11 +20,14 @@ from pipemodels import (
     RunLimitError,
     RunStatus,
     StaleRevisionError,
+    StorageError,
     ValidationError,
     commands,
+    current_config,
     queries,
 )
 from pipemodels.commands import _slots, leases
+from pipemodels.config import connection_of
 from pipemodels.interop import ingest_events
 from pipemodels.models import RunSlots
 from tests.unit.leased import WORK, Limited, holders
@@ -312,6 +316,125 @@ def test_a_run_that_breaks_a_rule_keeps_no_other_from_being_reaped(limited: Limi
     PipelineRunLog(broken, "a").update([PipelineRunLog.total_records_processed.set(2)])
     assert [run.pipeline_id for run in commands.reap_expired_runs(now=EXPIRED)] == [broken]
     assert holders(broken) == {}
+
+
+def put_odd(pipeline_id: str, **values: dict[str, Any]) -> None:
+    """Store a running run as another tool would have."""
+    item = {
+        "pipeline_id": {"S": pipeline_id},
+        "run_id": {"S": "odd"},
+        "status": {"S": "running"},
+        "status_shard": {"S": "running#0"},
+        "trigger_type": {"S": "m"},
+        "start_time": {"S": "2026-11-22T06:00:00.000000Z"},
+        "lease_expires_at": {"S": "2026-11-22T06:00:01.000000Z"},
+    }
+    client = connection_of(current_config()).client
+    client.put_item(TableName=PipelineRunLog.Meta.table_name, Item={**item, **values})
+
+
+ODD: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
+    "another form": (
+        {"lease_expires_at": {"S": "2026-11-22T06:00:01Z"}},
+        "lease_expires_at: '2026-11-22T06:00:01Z' is stored in no form of an instant",
+    ),
+    "another status": ({"status": {"S": "done"}}, "status: 'done' must be one of: pending, running"),
+    "another type": ({"attempt": {"S": "first"}}, "attempt: "),
+    "no number": ({"attempt": {"N": "1.5"}}, "attempt: "),
+}
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+@pytest.mark.parametrize("odd", ODD)
+def test_a_run_that_cannot_be_read_keeps_no_other_from_being_reaped(
+    odd: str, limit: int | None, limited: Limited, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged with table, key, field and reason, and named once all others are reaped; `done` holds those."""
+    commands.reap_expired_runs(now=EXPIRED)  # what other tests have left
+    values, reason = ODD[odd]
+    pipeline_id, others = limited(None), sorted(limited(limit) for _ in range(6))
+    for other in others:
+        start(other, "a")
+    put_odd(pipeline_id, **values)
+    try:
+        with pytest.raises(ValidationError) as caught:
+            commands.reap_expired_runs(now=EXPIRED)
+        name = f"run {pipeline_id!r} / 'odd'"
+        assert str(caught.value).startswith(f"{name}: {reason}")
+        assert sorted(caught.value.done) == [f"{other}/a" for other in others]
+        warning = f"unit.pipeline_run_logs: {caught.value}; the run is not reaped"
+        assert caplog.record_tuples == [("pipemodels.commands.leases", logging.WARNING, warning)]
+        assert {queries.get_run(other, "a").status for other in others} == {RunStatus.FAILED}
+        if limit is not None:
+            assert [holders(other) for other in others] == [{}] * 6
+    finally:
+        PipelineRunLog._get_connection().delete_item(pipeline_id, range_key="odd")
+
+
+def test_what_is_not_for_one_run_ends_the_reaping(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where DynamoDB is away, that is told at once."""
+    start(limited(None), "a")
+
+    def away(*_: Any, **__: Any) -> None:
+        raise StorageError("away")
+
+    monkeypatch.setattr(leases, "expire_run", away)
+    with pytest.raises(StorageError, match="away"):
+        commands.reap_expired_runs(now=EXPIRED)
+    monkeypatch.undo()
+    commands.reap_expired_runs(now=EXPIRED)
+
+
+@pytest.mark.parametrize("form", ["+0000", "+00:00"])
+def test_a_lease_that_pynamodb_wrote_is_reaped(form: str, limited: Limited) -> None:
+    """Its end is stored in a form that can be read, but is not the text that a condition compares."""
+    commands.reap_expired_runs(now=EXPIRED)  # what other tests have left
+    pipeline_id = limited(None)
+    put_odd(pipeline_id, lease_expires_at={"S": f"2026-11-22T06:00:01.000000{form}"})
+    (reaped,) = commands.reap_expired_runs(now=EXPIRED)
+    assert reaped == queries.get_run(pipeline_id, "odd")
+    assert (reaped.status, reaped.end_time) == (RunStatus.FAILED, AT + timedelta(seconds=1))
+    assert reaped.error_message == "lease expired at 2026-11-22 06:00:01+00:00; no heartbeat ever; owner None"
+    assert commands.reap_expired_runs(now=EXPIRED) == []
+
+
+@pytest.mark.parametrize("holds_slot", [{"BOOL": False}, {"NULL": True}])
+def test_a_run_that_holds_no_slot_in_so_many_words_ends(holds_slot: dict[str, Any], limited: Limited) -> None:
+    """What another tool wrote in place of nothing keeps no run from ending."""
+    pipeline_id = limited(None)
+    put_odd(pipeline_id, holds_slot=holds_slot)
+    ended = commands.finish_run(pipeline_id=pipeline_id, run_id="odd", now=AT + timedelta(seconds=3))
+    assert ended == queries.get_run(pipeline_id, "odd")
+    assert [ended.status, ended.duration_seconds, ended.holds_slot] == [RunStatus.SUCCESS, 3, None]
+
+
+def give_slot(pipeline_id: str, run_id: str, token: int) -> None:
+    """Write a holder past the commands."""
+    RunSlots(pipeline_id).update([RunSlots.holders[run_id].set(token), RunSlots.last_token.set(token)])
+
+
+def test_a_slot_under_another_token_is_stale(limited: Limited) -> None:
+    """A run that runs, but not under the token of the slot, does not hold it: the next start takes it."""
+    pipeline_id = limited(1)
+    run = start(pipeline_id, "a")
+    give_slot(pipeline_id, "a", 7)
+    assert start(pipeline_id, "b").lease_token == 8
+    assert holders(pipeline_id) == {"b": 8}
+    assert queries.get_run(pipeline_id, "a") == run
+
+
+@pytest.mark.parametrize("other", [7, 2])
+def test_a_run_frees_the_slot_of_its_own_token_alone(other: int, limited: Limited) -> None:
+    """A slot that was given under its id to another life of it stays, whichever token is the greater."""
+    pipeline_id = limited(2)
+    for run_id in ("x", "y", "a"):
+        start(pipeline_id, run_id)
+        if run_id != "a":
+            commands.finish_run(pipeline_id=pipeline_id, run_id=run_id, now=AT)
+    give_slot(pipeline_id, "a", other)
+    ended = commands.finish_run(pipeline_id=pipeline_id, run_id="a", now=AT)
+    assert [ended.status, ended.lease_token, ended.holds_slot] == [RunStatus.SUCCESS, 3, None]
+    assert holders(pipeline_id) == {"a": other}
 
 
 def test_attempts_are_limited(limited: Limited) -> None:

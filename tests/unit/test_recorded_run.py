@@ -9,7 +9,7 @@ import pytest
 
 from pipemodels import AlreadyExistsError, LeaseLostError, PipelineRunLog, RunStatus, StorageError, commands
 from pipemodels.commands import recording
-from pipemodels.commands.recording import error_text
+from pipemodels.commands._error_texts import error_text
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 
@@ -217,3 +217,15 @@ def test_a_run_that_has_ended_is_not_run_again(owner: str | None, pipeline_id: s
         entered = True
     assert (caught.value.current, entered) == (ended, False)
     assert only_run(pipeline_id) == ended
+
+
+def test_an_error_whose_notes_cannot_be_read_ends_its_run(pipeline_id: str) -> None:
+    """Without a stack trace, which Python cannot make."""
+
+    class OddError(Exception):
+        @property
+        def __notes__(self) -> Any:  # type: ignore[override]  # it is odd
+            raise RuntimeError("no notes")
+
+    run = record(pipeline_id, OddError("odd"))
+    assert (run.status, run.error_message) == (RunStatus.FAILED, "OddError: odd")
