@@ -17,6 +17,7 @@ import pytest
 
 from pipemodels import AlreadyExistsError, PipelineRunLog, RunStatus, StorageError, commands, queries
 from pipemodels.commands import RecordedRun, current_run, recorded_run, recording, runs, stages
+from pipemodels.storage import sending
 
 
 @dataclasses.dataclass(frozen=True)
