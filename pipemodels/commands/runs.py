@@ -141,7 +141,11 @@ def fail_run(
     now: datetime | None = None,
     **report: Any,
 ) -> PipelineRunLog:
-    """Record that a pending or running run failed, and why; otherwise like `finish_run`."""
+    """Record that a pending or running run failed, and why; otherwise like `finish_run`.
+
+    The end is not lost for the size of its message: of what does not fit into the run's item, the end of the stack
+    trace and the start of the message are stored. That takes two requests more.
+    """
     error = {"error_message": error_message}
     if error_stack_trace is not None:
         error["error_stack_trace"] = error_stack_trace
@@ -161,7 +165,7 @@ def cancel_run(
     now: datetime | None = None,
     **report: Any,
 ) -> PipelineRunLog:
-    """Record that a pending or running run was cancelled; otherwise like `finish_run`."""
+    """Record that a pending or running run was cancelled; otherwise like `fail_run`."""
     error = {} if error_message is None else {"error_message": error_message}
     return end_run(
         RunStatus.CANCELLED, pipeline_id, run_id, end_time, report, error, lease_token=lease_token, by=by, now=now

@@ -62,7 +62,27 @@ assert_type(commands.start_run(pipeline_id="p", now=datetime.now(UTC)), Pipeline
 assert_type(commands.update_pipeline(pipeline_id="p", changes={"version": "1.0.0"}), PipelineConfig)
 assert_type(commands.activate_pipelines(["p"]), list[str])
 with commands.recorded_run(pipeline_id="p") as recorded:
+    assert_type(recorded, commands.RecordedRun)
     assert_type(recorded.run, PipelineRunLog)
+    with recorded.stage("load") as nothing:
+        assert_type(nothing, None)
+
+
+@commands.recorded_run(pipeline_id="p")
+def load(number: int) -> str:
+    """Load it."""
+    return str(number)
+
+
+@commands.recorded_run(pipeline_id="p")
+async def wait(number: int) -> str:
+    """Wait for it."""
+    async with commands.recorded_run(pipeline_id="p") as run, run.stage("load"):
+        assert_type(run, commands.RecordedRun)
+    return str(number)
+
+
+assert_type(load(1), str)
 
 assert_type(parse_instant("2026-11-22T06:04:09Z"), DateTime)
 assert_type(create_tables(), list[TableStatus])

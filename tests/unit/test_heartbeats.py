@@ -132,13 +132,13 @@ def test_so_many_heartbeats_wait_at_once(unique: Callable[[str], str], monkeypat
 
     monkeypatch.setattr(BEATING, beat)
     monkeypatch.setattr("pipemodels.commands._heartbeats._PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr("pipemodels.commands._heartbeats._AT_ONCE", 3)
+    monkeypatch.setattr("pipemodels.commands._heartbeats._AT_ONCE", 2)
     with commands.recorded_run(pipeline_id=unique("silent"), lease_seconds=1) as recorded:
-        wait_for(lambda: len(sent) == 3)
+        wait_for(lambda: len(sent) == 2)
         wait_for(lambda: bool(told(recorded)))
-        assert len(sent) == 3
+        assert len(sent) == 2
         released.set()
-        wait_for(lambda: len(sent) > 3)
+        wait_for(lambda: len(sent) > 2)
 
 
 def test_a_lease_is_renewed_from_when_that_was_asked_for(
