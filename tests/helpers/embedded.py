@@ -70,7 +70,7 @@ def keys_in(config: DynamoDBConfig) -> set[str]:
 @contextmanager
 def opened(directory: Path, **changes: Any) -> Iterator[DynamoDBConfig]:
     """Open the store, with the patience of a test."""
-    patience = {"ready_timeout_seconds": PATIENCE_SECONDS, "lock_timeout_seconds": PATIENCE_SECONDS}
+    patience = {"start_timeout_seconds": PATIENCE_SECONDS, "lock_timeout_seconds": PATIENCE_SECONDS}
     with embedded_store(directory, **(patience | changes)) as config:
         yield config
 
