@@ -121,7 +121,7 @@ def measured(most: int) -> Iterator[str]:
         with running(path) as endpoint:
             yield growth(endpoint, most)
             yield threads(endpoint, items)
-        with embedded_store(Path(directory) / "store", ready_timeout_seconds=30.0) as store:
+        with embedded_store(Path(directory) / "store", start_timeout_seconds=30.0) as store:
             yield whole_calls("the embedded store", store, items)
     if localstack := os.environ.get(ENDPOINT_VARIABLE):
         yield whole_calls("LocalStack", DynamoDBConfig.for_local_development(localstack), items)

@@ -12,6 +12,7 @@ one would be replaced by a file, or lead to a file that something else uses.
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import os
 import shlex
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipemodels._embedded.forks import only_here, unshared
-from pipemodels.errors import StorageError
+from pipemodels.errors import StorageError, shown
 
 SNAPSHOT = "dynamodb.json"
 _SESSION = ".pipemodels-session-"
@@ -35,7 +36,10 @@ _SHOWN = 200  # characters of the holder's command line
 # Keys that ministack takes for its own when it loads a snapshot; under them a stored map looks like this.
 _MISREAD = (b'"__bytes__": {', b'"__scoped__": {', b'"__account_region_scoped__": {')
 
+# What ministack saves, as far as a wrong one would be lost, or found out only by a request.
+_PARTS = {"tables", "tags", "ttl_settings"}
 _MEMBERS = {"KeySchema": list, "AttributeDefinitions": list, "pk_name": str, "items": dict}
+_LISTS = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "LocalSecondaryIndexes")
 # Besides what a wrong text raises: what one that is nested too deeply makes the parsers raise.
 _UNREADABLE = (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 
@@ -52,7 +56,8 @@ def prepared(directory: str | os.PathLike[str]) -> Path:
             part.mkdir(mode=0o700, exist_ok=True)
             _sync_directory(part.parent)
         if missing:
-            (path / ".gitignore").write_text("*\n", encoding="ascii")
+            with open(_opened_private(path / ".gitignore", os.O_WRONLY), "wb") as file:
+                file.write(b"*\n")
         if not path.is_dir():
             raise NotADirectoryError(f"it is not a directory: {os.fspath(path)!r}")
     except OSError as error:
@@ -62,6 +67,8 @@ def prepared(directory: str | os.PathLike[str]) -> Path:
 
 def _opened_private(path: Path, flags: int) -> int:
     """Open a file of the store, made if there is none; nobody else may read it, whoever made it."""
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "a store's file must not be a symbolic link", os.fspath(path))
     descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with suppress(OSError):  # somebody else's file, or a disk that has no modes
         os.fchmod(descriptor, 0o600)
@@ -183,31 +190,49 @@ def saved_tables(directory: Path) -> Tables:
         return _tables(path.read_bytes())
     except _UNREADABLE as error:
         raise StorageError(
-            f"{path} is damaged ({error}) and was left as it is. "
+            f"{path} is damaged ({_reason(error)}) and was left as it is. "
             "Restore it from a copy, or move it away to start with an empty store"
         ) from error
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError | MemoryError):
+        return "it is nested too deeply"
+    if isinstance(error, LookupError | TypeError | AttributeError):
+        return f"it does not hold what a store saves: {error}"
+    return str(error)
+
+
 def _tables(snapshot: bytes) -> Tables:
-    stored: dict[str, Any] = json.loads(snapshot.decode("utf-8"))["payload"]["tables"]["data"]
+    payload: dict[str, Any] = json.loads(snapshot.decode("utf-8"))["payload"]
+    for part in _PARTS & payload.keys():
+        _check_kind(payload[part]["data"], dict, part)
     tables: Tables = defaultdict(set)
-    for key, table in stored.items():
+    for key, table in payload["tables"]["data"].items():
         account, region, name = key.split("\0")
         tables[account, region].add(_name_of(table, ast.literal_eval(name)))
     return dict(tables)
 
 
 def _name_of(table: dict[str, Any], name: object) -> str:
-    """Return a table's name, if it is stored under it and has what the server reads of a table before any other."""
+    """Return a table's name, if it is stored under it and has what the server reads of a table."""
     if not isinstance(name, str) or table["TableName"] != name:
-        raise ValueError(f"a table is stored under another name than its own: {name!r}")
+        raise ValueError(f"a table is stored under another name than its own: {shown(name)}")
     for member, kind in _MEMBERS.items():
-        if not isinstance(table[member], kind):
-            raise TypeError(f"{member} of table {name!r} is of a wrong type")
+        _check_kind(table[member], kind, f"{member} of table {name!r}")
+    for member in _LISTS:
+        for entry in table.get(member) or ():
+            _check_kind(entry, dict, f"{member} of table {name!r}")
     for items in table["items"].values():
-        if not all(isinstance(item, dict) for item in items.values()):
-            raise TypeError(f"an item of table {name!r} is of a wrong type")
+        for item in items.values():
+            if not isinstance(item, dict) or not all(isinstance(value, dict) for value in item.values()):
+                raise TypeError(f"an item of table {name!r} is of a wrong type")
     return name
+
+
+def _check_kind(value: object, kind: type, what: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{what} is of a wrong type")
 
 
 def publish(session: Path, directory: Path) -> None:
@@ -221,7 +246,7 @@ def publish(session: Path, directory: Path) -> None:
         _sync_directory(directory)
     except _UNREADABLE as error:
         raise StorageError(
-            f"the store in {directory} was not saved, its last saved state is kept: {error}"
+            f"the store in {directory} was not saved, its last saved state is kept: {_reason(error)}"
         ) from error
 
 

@@ -31,7 +31,7 @@ StoreOption = Annotated[
         metavar="local|local:DIR|aws|URL",
         rich_help_panel=_PANEL,
         help="Where the tables are: embedded in .pipemodels/ or in DIR, at AWS, or at an endpoint. "
-        "Without it: PIPEMODELS_STORE, then AWS_ENDPOINT_URL_DYNAMODB, then local.",
+        "Without it: PIPEMODELS_STORE, then the endpoint that is configured for AWS, then local.",
     ),
 ]
 PrefixOption = Annotated[

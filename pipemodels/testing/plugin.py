@@ -77,7 +77,7 @@ def pipemodels_embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def pipemodels_embedded(pipemodels_embedded_server: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
-    """Yield an embedded store, as `PIPEMODELS_STORE=local` uses it; needs `pip install "pipemodels[local]"`."""
+    """Yield an embedded store, as `PIPEMODELS_STORE=local` uses it."""
     with _tables(pipemodels_embedded_server) as config:
         yield config
 

@@ -96,7 +96,7 @@ def _reached(name: str, directory: Path) -> Iterator[DynamoDBConfig]:
         yield DynamoDBConfig(region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
     elif name == "embedded":
         # nothing here is timed: a busy machine may take long to start it
-        with embedded_store(directory, ready_timeout_seconds=30.0) as config:
+        with embedded_store(directory, start_timeout_seconds=30.0) as config:
             yield config
     else:
         yield DynamoDBConfig.for_local_development(endpoint(name))

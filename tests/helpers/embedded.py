@@ -70,7 +70,7 @@ def keys_in(config: DynamoDBConfig) -> set[str]:
 @contextmanager
 def opened(directory: Path, **changes: Any) -> Iterator[DynamoDBConfig]:
     """Open the store, with the patience of a test."""
-    patience = {"ready_timeout_seconds": PATIENCE_SECONDS, "lock_timeout_seconds": PATIENCE_SECONDS}
+    patience = {"start_timeout_seconds": PATIENCE_SECONDS, "lock_timeout_seconds": PATIENCE_SECONDS}
     with embedded_store(directory, **(patience | changes)) as config:
         yield config
 
@@ -102,12 +102,12 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def answers(endpoint_url: str) -> bool:
-    """Say whether somebody answers at this endpoint."""
+    """Say whether somebody answers at this endpoint, and be it with a refusal."""
     parts = urlsplit(endpoint_url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=5)
     try:
-        connection.request("GET", "/_ministack/health")
-        return connection.getresponse().status == http.client.OK
+        connection.request("GET", "/")
+        return connection.getresponse().status == http.client.FORBIDDEN
     except (OSError, http.client.HTTPException):
         return False
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,31 @@ def test_a_new_directory_is_private_and_out_of_git(tmp_path: Path) -> None:
         "server.log",
     }
     assert (directory / ".gitignore").read_text() == "*\n"
-    assert directory.stat().st_mode & 0o077 == 0
-    assert (directory / "dynamodb.json").stat().st_mode & 0o077 == 0
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert {file.name: file.stat().st_mode & 0o777 for file in directory.iterdir()} == dict.fromkeys(
+        (".gitignore", "dynamodb.json", "lock", "server.log"), 0o600
+    )
+
+
+def test_the_files_in_a_directory_that_was_there_are_private(tmp_path: Path) -> None:
+    """Also a log and a lock that others could read until now; the directory stays as it is."""
+    tmp_path.chmod(0o755)
+    for name in ("server.log", "lock"):
+        (tmp_path / name).touch(0o644)
+    embedded.keep(tmp_path, "a")
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == dict.fromkeys(
+        ("dynamodb.json", "lock", "server.log"), 0o600
+    )
+
+
+def test_a_server_that_is_started_by_a_fork_has_what_it_is_handed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under gevent, whose `subprocess` forks: what is done after a fork is done in the server's process too."""
+    monkeypatch.setattr(subprocess, "Popen", partial(subprocess.Popen, preexec_fn=lambda: None))
+    embedded.keep(tmp_path, "a")
+    assert embedded.kept(tmp_path) == {"a"}
 
 
 def test_a_directory_that_was_there_is_not_hidden_from_git(tmp_path: Path) -> None:

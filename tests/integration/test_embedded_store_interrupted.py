@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipemodels.errors import StorageError
 from tests.helpers import embedded
 from tests.helpers.embedded_writer import POINTS
 
@@ -78,6 +79,27 @@ def test_a_signal_to_every_process_saves_too(tmp_path: Path) -> None:
         process.process.terminate()
         assert process.end() == 143
     assert embedded.kept(tmp_path) == {"a"}
+
+
+@embedded.linux_only
+def test_nobody_opens_the_store_while_the_server_of_a_killed_process_is_there(tmp_path: Path) -> None:
+    """It shares the lock, for it might still be saving; here it is stopped, so that it cannot end."""
+    embedded.keep(tmp_path, "old")
+    with embedded.writer(tmp_path, "new", "wait") as process:
+        server = embedded.server_pid(process.wait_for("open"))
+        process.wait_for("written")
+        os.kill(server, signal.SIGSTOP)
+        process.process.kill()
+        process.end()
+    try:
+        with (
+            pytest.raises(StorageError, match="is in use by pid"),
+            embedded.opened(tmp_path, lock_timeout_seconds=0.2),
+        ):
+            pass
+    finally:
+        os.kill(server, signal.SIGCONT)
+    assert embedded.kept(tmp_path) == {"old"}
 
 
 @pytest.mark.parametrize("point", POINTS)

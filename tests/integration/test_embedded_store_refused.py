@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,30 @@ DAMAGED: dict[str, Any] = {
     "not JSON": lambda whole: b"\xff" + whole,
     "another document": lambda whole: b"[]",
     "no tables": lambda whole: b'{"payload": {}}',
+    "cut by one": lambda whole: whole[:-1],
+    "more behind it": lambda whole: whole + b"\0",
+    "UTF-16": lambda whole: whole.decode().encode("utf-16"),
+    "with a byte order mark": lambda whole: b"\xef\xbb\xbf" + whole,
+    "nested brackets": lambda whole: b"[" * 200_000,
+    "nested in an item": lambda whole: whole.replace(b'{"S": "a"}', b"[" * 100_000 + b"]" * 100_000, 1),
+    "a nested name": lambda whole: whole.replace(b"'things'", b"-" * 100_000 + b"1", 1),
+    "another name": lambda whole: whole.replace(b"'things'", b"'other'", 1),
+    "a name that is none": lambda whole: whole.replace(b"'things'", b"(1, 2)", 1),
+    "a table of a wrong type": lambda whole: with_table(whole, None),
+    "a key schema of a wrong type": lambda whole: with_table(whole, {"KeySchema": [5]}),
+    "items of a wrong type": lambda whole: with_table(whole, {"items": []}),
+    "an item of a wrong type": lambda whole: with_table(whole, {"items": {"a": {"__no_sort__": 5}}}),
+    "a value of a wrong type": lambda whole: with_table(whole, {"items": {"a": {"__no_sort__": {"id": 5}}}}),
+    "settings of a wrong type": lambda whole: whole.replace(b'"ttl_settings": {', b'"ttl_settings": 5, "_": {', 1),
 }
+
+
+def with_table(whole: bytes, changes: dict[str, Any] | None) -> bytes:
+    """Return the saved state with another table in the place of its one."""
+    state = json.loads(whole)
+    ((key, table),) = state["payload"]["tables"]["data"].items()
+    state["payload"]["tables"]["data"] = {key: changes and table | changes}
+    return json.dumps(state).encode()
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
@@ -80,6 +104,7 @@ def test_a_damaged_saved_state_is_named_and_left_as_it_is(tmp_path: Path, damage
     embedded.keep(tmp_path, "a")
     snapshot = tmp_path / "dynamodb.json"
     damaged = DAMAGED[damage](snapshot.read_bytes())
+    assert damaged != snapshot.read_bytes()
     snapshot.write_bytes(damaged)
     with (
         pytest.raises(StorageError, match=f"{snapshot} is damaged .* left as it is"),
@@ -171,12 +196,119 @@ def test_a_server_that_ends_at_once_is_reported_with_its_last_words(
         pass
 
 
-def test_a_server_that_hangs_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And killed: the store can be opened right after."""
+def test_a_server_that_ends_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its socket lives on in another process: it is its end that is told."""
     program = tmp_path / "child.py"
+    program.write_text(
+        "import os, sys, time\n"
+        "if os.fork() == 0:\n"
+        "    os.close(1), os.close(2)\n"
+        "    os.read(0, 1)\n"  # until the parent is gone, or has given up
+        "    os._exit(0)\n"
+        "sys.exit('no luck today')"
+    )
+    monkeypatch.setattr(child, "__file__", str(program))
+    patient = embedded_store(tmp_path / "store", start_timeout_seconds=600)
+    with pytest.raises(StorageError, match=r"did not start \(it ended with status 1\)(.|\n)*no luck today"), patient:
+        pass
+
+
+def never_ready(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have servers started that never answer."""
+    program = directory / "child.py"
     program.write_text("import threading; threading.Event().wait()")
     monkeypatch.setattr(child, "__file__", str(program))
-    hasty = embedded_store(tmp_path / "store", ready_timeout_seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "waited"),
+    [
+        ({"start_timeout_seconds": 0.1, "time_limit_seconds": 60}, None, "0.1"),
+        ({"ready_timeout_seconds": 0.1}, None, "0.1"),
+        ({"start_timeout_seconds": 0.1}, "60", "0.1"),
+        ({}, "0.2", "0.2"),
+        ({"time_limit_seconds": 3.1}, None, "3.1"),
+        ({"time_limit_seconds": 0}, "", "3.0"),
+    ],
+)
+def test_how_long_a_server_may_take_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], variable: str | None, waited: str
+) -> None:
+    """As given, else as the variable says, else as long as a command may take, and never less than it needs."""
+    monkeypatch.delenv("PIPEMODELS_STORE_START_SECONDS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("PIPEMODELS_STORE_START_SECONDS", variable)
+    never_ready(tmp_path, monkeypatch)
+    says = (
+        rf"was not ready within {waited} s: try again, or give it longer by PIPEMODELS_STORE_START_SECONDS or start_t"
+    )
+    with pytest.raises(StorageError, match=says), embedded_store(tmp_path / "store", **given):
+        pass
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "1e3", "3601"])
+def test_a_wrong_time_to_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """The variable or the argument, before anything is made."""
+    monkeypatch.setenv("PIPEMODELS_STORE_START_SECONDS", text)
+    says = rf"PIPEMODELS_STORE_START_SECONDS: '?{text}'? must be a number of seconds from 0.001 to 3600"
+    with pytest.raises(ValidationError, match=says), embedded_store(tmp_path / "store"):
+        pass
+    given: Any = text
+    with (
+        pytest.raises(ValidationError, match=r"start_timeout_seconds: .* must be a number of seconds"),
+        embedded_store(tmp_path / "store", start_timeout_seconds=given),
+    ):
+        pass
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("target", ["state.json", "nowhere", "dynamodb.json"])
+def test_a_link_in_the_place_of_the_saved_state_is_refused(tmp_path: Path, target: str) -> None:
+    """It is not replaced by a file, and what it leads to stays; also where that is not there, or the link itself."""
+    store = tmp_path / "store"
+    embedded.keep(store, "a")
+    state = (store / "dynamodb.json").read_bytes()
+    (store / "dynamodb.json").rename(store / "state.json")
+    (store / "dynamodb.json").symlink_to(target)
+    with (
+        pytest.raises(
+            StorageError, match=rf"{store}/dynamodb.json is a symbolic link to '{target}', .* open the store"
+        ),
+        embedded.opened(store),
+    ):
+        pass
+    assert os.readlink(store / "dynamodb.json") == target
+    assert (store / "state.json").read_bytes() == state
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_saved_state(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A pipe would be waited for for ever."""
+    make(tmp_path / "dynamodb.json")
+    with (
+        pytest.raises(StorageError, match=f"{tmp_path}/dynamodb.json is not a file: move it"),
+        embedded.opened(tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["server.log", "lock"])
+def test_the_other_files_are_no_links_either(tmp_path: Path, name: str) -> None:
+    """What a link leads to is not emptied."""
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / name).symlink_to(theirs)
+    with pytest.raises(StorageError, match=f"must not be a symbolic link: '{store}/{name}'"), embedded.opened(store):
+        pass
+    assert theirs.read_text() == "theirs"
+
+
+def test_a_server_that_hangs_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And killed: the store can be opened right after."""
+    never_ready(tmp_path, monkeypatch)
+    hasty = embedded_store(tmp_path / "store", start_timeout_seconds=0.3)
     with pytest.raises(StorageError, match=r"not ready within 0\.3 s"), hasty:
         pass
     monkeypatch.undo()

@@ -72,6 +72,60 @@ def test_each_fixture_gives_empty_tables_in_force(tmp_path: Path) -> None:
     assert "5 passed" in result.stdout, result.stdout + result.stderr
 
 
+def test_nothing_is_sent_to_another_store(tmp_path: Path) -> None:
+    """Whatever the environment, the AWS files or an earlier `configure()` name; also by threads of the job."""
+    write_conftest(tmp_path)
+    (tmp_path / "config").write_text(
+        "[default]\nservices = there\n[services there]\ndynamodb =\n  endpoint_url = ENDPOINT\n"
+    )
+    (tmp_path / "test_elsewhere.py").write_text(
+        textwrap.dedent("""
+        import os, pathlib, socket, threading
+        import pytest
+        from pipemodels import DynamoDBConfig, commands, configure, current_config, queries
+
+        SETTINGS = [
+            {"AWS_ENDPOINT_URL": "ENDPOINT"},
+            {"AWS_ENDPOINT_URL_DYNAMODB": "ENDPOINT"},
+            {"PIPEMODELS_STORE": "ENDPOINT"},
+            {"AWS_CONFIG_FILE": "FILE"},
+            {"AWS_PROFILE": "gone", "AWS_DEFAULT_REGION": "eu-west-1"},
+            {"AWS_PROFILE": "", "AWS_USE_FIPS_ENDPOINT": "true"},
+        ]
+
+        @pytest.fixture(params=SETTINGS, ids=str)
+        def elsewhere(request, monkeypatch, tmp_path):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                text = (pathlib.Path(__file__).parent / "config").read_text()
+                (tmp_path / "config").write_text(text.replace("ENDPOINT", endpoint))
+                values = {"ENDPOINT": endpoint, "FILE": str(tmp_path / "config")}
+                for name, value in request.param.items():
+                    monkeypatch.setenv(name, values.get(value, value))
+                earlier = DynamoDBConfig.for_local_development(endpoint, read_timeout_seconds=1, max_attempts=1)
+                configure(earlier)
+                yield
+                assert current_config() is earlier  # as before the test
+                configure(None)
+                listener.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    listener.accept()
+
+        @pytest.mark.parametrize("store", ["pipemodels_moto", "pipemodels_embedded"])
+        def test_it(elsewhere, store, request):
+            request.getfixturevalue(store)
+            def job():
+                commands.create_pipeline(pipeline_id="p", pipeline_name="p", source_type="a", destination_type="b")
+            thread = threading.Thread(target=job)
+            thread.start()
+            thread.join()
+            assert [one.pipeline_id for one in queries.all_pipelines()] == ["p"]
+        """)
+    )
+    result = run_pytest(tmp_path)
+    assert "12 passed" in result.stdout, result.stdout + result.stderr
+
+
 def test_no_localstack_is_a_failure_that_says_where_it_looked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

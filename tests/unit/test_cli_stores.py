@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from pipemodels import DynamoDBConfig
 from pipemodels.cli import main
 from pipemodels.cli.options import Options
 from pipemodels.cli.stores import opened, store_name
@@ -16,7 +19,8 @@ from pipemodels.errors import PipemodelsError
 ENDPOINT = "http://127.0.0.1:4566"
 AWS_VARIABLES = (
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION",
-    "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_DEFAULT_PROFILE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 )  # fmt: skip
 
 
@@ -50,7 +54,8 @@ def test_the_store_is_what_is_said_first(
 
 
 @pytest.mark.parametrize(
-    "url", [ENDPOINT, "http://localhost:8000", "http://[::1]:1", "https://localhost.localstack.cloud"]
+    "url",
+    [ENDPOINT, "http://localhost:8000", "http://[::1]:1", "https://localhost.localstack.cloud", "http://127.1:8000"],
 )
 @pytest.mark.parametrize("variables", [{}, {"AWS_PROFILE": "", "AWS_ACCESS_KEY_ID": "", "AWS_REGION": ""}])
 def test_a_stand_in_on_this_machine_needs_no_credentials(
@@ -180,6 +185,68 @@ def test_a_failed_save_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr("pipemodels.cli.tables.table_status", list)
     assert main(["tables", "status", "--json"]) == 1
     assert capsys.readouterr() == ("", "pipemodels: disk full\n")
+
+
+def test_an_error_of_the_system_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk, say: one line and exit code 1, not 2."""
+
+    def fail(*_: object) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
+
+    monkeypatch.setattr("pipemodels.cli.stores.embedded", fail)
+    assert main(["tables", "status"]) == 1
+    assert capsys.readouterr() == ("", "pipemodels: [Errno 28] No space left on device: '/somewhere'\n")
+
+
+@pytest.fixture
+def aws_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the AWS configuration file in force, which does not exist yet."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    return tmp_path / "config"
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "name"),
+    [
+        ("[default]\nendpoint_url = http://127.0.0.1:1\n", {}, "http://127.0.0.1:1"),
+        ("[default]\nendpoint_url = http://127.0.0.1:1\nignore_configured_endpoint_urls = true\n", {}, "local"),
+        ("", {"AWS_ENDPOINT_URL": ENDPOINT, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "True"}, "local"),
+        ("", {"AWS_ENDPOINT_URL": ENDPOINT, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "1"}, ENDPOINT),
+        ("[default\n", {}, "local"),
+        ("", {"AWS_PROFILE": "gone"}, "local"),
+    ],
+)
+def test_the_configured_endpoint_is_the_librarys(
+    aws_files: Path, monkeypatch: pytest.MonkeyPatch, text: str, variables: dict[str, str], name: str
+) -> None:
+    """Where the library goes to an endpoint the command line does; where it goes to AWS, this goes to `local`."""
+    aws_files.write_text(text)
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    assert store_name(Options()) == name
+    assert DynamoDBConfig.from_env().endpoint_url == (None if name == "local" else name)
+
+
+def test_a_stand_in_is_reached_in_the_region_of_the_default_profile(aws_files: Path) -> None:
+    """As the library reaches it, so that both see the same tables; a profile's own keys are used too."""
+    aws_files.write_text("[default]\nregion = eu-north-1\n")
+    with opened(Options(store=ENDPOINT)) as store:
+        assert (store.config.region_name, store.config.aws_access_key_id) == ("eu-north-1", "test")
+    aws_files.with_name("credentials").write_text("[default]\naws_access_key_id = a\naws_secret_access_key = s\n")
+    with opened(Options(store=ENDPOINT)) as store:
+        assert (store.config.region_name, store.config.aws_access_key_id) == ("eu-north-1", None)
+
+
+def test_aws_is_reached_in_the_region_of_the_profile(aws_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever endpoint is configured."""
+    aws_files.write_text("[profile work]\nregion = eu-north-1\n")
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
+    with opened(Options(store="aws")) as store:
+        assert store.config.endpoint_url == "https://dynamodb.eu-north-1.amazonaws.com"
 
 
 def test_a_directory_of_no_name_is_refused_in_code_too() -> None:
