@@ -17,9 +17,9 @@ from pipemodels.checks import id_problem
 from pipemodels.interop import IngestReport, ingest_events, openlineage
 from pipemodels.interop.run_events import recorder
 from pipemodels.interop.run_events.events import read_event
+from pipemodels.interop.run_events.facts import Ending
 from pipemodels.interop.run_events.naming import id_of
-from pipemodels.interop.run_events.reasons import NO_MESSAGE
-from pipemodels.interop.run_events.times import event_time
+from pipemodels.interop.run_events.reasons import NO_MESSAGE, Told
 from pipemodels.interop.text.jsontext import JSONSource, Piece, decoded
 from pipemodels.interop.text.loosejson import LooseValues
 from pipemodels.models.base import stored_fields
@@ -221,44 +221,31 @@ def test_a_malformed_facet_is_passed_over(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "instant"),
+    ("changes", "kind", "about"),
     [
-        ("2026-01-02T03:04:05.123456Z", "2026-01-02T03:04:05.123456Z"),
-        ("2026-01-02T03:04:05.123456+02:00", "2026-01-02T01:04:05.123456Z"),
-        ("2026-01-02T03:04:05.641Z", "2026-01-02T03:04:05.641Z"),
-        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
-        ("2026-01-02T03:04:05.123456999Z", "2026-01-02T03:04:05.123456Z"),
-        ("2026-01-02T03:04:05+0000", "2026-01-02T03:04:05Z"),
-        ("2026-01-02T03:04:05.5-0330", "2026-01-02T06:34:05.5Z"),
-        ("20230329T100236+0000", "2023-03-29T10:02:36Z"),
-        ("20230329T100236.5Z", "2023-03-29T10:02:36.5Z"),
+        ({"schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent"}, "JobEvent", "a job"),
+        (
+            {"schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent", "run": None},
+            "JobEvent",
+            "a job",
+        ),
+        (
+            {"schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/DatasetEvent"},
+            "DatasetEvent",
+            "a dataset",
+        ),
+        ({}, "JobEvent", "a job"),
+        ({"job": ..., "dataset": {"namespace": "db", "name": "a"}}, "DatasetEvent", "a dataset"),
     ],
 )
-def test_event_times_are_read_in_the_forms_that_real_events_have(text: str, instant: str) -> None:
-    """Six digits, three, none, nine (cut off), any offset, an offset without its colon, the basic format."""
-    assert event_time(text) == parse_instant(instant)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("2026-01-02T03:04:05", "has no UTC offset"),
-        ("2026-01-02T03:04:05.123", "has no UTC offset"),
-        ("20230329T100236", "has no UTC offset"),
-        ("yesterday", "is not a date and time with an offset"),
-        ("2026-02-30T03:04:05Z", "is no RFC 3339"),
-        ("2026-01-02T03:04:05+2500", "is no RFC 3339"),
-        (None, "is required"),
-        ("", "is required"),
-        (1767323040, "must be text such as 2026-11-22T06:04:09Z, not a number"),
-        (True, "must be text such as 2026-11-22T06:04:09Z, not bool"),
-    ],
-)
-def test_event_times_that_mean_no_instant_are_refused(text: object, reason: str) -> None:
-    """A time without an offset, which may be anywhere, and what is no time are refused with the value as it came."""
-    with pytest.raises(ValidationError, match=reason) as caught:
-        event_time(text)
-    assert [(one.field, one.value) for one in caught.value.problems] == [("eventTime", text)]
+def test_events_of_jobs_and_datasets_are_refused_by_their_name(changes: Any, kind: str, about: str) -> None:
+    """What tells of no run is named as what it is, by its schema or by what it holds; the next event is recorded."""
+    good = event()
+    strange = {name: value for name, value in good.items() if name not in {"run", "eventType"}} | changes
+    strange = {name: value for name, value in strange.items() if value is not ...}
+    report = ingest(strange, good)
+    reason = f"event: {kind!r} tells of {about} and not of a run: only run events are recorded, so leave it out"
+    assert (report.events, refusals(report)) == (1, [(1, reason)])
 
 
 @pytest.mark.parametrize(
@@ -268,6 +255,7 @@ def test_event_times_that_mean_no_instant_are_refused(text: object, reason: str)
         ({"run": {"runId": ""}}, "run.runId: '' is required"),
         ({"run": {"runId": 3}}, "run.runId: 3 must be text, not int"),
         ({"run": None}, "run: None is required of a run event"),
+        ({"job": None}, "job: None is required of a run event"),
         ({"run": "x"}, "run: 'x' must be an object"),
         ({"job": {"name": "x"}}, "job.namespace: None is required"),
         ({"job": {"namespace": "x", "name": "\ud800"}}, "job.name: '\\ud800' holds half of a surrogate pair"),
@@ -656,35 +644,6 @@ def test_what_others_wrote_meanwhile_is_joined(monkeypatch: pytest.MonkeyPatch) 
     assert (run_of(created)["duration_seconds"], run_of(deleted)["duration_seconds"]) == (5, 0)
 
 
-def test_a_run_that_grows_too_large_is_refused_by_its_lines() -> None:
-    """Tables of two events that together exceed an item are refused where they come; other runs are recorded."""
-
-    def tables(kind: str) -> list[dict[str, str]]:
-        return [{"namespace": "n", "name": f"{kind}{number}" + "x" * 1_000} for number in range(220)]
-
-    one, other = event(inputs=tables("a")), event()
-    ingest(one)
-    run = one["run"]["runId"]
-    report = ingest(other, event(run=run, inputs=tables("b")), event("COMPLETE", 1, run=run))
-    assert report.events == 1
-    assert [line for line, _ in refusals(report)] == [2, 3]
-    assert all("its largest fields: input_tables" in reason for _, reason in refusals(report))
-    assert run_of(other)["status"] == "running"
-    assert len(run_of(one)["input_tables"]) == 220
-
-
-def test_a_run_that_is_nearly_full_is_refused_before_anything_is_sent() -> None:
-    """What it holds already counts, also where the events change another field."""
-    one = event(inputs=[{"namespace": "n", "name": f"{number}" + "x" * 1_000} for number in range(150)])
-    key = {"pipeline_id": "shop/orders", "run_id": one["run"]["runId"]}
-    commands.start_run(**key, config_snapshot={"a": "x" * 300_000}, lease_seconds=None)
-    with requests() as asked:
-        report = ingest(one)
-    assert "UpdateItem" not in asked
-    ((line, reason),) = refusals(report)
-    assert (line, "its largest fields: config_snapshot" in reason) == (1, True)
-
-
 @pytest.mark.parametrize("together", [True, False])
 def test_a_pipeline_name_that_no_item_holds_refuses_its_events(
     together: bool, monkeypatch: pytest.MonkeyPatch
@@ -703,9 +662,10 @@ def test_a_pipeline_name_that_no_item_holds_refuses_its_events(
 def test_long_error_texts_are_cut() -> None:
     """A message keeps its beginning and a stack its end, so that they fit into an item."""
     facet = {"message": "m" * 10_000 + "end", "stackTrace": "start" + "s" * 100_000}
-    ending = read_event(event("FAIL", facets={"errorMessage": facet})).facts.ending
-    assert ending is not None
-    assert (ending.status, ending.message, ending.trace) == (RunStatus.FAILED, "m" * 4_000, "s" * 50_000)
+    at = parse_instant("2026-01-02T03:04:00Z")
+    facts = read_event(event("FAIL", facets={"errorMessage": facet})).facts
+    assert facts.errors == {"FAIL": Told("FAIL", at, "m" * 4_000, "s" * 50_000)}
+    assert facts.ending == Ending(RunStatus.FAILED, at)
 
 
 def test_who_ingests_is_checked_before_anything_is_read() -> None:

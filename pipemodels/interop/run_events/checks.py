@@ -79,7 +79,9 @@ def _pair_order(pair: tuple[Any, Any]) -> tuple[Any, ...]:
 
 def value_text(value: Any) -> str:
     """Return an expected or actual value as people write it; equal for equal values of one type only."""
-    return value if isinstance(value, str) else json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
+    if isinstance(value, str | Decimal):
+        return str(value)
+    return json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
 
 
 # -- told by events -----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,7 +165,8 @@ class Recorder:
             self._write_cut(key, stored, facts, cut)
             _log.warning("run %s exceeds the 400 KB of an item: its lists and texts were cut", name)
         except ItemTooLargeError:
-            if not (least := least_of(changes)):
+            least = {field: value for field, value in least_of(changes).items() if value != getattr(stored, field)}
+            if not least:
                 raise
             self._write(key, stored, least)
             _log.warning("run %s is full: of its events only its state, times and reason were recorded", name)
@@ -181,7 +183,8 @@ class Recorder:
                 raise
             every = joined(facts_of(stored), facts)
             after = self._write(key, stored, emptied(cut, stored))
-            self._write(key, after, changes_to(after, every, is_full=True))
+            with suppress(ItemTooLargeError):  # what must not be lost is there by now
+                self._write(key, after, changes_to(after, every, is_full=True))
 
     def _write(self, key: _Key, stored: PipelineRunLog | None, changes: Mapping[str, Any]) -> PipelineRunLog:
         target = run_target(*key)
