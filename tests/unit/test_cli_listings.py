@@ -346,7 +346,7 @@ def test_names_cannot_command_the_terminal(
     with using(config_of(prefix)):
         fields: dict[str, Any] = {"pipeline_name": worse, "source_type": worse, "destination_type": worse}
         commands.create_pipeline(pipeline_id=turned, **fields, config={worse: [worse]}, tags={worse: worse})
-        key = {"pipeline_id": turned, "run_id": turned}
+        key: dict[str, Any] = {"pipeline_id": turned, "run_id": turned}
         commands.start_run(**key, owner=turned, lease_seconds=600)
         commands.start_stage(**key, stage_name=turned)
         commands.finish_stage(**key, stage_name=turned, status="failed", error_message=worse)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -149,7 +150,7 @@ def test_nothing_that_a_terminal_obeys_is_printed(make: Any, character: str) -> 
     """By no way of printing, whether as text or as Rich's own, whose styles stay."""
     name = f"a{character}[red]b"
     escaped = f"a{ascii(character)[1:-1]}[red]b"
-    for show in (
+    ways: list[Callable[[Screen], None]] = [
         lambda screen: screen.line(name),
         lambda screen: screen.line(Text(name, "red")),
         lambda screen: screen.drawn(Text.assemble((name, "red"), " c")),
@@ -157,7 +158,8 @@ def test_nothing_that_a_terminal_obeys_is_printed(make: Any, character: str) -> 
         lambda screen: screen.heading(name),
         lambda screen: screen.facts({"name": name, "again": Text(name, "bold")}),
         lambda screen: screen.table(NAMES[:1], [(name,), (Text(name, "red"),)]),
-    ):
+    ]
+    for show in ways:
         screen, written = make()
         show(screen)
         plain = Text.from_ansi(written.getvalue()).plain

@@ -364,7 +364,7 @@ def test_in_timezone(unique: Unique) -> None:
 def test_the_ends_of_the_calendar_in_a_zone(unique: Unique, at: str, zone: str, shown: str) -> None:
     """A view, its stages and statistics by day have an instant in UTC where the zone has no local time for it."""
     pipeline_id, instant = unique("stats"), parse_instant(at)
-    stage = StageInfo(stage_name="s", status="success", start_time=instant, end_time=instant)
+    stage = StageInfo(stage_name="s", status=RunStatus.SUCCESS, start_time=instant, end_time=instant)
     item = run(pipeline_id, 0, start_time=instant, end_time=instant, status="success", stages=[stage])
     write([item, run(pipeline_id, 1, status="success", start_time=AT, end_time=AT + timedelta(seconds=2))])
     view = queries.in_timezone(item, zone)
@@ -373,7 +373,7 @@ def test_the_ends_of_the_calendar_in_a_zone(unique: Unique, at: str, zone: str, 
     with using(replace(current_config(), user_timezone=zone)):
         found = queries.run_statistics(pipeline_id)
     days = {instant.date(): 1, AT.astimezone(ZoneInfo(zone)).date(): 1}
-    assert (found.by_day, found.mean_seconds, found.p95_seconds) == (days, 1, 2)
+    assert (found.by_day, found.mean_seconds, found.p95_seconds) == (days, Decimal(1), Decimal(2))
     assert len(list(queries.runs_of_pipeline(pipeline_id, since=parse_instant("0001-01-01T00:00:00Z")))) == 2
     period = parse_instant("0001-01-01T00:00:00Z"), parse_instant("9999-12-31T23:59:59.999999Z")
     assert len(list(queries.runs_of_pipeline(pipeline_id, *period))) == (1 if instant == period[1] else 2)

@@ -420,6 +420,10 @@ def packed(body: bytes, query: str) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
+ODD_TAGS: list[Any] = [
+    *("r", None, [], {}, {"S": 5}, {"S": None}, {"S": ""}, {"S": ["r"]}, {"S": {"S": "r"}}, {"s": "r"}),
+    *({"N": "5"}, {"B": "cg=="}, {"BOOL": True}, {"S": "r", "N": "5"}, {"S": "x" * 2049}, {"S": "\ud800"}),
+]
 GOOD_KEY: dict[str, Any] = {
     "pipeline_id": {"S": "p"},
     "run_id": {"S": "r"},
@@ -430,13 +434,7 @@ FORGED: list[Any] = [
     [GOOD_KEY | {"extra": {"S": "x"}}],
     [{name: value for name, value in GOOD_KEY.items() if name != "start_time"}],
     [{"table_id": {"S": "t"}, "pipeline_id": {"S": "p"}}],
-    *(
-        [GOOD_KEY | {"run_id": value}]
-        for value in (
-            *("r", None, [], {}, {"S": 5}, {"S": None}, {"S": ""}, {"S": ["r"]}, {"S": {"S": "r"}}, {"s": "r"}),
-            *({"N": "5"}, {"B": "cg=="}, {"BOOL": True}, {"S": "r", "N": "5"}, {"S": "x" * 2049}, {"S": "\ud800"}),
-        )
-    ),
+    *([GOOD_KEY | {"run_id": tagged}] for tagged in ODD_TAGS),
     [GOOD_KEY | {"pipeline_id": {"S": "another"}}],
 ]
 
