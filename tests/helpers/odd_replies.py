@@ -1,4 +1,4 @@
-"""A server on the loopback interface that answers every request with one and the same odd reply, and what it may say."""
+"""A server on the loopback interface that answers every request with the same odd reply, and what it may say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ _DEEP = 100_000
 
 
 def reply(
-    body: str | bytes = b"", status: str = "200 OK", kind: str = JSON, *more: str, mark: bool = True, length: bool = True
+    body: str | bytes = b"",
+    status: str = "200 OK",
+    kind: str = JSON,
+    *more: str,
+    mark: bool = True,
+    length: bool = True,
 ) -> bytes:
     """Return a reply as it is sent."""
     content = body.encode() if isinstance(body, str) else body
@@ -110,7 +115,7 @@ BROKEN = {
     "deep": reply(members({"a": "DEEP"}).replace('"DEEP"', '{"L":[' * 2_000 + "]}" * 2_000)),
     "broken UTF-8": reply(members({"a": {"S": "ÿ"}}).encode().replace(b"\\u00ff", b"\xff\xfe")),
     "UTF-16": reply("{}".encode("utf-16")),
-    "members that are numbers": reply('{"Item":7,"Items":7,"Attributes":7,"Responses":7,"UnprocessedKeys":7,"Count":"x"}'),
+    "members that are numbers": reply('{"Item":7,"Items":7,"Attributes":7,"Responses":7,"Table":7,"Count":"x"}'),
     "members that are null": reply('{"Item":null,"Items":null,"Attributes":null,"Responses":null}'),
     "members that are empty": reply(members({})),
     "an item that is a list": reply(members([1])),
@@ -126,7 +131,9 @@ BROKEN = {
     "a list that holds null": reply(members({"pipeline_id": {"L": [None]}})),
     "a wrong checksum": reply("{}", "200 OK", JSON, "x-amz-crc32: 1"),
     "no checksum": reply("{}", "200 OK", JSON, "x-amz-crc32: abc"),
-    "a refusal with a wrong checksum": reply('{"__type":"x#ConditionalCheckFailedException"}', "400 Bad", JSON, "x-amz-crc32: 1"),
+    "a refusal with a wrong checksum": reply(
+        '{"__type":"x#ConditionalCheckFailedException"}', "400 Bad", JSON, "x-amz-crc32: 1"
+    ),
     "packed, and not declared": reply(_PACKED),
     "declared, and not packed": reply("{}", "200 OK", JSON, "Content-Encoding: gzip"),
     "packed and cut": reply(_PACKED[:-5], "200 OK", JSON, "Content-Encoding: gzip"),
