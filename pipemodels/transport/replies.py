@@ -122,9 +122,7 @@ def _lost(operation: str, response: dict[str, Any], reason: str) -> LostReply:
     # a head that ended too soon says nothing of a body: http.client takes that for an empty one
     is_whole = bool(body) or "content-length" in headers or "transfer-encoding" in headers
     is_marked = _is_marked(headers)
-    said = (
-        f"status {status}, {shown(headers.get('content-type')) if 'content-type' in headers else 'no content type'}"
-    )
+    said = f"status {status}, content type {shown(headers.get('content-type'))}"
     if body and not is_marked:  # DynamoDB's own may hold a part of an item, which nobody wants in a log
         said += f", {shown(bytes(body[:_SHOWN]))}"
     is_foreign = is_whole and not is_marked and status < 500 and status not in _PASSING

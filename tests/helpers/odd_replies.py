@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 JSON = "application/x-amz-json-1.0"
@@ -200,14 +200,14 @@ class Answering:
 
     Attributes:
         url: where it listens.
-        replies: one for each request, and the last one for all that follow.
+        replies: one for each request, or what makes it, and the last one for all that follow.
         requests: the bodies that came.
     """
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.replies: list[bytes] = [b""]
+        self.replies: list[bytes | Callable[[bytes], bytes]] = [b""]
         self.requests: list[bytes] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -224,8 +224,9 @@ class Answering:
             while (body := _read(stream)) is not None:
                 self.requests.append(body)
                 said = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-                connection.sendall(said)
-                if said not in _KEPT_OPEN:
+                sent = said if isinstance(said, bytes) else said(body)
+                connection.sendall(sent)
+                if sent not in _KEPT_OPEN:
                     return
 
     def close(self) -> None:
