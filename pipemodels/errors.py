@@ -277,8 +277,8 @@ def _translate(error: Exception, subject: str, table: str, decode: _Decode | Non
     if isinstance(cause, LostReplyError):
         return StorageError(f"{subject}: {cause}. Check the endpoint and what stands between.")
     if isinstance(cause, ConnectionError | HTTPClientError):
-        asked = f" to {cause.kwargs['operation']}" if "operation" in cause.kwargs else ""
-        return StorageError(f"{subject}: no answer from DynamoDB{asked}: {cause} Check the endpoint and the network.")
+        asked = f"{cause.kwargs['operation']}: " if "operation" in cause.kwargs else ""
+        return StorageError(f"{subject}: {asked}no answer from DynamoDB: {cause} Check the endpoint and the network.")
     return StorageError(f"{subject}: {error}")
 
 

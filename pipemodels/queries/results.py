@@ -311,9 +311,7 @@ def _part(item: Mapping[str, Any], name: str) -> Any:
     try:
         return item[name]
     except KeyError:
-        raise StorageError(
-            f"the reply is not DynamoDB's: an item of it has no {name!r}, by which it is found"
-        ) from None
+        raise StorageError(f"the reply is not DynamoDB's: an item of it has no {name!r}, which is its key") from None
 
 
 def _key_types(model: type[Model], index_name: str | None) -> dict[str, str]:

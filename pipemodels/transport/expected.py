@@ -7,12 +7,10 @@ DynamoDB, held against what moto, ministack and DynamoDB Local send.
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-
-from pipemodels.errors import shown
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -20,8 +18,9 @@ from pipemodels.errors import shown
 Item = dict[str, dict[str, Any]]
 """An item: its values are looked at by `is_item`."""
 
-_KINDS = {
-    "S": str, "N": str, "B": bytes, "BOOL": bool, "NULL": bool, "M": dict, "L": list, "SS": list, "NS": list, "BS": list,
+_TYPES = {
+    "S": str, "N": str, "B": bytes, "BOOL": bool, "NULL": bool, "M": dict, "L": list,
+    "SS": list, "NS": list, "BS": list,
 }  # fmt: skip
 
 
@@ -34,8 +33,9 @@ def is_value(tagged: Any) -> bool:
     """Say whether this is a typed value: a map of one type, which there is, and a value of it."""
     if type(tagged) is not dict or len(tagged) != 1:
         return False
+    value: Any
     ((tag, value),) = tagged.items()
-    if type(value) is not _KINDS.get(tag):
+    if type(value) is not _TYPES.get(tag):
         return tag == "B" and _is_base64(value)
     if tag == "M":
         return all(map(is_value, value.values()))
@@ -52,12 +52,6 @@ def _is_base64(value: Any) -> bool:
         return type(value) is str and b64decode(value) is not None
     except ValueError:
         return False
-
-
-class Held(msgspec.Struct):
-    """What a transaction has read: an item, or none."""
-
-    Item: dict[str, Any] | None = None
 
 
 class KeyElement(msgspec.Struct):
@@ -144,40 +138,105 @@ def asked_of(parameters: Mapping[str, Any]) -> Asked:
     )
 
 
-class Whole(NamedTuple):
-    """The members of a whole reply that are looked at, their types, and which of them it always has."""
+_Check = Callable[[Any, Asked], bool]
 
-    members: dict[str, Any]
+
+def _is_form(item: Any) -> bool:
+    """Say whether the wire has read an item into a model's form, and has so held it against that."""
+    return isinstance(item, msgspec.Struct)
+
+
+def _taken(value: Any) -> Any:
+    """Return items, or one, as they were read: in a model's form, or plain."""
+    return value.taken() if hasattr(value, "taken") else value
+
+
+def _stored(value: Any, asked: Asked) -> bool:
+    item = _taken(value)
+    if _is_form(item):
+        return True
+    return is_item(item) and (asked.in_part or bool(item))
+
+
+def _page_of_items(value: Any, asked: Asked) -> bool:
+    if not isinstance(value, list):
+        return False
+    items = _taken(value)
+    empty = type(items[0])() if items and _is_form(items[0]) and not asked.in_part else None
+    return all(item != empty if _is_form(item) else _stored(item, asked) for item in items)
+
+
+def _items_by_table(value: Any, asked: Asked) -> bool:
+    known = type(value) is dict and (asked.tables is None or value.keys() <= asked.tables)
+    return known and all(_page_of_items(items, asked) for items in value.values())
+
+
+def _responses(value: Any, asked: Asked) -> bool:
+    known = type(value) is list and asked.actions in (None, len(value))
+    return known and all(type(one) is dict and _stored(one.get("Item", _SOME), asked) for one in value)
+
+
+def _count(value: Any, _: Asked) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _of(kind: Any) -> _Check:
+    """Return the check for a type of msgspec's."""
+
+    def converts(value: Any, _: Asked) -> bool:
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.MsgspecError:
+            return False
+        return True
+
+    return converts
+
+
+def _table(value: Any, asked: Asked) -> bool:
+    is_going = isinstance(value, dict) and value.get("TableStatus") == "DELETING"
+    return (_is_named if is_going else _is_table)(value, asked)
+
+
+_is_named, _is_table, _map = _of(Named), _of(Table), _of(dict[str, Any])
+_SOME = {"": {"S": ""}}
+
+
+class Whole(NamedTuple):
+    """The members of a whole reply that are looked at, the check of each, and which of them it always has."""
+
+    members: dict[str, _Check]
     always: frozenset[str] = frozenset()
 
 
-def _always(**members: Any) -> Whole:
+def _always(**members: _Check) -> Whole:
     return Whole(members, frozenset(members))
 
 
-_COUNTED = Whole({"Count": int, "ScannedCount": int, "LastEvaluatedKey": Item}, frozenset({"Count", "ScannedCount"}))
-_PAGE = Whole(_COUNTED.members | {"Items": list[Item]}, _COUNTED.always | {"Items"})
-_WRITTEN = Whole({"Attributes": Item})
+_COUNTS = frozenset({"Count", "ScannedCount"})
+_COUNTED = Whole({"Count": _count, "ScannedCount": _count, "LastEvaluatedKey": _stored}, _COUNTS)
+_PAGE = Whole(_COUNTED.members | {"Items": _page_of_items}, _COUNTS | {"Items"})
+_WRITTEN = Whole({"Attributes": _stored})
 _WHOLE = {
-    "GetItem": Whole({"Item": Item}),
+    "GetItem": Whole({"Item": _stored}),
     "PutItem": _WRITTEN,
     "UpdateItem": _WRITTEN,
     "DeleteItem": _WRITTEN,
     "Query": _PAGE,
     "Scan": _PAGE,
-    "BatchGetItem": _always(Responses=dict[str, list[Item]], UnprocessedKeys=dict[str, dict[str, Any]]),
-    "BatchWriteItem": _always(UnprocessedItems=dict[str, list[dict[str, Any]]]),
+    "BatchGetItem": _always(Responses=_items_by_table, UnprocessedKeys=_of(dict[str, dict[str, Any]])),
+    "BatchWriteItem": _always(UnprocessedItems=_of(dict[str, list[dict[str, Any]]])),
     "TransactWriteItems": Whole({}),
-    "TransactGetItems": _always(Responses=list[Held]),
-    "DescribeTable": _always(Table=Table),
-    "CreateTable": _always(TableDescription=Named),
-    "UpdateTable": _always(TableDescription=Named),
-    "DeleteTable": _always(TableDescription=Named),
-    "ListTables": _always(TableNames=list[str]),
-    "DescribeTimeToLive": _always(TimeToLiveDescription=dict[str, Any]),
-    "UpdateTimeToLive": _always(TimeToLiveSpecification=dict[str, Any]),
+    "TransactGetItems": _always(Responses=_responses),
+    "DescribeTable": _always(Table=_table),
+    "CreateTable": _always(TableDescription=_is_named),
+    "UpdateTable": _always(TableDescription=_is_named),
+    "DeleteTable": _always(TableDescription=_is_named),
+    "ListTables": _always(TableNames=_of(list[str])),
+    "DescribeTimeToLive": _always(TimeToLiveDescription=_map),
+    "UpdateTimeToLive": _always(TimeToLiveSpecification=_map),
 }
-_ALL_NEW = _always(Attributes=Item)
+_ALL_NEW = _always(Attributes=_stored)
 _ANY = Whole({})
 
 
@@ -194,33 +253,24 @@ def fault(operation: str, asked: Asked, parsed: Mapping[str, Any], body: bytes) 
     """Return why a reply that was parsed is not whole; None: it is."""
     members, always = whole(operation, asked)
     is_empty = True
-    for name, kind in members.items():
+    for name, is_right in members.items():
         value = parsed.get(name)
-        if value is None:
-            if name in always:
-                return f"{name} is missing"
-            continue
-        is_empty = False
-        if not _fits(value, kind):
-            return f"{name} is not of its type"
-        if not asked.in_part and _has_empty(value, kind):
-            return f"{name} is, or holds, an empty item"
+        if value is not None:
+            is_empty = False
+            if not is_right(value, asked):
+                return f"{name} is not what {operation} returns"
+        elif name in always:
+            return f"{name} is missing"
     if is_empty:  # botocore's parser takes what is no JSON, and a null, for a reply without members
         return _fault_of_empty(body, _MEMBERS if operation in _WHOLE else frozenset())
-    if members is _COUNTED.members and parsed.get("Items"):
-        return "it holds items, and was asked for their number"
-    if "Items" in members and parsed["Count"] != len(parsed["Items"]):
-        return f"Count is {parsed['Count']}, and there are {len(parsed['Items'])} items"
-    return _fault_of_responses(asked, parsed["Responses"]) if "Responses" in members else None
+    return _fault_of_count(members, parsed) if "Count" in members else None
 
 
-def _fault_of_responses(asked: Asked, responses: Any) -> str | None:
-    """Return why the responses of a batch, or of a transaction, are not to what was asked."""
-    if isinstance(responses, list):
-        fits = asked.actions in (None, len(responses))
-        return None if fits else f"{len(responses)} Responses to {asked.actions} actions"
-    others = set() if asked.tables is None else responses.keys() - asked.tables
-    return f"Responses holds {shown(min(others))}, which was not asked for" if others else None
+def _fault_of_count(members: Mapping[str, Any], parsed: Mapping[str, Any]) -> str | None:
+    count, items = parsed["Count"], len(parsed.get("Items", ()))
+    if "Items" not in members:
+        return f"it holds {items} items, and their number was asked for" if items else None
+    return None if count == items else f"Count is {count}, and there are {items} items"
 
 
 _MEMBERS = frozenset(name for one in _WHOLE.values() for name in one.members)
@@ -234,53 +284,6 @@ def _fault_of_empty(body: bytes, names: frozenset[str]) -> str | None:
         return "it is not a JSON object"
     others = names & said.keys()
     return f"it holds {min(others)}, which is null or belongs to another request" if others else None
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    """Say whether a value is of a type; what the wire has read for a model, it has held against that."""
-    if kind is int:
-        return type(value) is int and value >= 0
-    if kind is Item:
-        return _are_items([_taken(value)])
-    if kind == list[Item]:
-        return isinstance(value, list) and _are_items(_taken(value))
-    if kind == dict[str, list[Item]]:
-        return type(value) is dict and all(_fits(items, list[Item]) for items in value.values())
-    if kind == list[Held]:
-        return _converts(value, kind) and all(is_item(held.get("Item", {})) for held in value)
-    if kind is Table and isinstance(value, dict) and value.get("TableStatus") == "DELETING":
-        kind = Named
-    return _converts(value, kind)
-
-
-def _has_empty(value: Any, kind: Any) -> bool:
-    """Say whether an item, or one of these, has nothing: it would have a key."""
-    if kind is Item:
-        return not value
-    if kind == list[Item]:
-        return not all(map(_has_any, _taken(value)))
-    return kind == dict[str, list[Item]] and any(_has_empty(items, list[Item]) for items in value.values())
-
-
-def _has_any(item: Any) -> bool:
-    return bool(item) if isinstance(item, dict) else item != type(item)()
-
-
-def _taken(value: Any) -> Any:
-    """Return items, or one, as they were read: in a model's form, or plain."""
-    return value.taken() if hasattr(value, "taken") else value
-
-
-def _are_items(values: Any) -> bool:
-    return all(is_item(value) for value in values if not isinstance(value, msgspec.Struct))
-
-
-def _converts(value: Any, kind: Any) -> bool:
-    try:
-        msgspec.convert(value, kind)
-    except msgspec.MsgspecError:
-        return False
-    return True
 
 
 # -- refusals -------------------------------------------------------------------------------------------------------

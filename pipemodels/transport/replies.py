@@ -1,9 +1,9 @@
 """Replies: only a whole reply of DynamoDB's is an answer. Anything else is a lost reply, and is sent again.
 
 The guard stands around the parser that botocore asks, its own or the wire's, so that it sees every reply of every
-operation, however that has come: over the network, or from `mock_aws`. It tells botocore a time-out of the request, an
-error that botocore's retries know as one that passes. Where the attempts are used up, a handler of botocore's
-`after-call` raises `LostReplyError`.
+operation, however that has come: over the network, or from `mock_aws`. It tells botocore that the request has timed
+out, an error that botocore's retries know as one that passes. Where the attempts are used up, a handler of botocore's
+event `after-call` raises `LostReplyError`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class LostReply(dict[str, Any]):
 
     def __init__(self, response: dict[str, Any], reason: str, *, is_foreign: bool) -> None:
         metadata = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": {}}
-        # a code that botocore's retries know; a status of 200 makes it no error for botocore, but for `_raise_if_lost`
+        # a code that botocore's retries know; with a status of 200 it would be no error without `_raise_if_lost`
         super().__init__({"Error": {"Code": "RequestTimeout", "Message": reason}, "ResponseMetadata": metadata})
         self.reason, self.is_foreign = reason, is_foreign
 
@@ -57,8 +57,9 @@ class GuardedParser:
             return self._parser.parse(response, shape)  # a second look at an error that has been checked
         operation = response.get("context", {}).get("operation_name", "")
         headers, sent = response["headers"], response["body"]
-        checksum = headers.get(_CHECKSUM)
-        body = sent if headers.get("content-encoding") is None else _unpacked(sent, headers["content-encoding"])
+        names = {name.lower() for name in headers}  # to look for one that is not there is slow
+        checksum = headers[_CHECKSUM] if _CHECKSUM in names else None
+        body = _unpacked(sent, headers["content-encoding"]) if "content-encoding" in names else sent
         if body is None:
             parsed = _lost(
                 operation, response, "it is packed in a way that was not asked for, or the packing is broken"
@@ -68,9 +69,7 @@ class GuardedParser:
         else:
             parsed = self._checked(operation, response if body is sent else response | {"body": body}, shape)
         if checksum is not None:
-            del headers[
-                _CHECKSUM
-            ]  # botocore would work it out again, of the packed body, and fail where it is no number
+            del headers[_CHECKSUM]  # botocore would work it out again, and fail where it is no number
         return parsed
 
     def _checked(self, operation: str, response: dict[str, Any], shape: _Shape) -> Any:
@@ -123,9 +122,7 @@ def _lost(operation: str, response: dict[str, Any], reason: str) -> LostReply:
     # a head that ended too soon says nothing of a body: http.client takes that for an empty one
     is_whole = bool(body) or "content-length" in headers or "transfer-encoding" in headers
     is_marked = _is_marked(headers)
-    said = (
-        f"status {status}, {shown(headers.get('content-type')) if 'content-type' in headers else 'no content type'}"
-    )
+    said = f"status {status}, content type {shown(headers.get('content-type'))}"
     if body and not is_marked:  # DynamoDB's own may hold a part of an item, which nobody wants in a log
         said += f", {shown(bytes(body[:_SHOWN]))}"
     is_foreign = is_whole and not is_marked and status < 500 and status not in _PASSING

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pipemodels import PipelineRunLog, commands, queries
+from pipemodels import PipelineRunLog, commands, create_tables, drop_tables, queries, table_status
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 _PIPELINE: dict[str, Any] = {"pipeline_name": "n", "source_type": "s", "destination_type": "d"}
@@ -92,4 +92,11 @@ QUERIES: Mapping[str, Callable[[], Any] | None] = {
 }
 """By name; None asks for nothing."""
 
-ASKING = {name: ask for name, ask in {**COMMANDS, **QUERIES}.items() if ask is not None}
+SCHEMA: Mapping[str, Callable[[], Any]] = {
+    "create_tables": lambda: create_tables(timeout_seconds=0),
+    "drop_tables": lambda: drop_tables(timeout_seconds=0),
+    "table_status": table_status,
+}
+"""By name."""
+
+ASKING = {name: ask for name, ask in {**COMMANDS, **QUERIES, **SCHEMA}.items() if ask is not None}

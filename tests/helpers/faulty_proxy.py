@@ -27,6 +27,9 @@ class Fault(StrEnum):
     DROP_REQUEST = "the request is lost, its connection closed"
     DROP_REPLY = "the request is served, its reply lost, its connection closed"
     CUT = "the request is served, its connection cut in the middle of the reply"
+    CUT_HEAD = "the request is served, its connection cut in the middle of the head of the reply"
+    EMPTY = "the request is served, and its reply comes without a body"
+    PAGE_AFTER = "the request is served, and a page of somebody else's comes instead of the reply"
     DELAY = "the request, or its reply, comes late, within the time that is waited for it"
     STALL = "the request is served, and its reply does not come within the time that is waited for it"
     LATE = "the request reaches the service when nobody waits for its reply any more"
@@ -174,6 +177,14 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self._reply(fault, seconds, body)
         if reply is None:
             self._hang_up()
+        elif fault is Fault.CUT_HEAD:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nx-amzn-Req")
+            self._hang_up()
+        elif fault is Fault.EMPTY:
+            self._send(Reply(reply.status, reply.headers, b""), b"")
+        elif fault is Fault.PAGE_AFTER:
+            page = b"<html>log in</html>"
+            self._send(Reply(200, [("Content-Type", "text/html")], page), page)
         elif fault is Fault.CUT:
             self._send(reply, reply.body[: len(reply.body) // 2])
             self._hang_up()

@@ -1,4 +1,4 @@
-"""A server on the loopback interface that answers every request with one and the same odd reply, and what it may say."""
+"""A server on the loopback interface that answers every request with the same odd reply, and what it may say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 JSON = "application/x-amz-json-1.0"
@@ -115,7 +115,7 @@ BROKEN = {
     "deep": reply(members({"a": "DEEP"}).replace('"DEEP"', '{"L":[' * 2_000 + "]}" * 2_000)),
     "broken UTF-8": reply(members({"a": {"S": "ÿ"}}).encode().replace(b"\\u00ff", b"\xff\xfe")),
     "UTF-16": reply("{}".encode("utf-16")),
-    "members that are numbers": reply('{"Item":7,"Items":7,"Attributes":7,"Responses":7,"UnprocessedKeys":7,"Count":"x"}'),
+    "members that are numbers": reply('{"Item":7,"Items":7,"Attributes":7,"Responses":7,"Table":7,"Count":"x"}'),
     "members that are null": reply('{"Item":null,"Items":null,"Attributes":null,"Responses":null}'),
     "members that are empty": reply(members({})),
     "an item that is a list": reply(members([1])),
@@ -131,7 +131,9 @@ BROKEN = {
     "a list that holds null": reply(members({"pipeline_id": {"L": [None]}})),
     "a wrong checksum": reply("{}", "200 OK", JSON, "x-amz-crc32: 1"),
     "no checksum": reply("{}", "200 OK", JSON, "x-amz-crc32: abc"),
-    "a refusal with a wrong checksum": reply('{"__type":"x#ConditionalCheckFailedException"}', "400 Bad", JSON, "x-amz-crc32: 1"),
+    "a refusal with a wrong checksum": reply(
+        '{"__type":"x#ConditionalCheckFailedException"}', "400 Bad", JSON, "x-amz-crc32: 1"
+    ),
     "packed, and not declared": reply(_PACKED),
     "declared, and not packed": reply("{}", "200 OK", JSON, "Content-Encoding: gzip"),
     "packed and cut": reply(_PACKED[:-5], "200 OK", JSON, "Content-Encoding: gzip"),
@@ -198,14 +200,14 @@ class Answering:
 
     Attributes:
         url: where it listens.
-        replies: one for each request, and the last one for all that follow.
+        replies: one for each request, or what makes it, and the last one for all that follow.
         requests: the bodies that came.
     """
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.replies: list[bytes] = [b""]
+        self.replies: list[bytes | Callable[[bytes], bytes]] = [b""]
         self.requests: list[bytes] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -222,8 +224,9 @@ class Answering:
             while (body := _read(stream)) is not None:
                 self.requests.append(body)
                 said = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-                connection.sendall(said)
-                if said not in _KEPT_OPEN:
+                sent = said if isinstance(said, bytes) else said(body)
+                connection.sendall(sent)
+                if sent not in _KEPT_OPEN:
                     return
 
     def close(self) -> None:

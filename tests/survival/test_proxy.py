@@ -111,6 +111,7 @@ def test_a_late_request() -> None:
         (Fault.THROTTLE, 400, b"ProvisionedThroughputExceededException", False),
         (Fault.FAIL_BEFORE, 500, b"InternalServerError", False),
         (Fault.FAIL_AFTER, 500, b"InternalServerError", True),
+        (Fault.PAGE_AFTER, 200, b"<html>log in</html>", True),
     ],
 )
 def test_another_reply(fault: Fault, status: int, code: bytes, arrives: bool) -> None:
@@ -119,6 +120,14 @@ def test_another_reply(fault: Fault, status: int, code: bytes, arrives: bool) ->
         answered, body = ask(proxy)
         assert (answered, code in body) == (status, True)
         assert bodies == ([b"question"] if arrives else [])
+
+
+@pytest.mark.parametrize("fault", [Fault.EMPTY, Fault.CUT_HEAD])
+def test_a_reply_that_says_nothing(fault: Fault) -> None:
+    """http.client takes half a head, as a reply without a body, for a whole and empty one."""
+    with struck_by(fault) as (proxy, bodies):
+        assert ask(proxy) == (200, b"")
+        assert bodies == [b"question"]
 
 
 def test_a_delay() -> None:
@@ -136,5 +145,5 @@ def test_the_rate_and_the_seed() -> None:
     drawn = [[proxy.next_fault()[0] for _ in range(2000)] for proxy in (first, again, other)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert 500 < first.struck.total() < 700
-    assert all(first.struck[fault] > 60 for fault in FAULTS)
+    assert min(first.struck[fault] for fault in FAULTS) > 500 // len(FAULTS)
     assert first.passed + first.struck.total() == 2000

@@ -30,6 +30,7 @@ from pipemodels.errors import (
     IllegalTransitionError,
     ItemNotFoundError,
     ItemTooLargeError,
+    LostReplyError,
     NaiveDateTimeError,
     PipemodelsError,
     Problem,
@@ -41,6 +42,7 @@ from pipemodels.errors import (
     ValidationError,
     failed_conditions,
     translated,
+    worth_repeating,
 )
 
 
@@ -188,6 +190,63 @@ def test_a_cancelled_transaction_without_reasons_stays_a_storage_error() -> None
     """A stand-in that tells no reasons still gets its message through."""
     error = translate(wrapped("TransactionCanceledException", TransactWriteError))
     assert str(error) == "pipeline 'p': TransactionCanceledException: said DynamoDB"
+
+
+@pytest.mark.parametrize("reasons", [None, [], [{}], [None, 7], [{"Code": None}]])
+def test_reasons_that_are_none_are_no_reasons(reasons: Any) -> None:
+    """Whoever made the error, it is translated."""
+    error = translate(wrapped("TransactionCanceledException", TransactWriteError, CancellationReasons=reasons))
+    assert type(error) is StorageError
+    assert str(error) == "pipeline 'p': TransactionCanceledException: said DynamoDB"
+    conflict = ConflictError("x")
+    conflict.__cause__ = client_error("TransactionCanceledException", CancellationReasons=reasons)
+    assert failed_conditions(conflict) == []
+
+
+def test_a_current_item_that_cannot_be_read_is_no_missing_one() -> None:
+    """The condition failed, and nobody knows on what: neither `current` nor its absence can be told."""
+    item = {"pipeline_id": {"S": "p"}, "created_at": {"S": "yesterday"}}
+    error = translate(wrapped("ConditionalCheckFailedException", Item=item), decode=PipelineConfig.from_raw_data)
+    assert type(error) is StorageError
+    assert str(error).startswith("pipeline 'p': the condition failed, and the stored item cannot be read: ")
+
+
+def test_an_error_without_a_message_is_translated() -> None:
+    """A null is no text to search in."""
+    error = translate(client_error("ValidationException", None))  # type: ignore[arg-type]  # as a reply may have it
+    assert str(error) == "pipeline 'p': ValidationException: "
+
+
+def lost(*, is_foreign: bool) -> LostReplyError:
+    """Return the error of a reply that is not DynamoDB's."""
+    return LostReplyError(operation="PutItem", endpoint_url="http://h:1", reason="it is empty", is_foreign=is_foreign)
+
+
+def test_a_lost_reply_names_operation_and_endpoint() -> None:
+    """It survives pickling, as botocore's do."""
+    error = translate(PutError("failed to put", lost(is_foreign=False)))
+    assert type(error) is StorageError
+    assert str(error) == (
+        "pipeline 'p': PutItem at http://h:1: the reply is not DynamoDB's: it is empty. "
+        "Check the endpoint and what stands between."
+    )
+    copy = pickle.loads(pickle.dumps(lost(is_foreign=True)))
+    assert (type(copy), str(copy), copy.is_foreign) == (LostReplyError, str(lost(is_foreign=True)), True)
+
+
+@pytest.mark.parametrize(
+    ("is_foreign", "seconds", "worth"), [(False, 1e9, True), (True, 4.9, True), (True, 5.0, False)]
+)
+def test_a_lost_reply_is_worth_repeating(is_foreign: bool, seconds: float, worth: bool) -> None:
+    """For five seconds only, where somebody else has answered."""
+    assert worth_repeating(translate(lost(is_foreign=is_foreign)), seconds) is worth
+
+
+def test_what_was_asked_for_is_named_where_no_answer_came() -> None:
+    """Whoever sent the request keeps it with botocore's error."""
+    cause = ReadTimeoutError(endpoint_url="http://127.0.0.1:9")
+    cause.kwargs["operation"] = "PutItem"
+    assert str(translate(cause)).startswith("pipeline 'p': PutItem: no answer from DynamoDB: ")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, commands, queries, using
 from pipemodels.config import ConfiguredConnection
+from pipemodels.errors import LostReplyError
 from pipemodels.models import RunSlots
 
 pytestmark = pytest.mark.usefixtures("counted_tokens")
@@ -29,19 +30,31 @@ def patient(config: DynamoDBConfig) -> Iterator[None]:
         yield
 
 
+LOST = {"operation": "a write", "endpoint_url": "http://127.0.0.1:1", "reason": "it is empty"}
+
+
+@pytest.fixture(
+    params=[ReadTimeoutError(**LOST), LostReplyError(**LOST)], ids=["lost", "not DynamoDB's"], autouse=True
+)
+def loss(request: pytest.FixtureRequest) -> Exception:
+    """Return what comes instead of a reply; for every test, because some ask for `lossy` when they have begun."""
+    error: Exception = request.param
+    return error
+
+
 @pytest.fixture
-def lossy(monkeypatch: pytest.MonkeyPatch) -> Sent:
+def lossy(loss: Exception, monkeypatch: pytest.MonkeyPatch) -> Sent:
     """Lose the reply of the next write that is done; return the list of the writes that are done from now on."""
     original = ConfiguredConnection.dispatch
     writes: Sent = []
 
-    def dispatch(self: ConfiguredConnection, operation: str, request: dict[str, Any]) -> Any:
+    def dispatch(self: ConfiguredConnection, operation: str, sent: dict[str, Any]) -> Any:
         if operation not in WRITES:
-            return original(self, operation, request)
-        answer = original(self, operation, dict(request))
-        writes.append((operation, request))
+            return original(self, operation, sent)
+        answer = original(self, operation, dict(sent))
+        writes.append((operation, sent))
         if len(writes) == 1:
-            raise ReadTimeoutError(endpoint_url="http://127.0.0.1:1")
+            raise loss
         return answer
 
     monkeypatch.setattr("pipemodels.storage.sending.random.uniform", lambda least, most: 0.0)

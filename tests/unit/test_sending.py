@@ -5,7 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from pipemodels import DynamoDBConfig, PipemodelsError, StorageError, ThrottledError, using
 from pipemodels.config import ConfiguredConnection
@@ -82,6 +88,8 @@ def test_what_may_succeed_is_sent_again(
         (answered("ValidationException"), StorageError),
         (answered("UnrecognizedClientException"), StorageError),
         (EndpointConnectionError(endpoint_url=URL), StorageError),
+        (SSLError(endpoint_url=URL, error="certificate verify failed"), StorageError),
+        (ProxyConnectionError(proxy_url=URL, error="refused"), StorageError),
     ],
     ids=str,
 )
@@ -89,7 +97,7 @@ def test_what_cannot_succeed_is_told_at_once(
     error: Exception, kind: type[PipemodelsError], patient: DynamoDBConfig, waits: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """A wrong request, wrong credentials, an endpoint where nobody is."""
+    """A wrong request, wrong credentials, an endpoint where nobody is, a certificate that is refused."""
     sent = dispatched(monkeypatch, error)
     with pytest.raises(kind):
         send("UpdateItem", {}, subject="it", table="t")
