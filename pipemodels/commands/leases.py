@@ -14,15 +14,17 @@ from pipemodels.errors import ConflictError, ItemNotFoundError, Problem, Validat
 from pipemodels.instants import instant_text, shifted
 from pipemodels.models.base import shards_of
 from pipemodels.models.run import LeaseExpiryIndex, PipelineRunLog, RunStatus
-from pipemodels.storage.sending import send
+from pipemodels.storage.sending import send, within
 
 _PAGE = 100
+_IN_A_LEASE = 3  # heartbeats; two may be lost before the lease is
 
 
 def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | None = None) -> PipelineRunLog:
     """Say that the worker of a running run is alive: its lease goes on for `lease_seconds` from now. One request.
 
-    A heartbeat never shortens a lease; one that comes late renews a lease that nobody has taken away meanwhile.
+    A heartbeat never shortens a lease; one that comes late renews a lease that nobody has taken away meanwhile. It is
+    given up after a third of the lease, or `time_limit_seconds` if that is less, so that another one fits in.
 
     Args:
         run: the run, as any command on it returned it.
@@ -43,7 +45,8 @@ def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | Non
     condition &= lease.condition()
     changes = {"lease_expires_at": until, "heartbeat_at": at}
     try:
-        renewed: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at)
+        with within(run.lease_seconds / _IN_A_LEASE):
+            renewed: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at)
     except ConflictError as error:
         current: PipelineRunLog | None = error.current
         if current is None:
@@ -62,7 +65,7 @@ def reap_expired_runs(
     A lease counts as expired once `clock_skew_seconds` of the configuration have passed since its end. One that is
     renewed meanwhile is left alone; any number may reap at once. Found through LeaseExpiryIndex: one request for each
     of its shards, and one or two for each run. A run whose item is full ends in the fewest words, without `owner` and
-    `heartbeat_at`.
+    `heartbeat_at`. Each of the requests to the index, and each run, has the time limit for itself.
 
     Args:
         now: the clock, if not given.

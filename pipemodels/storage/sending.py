@@ -142,7 +142,7 @@ def out_of_time(error: PipemodelsError, subject: str) -> PipemodelsError:
     """Return the error that says how long was tried, and where; without a time limit, the error as it is."""
     if (deadline := deadlines.current()) is None:
         return error
-    cause, tried = raised_below(error), f"{deadline.seconds:g} s"
+    cause, tried = raised_below(error), f"{round(deadline.seconds, 3):g} s"
     endpoint = connection_of(current_config()).client.meta.endpoint_url
     if isinstance(error, ThrottledError):
         return ThrottledError(f"{error}; tried for {tried} at {endpoint}", error.retry_after)

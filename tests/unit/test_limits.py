@@ -337,6 +337,13 @@ def test_a_shorter_limit_for_a_block() -> None:
         assert deadlines.current() is None
 
 
+def test_a_heartbeat_leaves_time_for_another() -> None:
+    """It is given up after a third of the lease, however long a command may take."""
+    short = PipelineRunLog(**(RUN.attribute_values | {"lease_seconds": 1}))
+    with hanging.server(hanging.silent) as address, using(config_of(address, time_limit_seconds=30.0)):
+        assert "within 0.333 s" in gives_up(lambda: commands.heartbeat(short))
+
+
 def test_a_block_makes_no_limit_longer() -> None:
     """The limit of the configuration holds inside it."""
     with hanging.server(hanging.silent) as address, using(config_of(address)), within(9.0):
