@@ -28,7 +28,7 @@ from pipemodels.errors import (
     ValidationError,
 )
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
-from pipemodels.storage.sending import bounded, waited
+from pipemodels.storage.sending import bounded, out_of_time, waited
 
 # what an ended run can do without: more bytes than an end in the fewest words adds to an item that is full
 _SPARED = dict.fromkeys(("owner", "lease_token", "lease_seconds", "heartbeat_at", "current_stage", "start_epoch"))
@@ -153,7 +153,8 @@ def _end(
             break  # a rule has refused it
         changes = later
         if holder is not None and not waited(attempt):
-            raise ThrottledError(f"{target.name}: others kept writing it; safe to try again")
+            busy = ThrottledError(f"{target.name}: others kept writing it; safe to try again")
+            raise out_of_time(busy, target.name)
     return _same_or_refused(target, changes, said if repeats else None, lease, conflict)
 
 
