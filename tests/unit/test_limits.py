@@ -220,13 +220,13 @@ def test_the_pieces_of_a_request_have_one_deadline() -> None:
             reading.join()
 
 
-@pytest.mark.parametrize("addresses", [1, 3])
+@pytest.mark.parametrize("addresses", [1, 20])
 def test_connecting_is_cut_off(addresses: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SYN that is not answered, by any of the addresses of the host."""
     found = socket.getaddrinfo
     monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: found(*args, **kwargs) * addresses)
     # an address after the first begins only where there is time: longer limits than one wait tell
-    with hanging.full_backlog() as address, using(config_of(address, connect_timeout_seconds=0.2)):
+    with hanging.full_backlog() as address, using(config_of(address)):
         assert f"no answer from http://{address} within 0.3 s" in gives_up(QUERIES["get_pipeline"])
 
 
@@ -335,10 +335,15 @@ def test_a_page_has_one_limit_and_an_iteration_one_for_each_request() -> None:
         assert f"no answer from http://{address} within 0.6 s" in gives_up(
             lambda: queries.runs_of_pipeline("p").page(1), seconds=0.6
         )
-    with hanging.server(slow) as address, using(config_of(address, time_limit_seconds=0.6)):
-        listing = queries.runs_of_pipeline("p")
+    with hanging.server(slow) as address:
+        config = config_of(address, time_limit_seconds=0.6)
+
+        def all_of(how: Read) -> Any:
+            with using(config):
+                return how(queries.runs_of_pipeline("p"))
+
         with ThreadPoolExecutor(2) as pool:
-            assert list(pool.map(lambda read: read(listing), (list, queries.Results.count))) == [[], 4]
+            assert list(pool.map(all_of, (list, queries.Results.count))) == [[], 4]
 
 
 def test_no_request_begins_after_the_limit() -> None:
@@ -351,6 +356,15 @@ def test_no_request_begins_after_the_limit() -> None:
         text = gives_up(QUERIES["get_pipeline"], seconds=0.0)
     assert text == "pipeline 'p': no time was left to ask http://127.0.0.1:1: all of 0.3 s was spent before"
     assert sent == []
+
+
+def test_a_handshake_is_given_what_is_left() -> None:
+    """TLS asks the socket, which was given its timeout before it connected; without a deadline that stays."""
+    with socket.socket() as sock:
+        sock.settimeout(10.0)
+        assert limits.LimitedSocket(sock).gettimeout() == 10.0
+        with using(config_of("127.0.0.1:1")), within(LIMIT):
+            assert 0.0 < (limits.LimitedSocket(sock).gettimeout() or 0.0) <= LIMIT
 
 
 def test_a_shorter_limit_for_a_block() -> None:
