@@ -31,7 +31,7 @@ from pipemodels.errors import (
     ValidationError,
 )
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
-from pipemodels.storage.sending import bounded, waited
+from pipemodels.storage.sending import bounded, out_of_time, waited
 
 _log = logging.getLogger("pipemodels.commands.ending")
 
@@ -175,7 +175,8 @@ def _end(
             break  # a rule has refused it
         changes = later
         if holder is not None and not waited(attempt):
-            raise ThrottledError(f"{target.name}: others kept writing it; safe to try again")
+            busy = ThrottledError(f"{target.name}: others kept writing it; safe to try again")
+            raise out_of_time(busy, target.name)
     return _same_or_refused(target, changes, said if repeats else None, lease, conflict)
 
 

@@ -28,7 +28,7 @@ from pipemodels.errors import (
 )
 from pipemodels.instants import shifted
 from pipemodels.models.run import PipelineRunLog, RunStatus
-from pipemodels.storage.sending import bounded, waited
+from pipemodels.storage.sending import bounded, out_of_time, waited
 
 # a queued run keeps what it was queued with, unless the start says otherwise
 _KEPT = ("attempt", "environment", "trigger_type")
@@ -135,7 +135,8 @@ def _start(beginning: Beginning) -> PipelineRunLog:
             if isinstance(error, RunLimitError):
                 raise
         if not waited(attempt):
-            raise ThrottledError(f"{beginning.target.name}: others kept taking slots; safe to try again")
+            name = beginning.target.name
+            raise out_of_time(ThrottledError(f"{name}: others kept taking slots; safe to try again"), name)
     raise AssertionError("counted to infinity")
 
 

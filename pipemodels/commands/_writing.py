@@ -397,7 +397,7 @@ def update_together(
 ) -> list[str]:
     """Make the same change to many existing items and return their ids, each once, in order.
 
-    All or nothing up to 100; above that in transactions of 100.
+    All or nothing up to 100; above that in transactions of 100, each of which has the time limit for itself.
 
     Raises:
         ItemNotFoundError: one is missing; what earlier transactions changed is in the error's `done`.

@@ -15,19 +15,20 @@ from pipemodels.errors import ConflictError, PipemodelsError, Problem, Validatio
 from pipemodels.instants import instant_text, shifted
 from pipemodels.models.base import shards_of
 from pipemodels.models.run import LeaseExpiryIndex, PipelineRunLog, RunStatus
-from pipemodels.storage.sending import bounded, send
+from pipemodels.storage.sending import send, within
 
 _PAGE = 100
+_IN_A_LEASE = 3  # heartbeats; two may be lost before the lease is
 
 _log = logging.getLogger("pipemodels.commands.leases")
 
 
-@bounded
 def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | None = None) -> PipelineRunLog:
     """Say that the worker of a running run is alive: its lease goes on for `lease_seconds` from now. One request.
 
     A second one where the run is missing by the reply to the first: only DynamoDB's own word is a loss. A heartbeat
-    never shortens a lease; one that comes late renews a lease that nobody has taken away meanwhile.
+    never shortens a lease; one that comes late renews a lease that nobody has taken away meanwhile. It is
+    given up after a third of the lease, or `time_limit_seconds` if that is less, so that another one fits in.
 
     Args:
         run: the run, as any command on it returned it.
@@ -47,16 +48,17 @@ def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | Non
     condition = (PipelineRunLog.status == RunStatus.RUNNING) & (PipelineRunLog.lease_expires_at <= until)
     condition &= lease.condition()
     changes = {"lease_expires_at": until, "heartbeat_at": at}
-    try:
-        renewed: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at)
-    except ConflictError as error:
-        # a reply without the item may come from somebody on the way: who is lost must be told by DynamoDB
-        current: PipelineRunLog = writing.read(target) if error.current is None else error.current
-        if not lease.holds(current):
-            raise lease_lost(target, current, lease) from error
-        if current.lease_expires_at is not None and current.lease_expires_at < until:
-            raise
-        return current  # its lease ends later already
+    with within(run.lease_seconds / _IN_A_LEASE):
+        try:
+            renewed: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at)
+        except ConflictError as error:
+            # a reply without the item may come from somebody on the way: who is lost must be told by DynamoDB
+            current: PipelineRunLog = writing.read(target) if error.current is None else error.current
+            if not lease.holds(current):
+                raise lease_lost(target, current, lease) from error
+            if current.lease_expires_at is not None and current.lease_expires_at < until:
+                raise
+            return current  # its lease ends later already
     return renewed
 
 
@@ -68,7 +70,7 @@ def reap_expired_runs(
     A lease counts as expired once `clock_skew_seconds` of the configuration have passed since its end. One that is
     renewed meanwhile is left alone; any number may reap at once. Found through LeaseExpiryIndex: one request for each
     of its shards, and one or two for each run. A run whose item is full ends in the fewest words, without `owner` and
-    `heartbeat_at`.
+    `heartbeat_at`. Each of the requests to the index, and each run, has the time limit for itself.
 
     Args:
         now: the clock, if not given.

@@ -32,7 +32,7 @@ from pipemodels.errors import (
     ValidationError,
 )
 from pipemodels.models.run import DEFAULT_LEASE_SECONDS, DataQualityResult, PipelineRunLog, RunStatus
-from pipemodels.storage.sending import bounded, waited
+from pipemodels.storage.sending import bounded, out_of_time, waited
 
 RETRYABLE = frozenset({RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SKIPPED})
 INHERITED = ("pipeline_version", "config_snapshot", "environment", "input_tables", "output_tables", "tags")
@@ -345,5 +345,6 @@ def delete_run(*, pipeline_id: str, run_id: str, expected_revision: int | None =
             if run is None or not right or not run.holds_slot:
                 raise writing.refused(target, error, expected_revision) from error
         if attempt and not waited(attempt):
-            raise ThrottledError(f"{target.name}: others kept writing it; safe to try again")
+            busy = ThrottledError(f"{target.name}: others kept writing it; safe to try again")
+            raise out_of_time(busy, target.name)
     raise AssertionError("counted to infinity")

@@ -55,7 +55,7 @@ def apply_definitions(
 
     All files are read to their ends before anything is written; a file that is no YAML or JSON is refused whole, and
     so is every entry whose id another one has. Takes bounded memory, whatever the size of a file: one request reads
-    100 items, one request writes one.
+    100 items, one request writes one. Each request has the time limit for itself.
 
     Args:
         paths: files, globs, and directories, which mean all `.yaml`, `.yml` and `.json` files below them.

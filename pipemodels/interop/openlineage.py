@@ -49,7 +49,7 @@ def ingest_events(
     """Record the runs that OpenLineage events tell of; what is good is done, what is not is refused.
 
     Takes bounded memory, whatever the size of a file: events are read one at a time, gathered by run, and a few
-    hundred runs are read together and written with one request each.
+    hundred runs are read together and written with one request each. Each request has the time limit for itself.
 
     Args:
         paths: files, globs, directories (all `.json`, `.ndjson` and `.jsonl` files below them), `-` for standard

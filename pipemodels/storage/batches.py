@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any
 
 from pipemodels import wire
-from pipemodels.errors import ThrottledError
-from pipemodels.storage.sending import bounded, out_of_time, send, waited
+from pipemodels.errors import StorageError, ThrottledError
+from pipemodels.storage.sending import bounded, is_too_late, out_of_time, send, waited
 
 MAX_KEYS = 100  # DynamoDB: keys in one BatchGetItem
 
@@ -28,8 +28,14 @@ def read_batch(subject: str, wanted: Mapping[str, Mapping[str, Any]]) -> dict[st
     """
     missing: Mapping[str, Any] = {name: {**request, "ConsistentRead": True} for name, request in wanted.items()}
     found: dict[str, list[Any]] = {name: [] for name in wanted}
+    busy = ThrottledError(f"{subject}: DynamoDB is busy and left items out; safe to try again")
     for attempt in count():
-        answer = send("BatchGetItem", {"RequestItems": missing}, subject=subject, table=" or ".join(wanted))
+        try:
+            answer = send("BatchGetItem", {"RequestItems": missing}, subject=subject, table=" or ".join(wanted))
+        except StorageError as error:
+            if attempt and is_too_late(error):
+                raise out_of_time(busy, subject) from error
+            raise
         for name, items in answer["Responses"].items():
             found[name] += wire.stored_items(items)
         missing = answer.get("UnprocessedKeys") or {}
@@ -37,6 +43,5 @@ def read_batch(subject: str, wanted: Mapping[str, Mapping[str, Any]]) -> dict[st
             break
         # a reply holds 16 MB at the most: one that brought something is followed by the next, limit or no limit
         if not waited(attempt) and not any(answer["Responses"].values()):
-            busy = ThrottledError(f"{subject}: DynamoDB is busy and left items out; safe to try again")
             raise out_of_time(busy, subject)
     return found

@@ -10,7 +10,7 @@ from functools import wraps
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from pipemodels.config import connection_of, current_config
 from pipemodels.errors import (
@@ -138,26 +138,37 @@ def sent(
                 with translated(subject, table=table, decode=decode):
                     return work()
             except PipemodelsError as error:
-                if not worth_repeating(error, time.monotonic() - began):
+                if not worth_repeating(error, time.monotonic() - began) and not _hung(error):
                     raise
                 # one that was not sent any more tells less than the one before
-                last = last if last and isinstance(raised_below(error), TimeIsUpError) else error
+                last = last if last and is_too_late(error) else error
                 if not waited(attempt):
                     raise out_of_time(last, subject) from last.__cause__
     raise AssertionError("counted to infinity")
+
+
+def is_too_late(error: PipemodelsError) -> bool:
+    """Say whether a request was not sent, because no time was left for it."""
+    return isinstance(raised_below(error), TimeIsUpError)
+
+
+def _hung(error: PipemodelsError) -> bool:
+    """Say whether this is what cutting off a request looked like, as where a proxy hangs."""
+    left = deadlines.seconds_left()
+    return left is not None and left <= 0 and isinstance(raised_below(error), ConnectionError | HTTPClientError)
 
 
 def out_of_time(error: PipemodelsError, subject: str) -> PipemodelsError:
     """Return the error that says how long was tried, and where; without a time limit, the error as it is."""
     if (deadline := deadlines.current()) is None:
         return error
-    cause, tried = raised_below(error), f"{deadline.seconds:g} s"
+    cause, tried = raised_below(error), f"{round(deadline.seconds, 3):g} s"
     endpoint = connection_of(current_config()).client.meta.endpoint_url
     if isinstance(error, ThrottledError):
         return ThrottledError(f"{error}; tried for {tried} at {endpoint}", error.retry_after)
     if isinstance(cause, ClientError):
         return StorageError(f"{error}; tried for {tried} at {endpoint}")
-    if isinstance(cause, TimeIsUpError):
+    if is_too_late(error):
         return StorageError(f"{subject}: no time was left to ask {endpoint}: all of {tried} was spent before")
     if isinstance(cause, LostReplyError):
         return StorageError(f"{subject}: {cause}; tried for {tried}. Check the endpoint and what stands between.")

@@ -120,6 +120,16 @@ LISTINGS: dict[str, Callable[[], queries.Results[Any]]] = {
     "tables_by_type": lambda: queries.tables_by_type("source"),
     "tables_of_pipeline": lambda: queries.tables_of_pipeline("p"),
 }
+
+
+Read = Callable[[queries.Results[Any]], Any]
+
+
+def read(listing: Callable[[], queries.Results[Any]], how: Read) -> Callable[[], Any]:
+    """Return the work of reading a listing."""
+    return lambda: how(listing())
+
+
 QUERIES: dict[str, Callable[[], Any]] = {
     "find_latest_run": lambda: queries.find_latest_run("p"),
     "find_pipeline": lambda: queries.find_pipeline("p"),
@@ -129,9 +139,9 @@ QUERIES: dict[str, Callable[[], Any]] = {
     "get_run": lambda: queries.get_run("p", "r"),
     "get_table": lambda: queries.get_table("t"),
     "run_statistics": lambda: queries.run_statistics("p"),
-    **{f"{name} page": lambda list_=list_: list_().page(1) for name, list_ in LISTINGS.items()},
-    **{f"{name} iterated": lambda list_=list_: list(list_().in_full()) for name, list_ in LISTINGS.items()},
-    **{f"{name} count": lambda list_=list_: list_().count() for name, list_ in LISTINGS.items()},
+    **{f"{name} page": read(listing, lambda found: found.page(1)) for name, listing in LISTINGS.items()},
+    **{f"{name} iterated": read(listing, lambda found: list(found.in_full())) for name, listing in LISTINGS.items()},
+    **{f"{name} count": read(listing, lambda found: found.count()) for name, listing in LISTINGS.items()},
 }
 OTHERS: dict[str, Callable[[], Any]] = {
     "create_tables": create_tables,
@@ -193,21 +203,38 @@ def test_a_request_is_cut_off(behave: hanging.Behaviour) -> None:
         gives_up(lambda: commands.create_pipeline(pipeline_id="p", description=large, **FIELDS))
 
 
-@pytest.mark.parametrize("addresses", [1, 3])
+def test_the_pieces_of_a_request_have_one_deadline() -> None:
+    """A body of which a little is taken now and then, each time before a timeout."""
+    ours, theirs = socket.socketpair()
+    over = threading.Event()
+    reading = threading.Thread(target=hanging.slow_reader, args=(theirs, over))
+    with ours, theirs:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        ours.settimeout(LIMIT)
+        reading.start()
+        try:
+            with using(config_of("127.0.0.1:1")), within(LIMIT), ends_in(LIMIT), pytest.raises(TimeoutError):
+                limits.LimitedSocket(ours).sendall(bytes(400_000))
+        finally:
+            over.set()
+            reading.join()
+
+
+@pytest.mark.parametrize("addresses", [1, 20])
 def test_connecting_is_cut_off(addresses: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SYN that is not answered, by any of the addresses of the host."""
     found = socket.getaddrinfo
     monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: found(*args, **kwargs) * addresses)
     # an address after the first begins only where there is time: longer limits than one wait tell
-    with hanging.full_backlog() as address, using(config_of(address, connect_timeout_seconds=0.2)):
-        gives_up(QUERIES["get_pipeline"])
+    with hanging.full_backlog() as address, using(config_of(address)):
+        assert f"no answer from http://{address} within 0.3 s" in gives_up(QUERIES["get_pipeline"])
 
 
 @pytest.mark.parametrize("behave", [hanging.silent, hanging.dribbled_hello])
 def test_a_handshake_is_cut_off(behave: hanging.Behaviour) -> None:
     """TLS that is not answered, or byte by byte."""
     with hanging.server(behave) as address, using(config_of(address, "https")):
-        gives_up(QUERIES["get_pipeline"])
+        assert f"no answer from https://{address} within 0.3 s" in gives_up(QUERIES["get_pipeline"])
 
 
 @pytest.mark.parametrize("behave", [hanging.silent, hanging.dribbled_head])
@@ -215,8 +242,9 @@ def test_a_proxy_is_cut_off(behave: hanging.Behaviour, monkeypatch: pytest.Monke
     """One that does not say whether it connects."""
     with hanging.server(behave) as address:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
-        with using(config_of("dynamodb.test", "https")):
-            gives_up(QUERIES["get_pipeline"])
+        host = f"behind-{address.rpartition(':')[2]}.test"  # another client, which looks for its proxy anew
+        with using(config_of(host, "https")):
+            assert f"no answer from https://{host} within 0.3 s" in gives_up(QUERIES["get_pipeline"])
 
 
 def test_tls_is_read_and_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +304,7 @@ def flaky(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def dispatch(self: ConfiguredConnection, operation: str, request: dict[str, Any]) -> Any:
         sent.append(operation)
         if len(sent) % 2:
-            raise ClientError(throttled, operation)  # type: ignore[arg-type]  # of this form
+            raise ClientError(throttled, operation)
         return original(self, operation, request)
 
     monkeypatch.setattr("pipemodels.storage.sending.random.uniform", lambda least, most: 0.0)
@@ -328,6 +356,15 @@ def test_no_request_begins_after_the_limit() -> None:
     assert sent == []
 
 
+def test_a_handshake_is_given_what_is_left() -> None:
+    """TLS asks the socket, which was given its timeout before it connected; without a deadline that stays."""
+    with socket.socket() as sock:
+        sock.settimeout(10.0)
+        assert limits.LimitedSocket(sock).gettimeout() == 10.0
+        with using(config_of("127.0.0.1:1")), within(LIMIT):
+            assert 0.0 < (limits.LimitedSocket(sock).gettimeout() or 0.0) <= LIMIT
+
+
 def test_a_shorter_limit_for_a_block() -> None:
     """As for a heartbeat, which must end long before its lease; a longer one changes nothing."""
     with hanging.server(hanging.silent) as address, using(config_of(address, time_limit_seconds=3.0)):
@@ -338,6 +375,13 @@ def test_a_shorter_limit_for_a_block() -> None:
                 text = gives_up(COMMANDS["heartbeat"], seconds=0.3)
             assert "within 0.3 s" in text
         assert deadlines.current() is None
+
+
+def test_a_heartbeat_leaves_time_for_another() -> None:
+    """It is given up after a third of the lease, however long a command may take."""
+    short = PipelineRunLog(**(RUN.attribute_values | {"lease_seconds": 1}))
+    with hanging.server(hanging.silent) as address, using(config_of(address, time_limit_seconds=30.0)):
+        assert "within 0.333 s" in gives_up(lambda: commands.heartbeat(short))
 
 
 def test_a_block_makes_no_limit_longer() -> None:
