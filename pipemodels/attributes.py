@@ -136,7 +136,7 @@ class CheckedAttribute(Attribute[_T]):
 
     def __set__(self, instance: Any, value: Any) -> None:
         if instance is not None and getattr(instance, "_held", None) is not None:
-            raise SummaryError(f"{self.field}: the item is a summary of an index, which is read-only")
+            raise SummaryError(f"{self.field}: the item was read in part, and is read-only; fetch the whole item")
         # past TTLAttribute and VersionAttribute, which would convert the value in their own way
         Attribute.__set__(self, instance, None if value is None else self.normalise(value))
 
@@ -147,12 +147,8 @@ class CheckedAttribute(Attribute[_T]):
     def __get__(self, instance: Any, owner: Any) -> _T: ...
 
     def __get__(self, instance: Any, owner: Any) -> Self | _T:
-        value: Any = Attribute.__get__(self, instance, owner)
-        if value is None and instance is not None:
-            held = getattr(instance, "_held", None)
-            if held is not None and self.attr_name not in held:
-                raise SummaryError(f"{self.field} is not in this summary; fetch the whole item or use .in_full()")
-        return value  # type: ignore[no-any-return]  # PynamoDB types None as the value too
+        # past TTLAttribute and VersionAttribute too; what was not read is refused where the values are
+        return Attribute.__get__(self, instance, owner)  # type: ignore[no-any-return]  # PynamoDB's descriptor
 
 
 class TextAttribute(CheckedAttribute[str]):

@@ -94,7 +94,7 @@ class ItemNotFoundError(PipemodelsError, LookupError):
 
 
 class SummaryError(PipemodelsError, AttributeError):
-    """The item came from an index, which holds a summary: fetch the whole item (`get_…` or `.in_full()`)."""
+    """The item was read in part, by an index for example: fetch the whole item (`get_…` or `.in_full()`)."""
 
 
 class ConflictError(PipemodelsError):

@@ -1,29 +1,25 @@
 """The base of the models: configured tables, revisions that are never lost, summaries that cannot be saved.
 
 It closes what PynamoDB leaves open: the table and the connection follow `configure()` and `using()`; every way of
-writing keeps the revision; derived attributes (index shards, durations) follow their sources; an item that an index
-returned in part is read-only.
+writing keeps the revision; derived attributes (index shards, durations) follow their sources; what was not read of an
+item is not guessed, nor lost.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Self, TypeVar
+from itertools import chain
+from typing import Any, ClassVar, Self
 from zlib import crc32
 
 from pynamodb.attributes import Attribute
 from pynamodb.connection import TableConnection
 from pynamodb.connection.base import MetaTable
 from pynamodb.constants import NULL
-from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.operand import Path, Value
-from pynamodb.expressions.update import Action, RemoveAction, SetAction
 from pynamodb.indexes import IncludeProjection
-from pynamodb.models import BatchWrite, MetaModel
+from pynamodb.models import MetaModel
 from pynamodb.models import Model as PynamoModel
-from pynamodb.pagination import ResultIterator
 
 from pipemodels import wire
 from pipemodels.attributes import (
@@ -37,14 +33,19 @@ from pipemodels.attributes import (
     UTCInstantAttribute,
     ValueAttribute,
 )
-from pipemodels.config import connection_of, current_config, using
+from pipemodels.config import connection_of, current_config
 from pipemodels.documents import decode, refuse_too_large
-from pipemodels.errors import Problem, SummaryError, ValidationError, joined
+from pipemodels.errors import Problem, ValidationError, joined
 from pipemodels.instants import utc_now
-from pipemodels.models.batch import PlainBatch, TransactionalBatch
+from pipemodels.models.declared import is_key
+from pipemodels.models.meta import ConfiguredMeta, billing_mode_for, configured, warn_of_settings_file
+from pipemodels.models.meta import ConfiguredTable as ConfiguredTable  # its public place is here
+from pipemodels.models.partial import opened
+from pipemodels.models.reading import ReadingModel
+from pipemodels.models.stored_forms import have_checked
+from pipemodels.models.writing import WritingModel
+from pipemodels.models.writing import new_write_id as new_write_id  # its place for others is here
 from pipemodels.records import Record, record_fields, unknown_fields
-
-_M = TypeVar("_M", bound="Model")
 
 
 def shard_of(value: str, item_id: str) -> str:
@@ -60,71 +61,78 @@ def shards_of(value: str) -> list[str]:
     return [f"{value}#{shard}" for shard in range(current_config().index_shards)]
 
 
-class _ConfiguredMeta(type):
-    """Makes `Meta.table_name` follow the configuration in force, for all that PynamoDB does with it."""
-
-    base_name: str
-
-    @property
-    def table_name(cls) -> str:
-        return current_config().table_name(cls.base_name)
-
-
-def new_write_id() -> str:
-    """Return the name of a write that nobody else has given."""
-    return os.urandom(16).hex()
-
-
-class ConfiguredTable(metaclass=_ConfiguredMeta):
-    """Base of a model's `Meta`: give it `base_name`; `table_name` is the configured prefix and that."""
-
-    base_name: str
-    billing_mode = "PAY_PER_REQUEST"
-
-
 _SET_AS_IT_IS = frozenset({UTCInstantAttribute, IdAttribute})  # what the package itself stamps an item with
 
 
 class _MetaModel(MetaModel):
-    """Holds the two declarations of an index key, in the index and in the model, together."""
+    """Makes a model's `Meta` a configured one, and holds what is declared twice of an index key together."""
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **more: Any) -> None:
-        super().__init__(name, bases, namespace, **more)
+        meta = getattr(cls, "Meta", None)
+        if meta is not None and ("Meta" in namespace or not isinstance(meta, ConfiguredMeta)):
+            cls.Meta = configured(name, meta)
+        # without `Meta`, in which PynamoDB would fill in settings that are the configuration's
+        declared = {key: value for key, value in namespace.items() if key != "Meta"}
+        super().__init__(name, bases, declared, **more)
+        cls._attributes = _in_order(cls)
+        _refuse_our_names(name, cls._attributes)
         for index in cls._indexes.values():  # type: ignore[attr-defined]  # set on the model by PynamoDB
-            for key, attribute in index.Meta.attributes.items():
-                own = cls._attributes.get(key)
-                if own is None or (own.attr_name, own.attr_type) != (
-                    attribute.attr_name,
-                    attribute.attr_type,
-                ):
-                    raise TypeError(f"{name}.{key}: the key of {index.Meta.index_name} is declared otherwise there")
+            _refuse_other_keys(name, cls._attributes, index)
+        for attribute in cls._attributes.values():
+            have_checked(attribute)
         stamped = {"updated_at", getattr(cls, "WRITE_ID", None)}
-        cls._stamped = {one: type(own) in _SET_AS_IT_IS for one, own in cls._attributes.items() if one in stamped}
+        cls._stamped = {
+            one: type(own) in _SET_AS_IT_IS
+            for one, own in cls._attributes.items()
+            if one in stamped and isinstance(own, UTCInstantAttribute | IdAttribute)
+        }
 
 
-class Model(PynamoModel, metaclass=_MetaModel):
+def _in_order(model: Any) -> dict[str, Attribute[Any]]:
+    """Return a model's attributes in the order of their declaration, those of its bases first."""
+    names = {name: None for one in reversed(model.__mro__) for name in vars(one) if name in model._attributes}
+    return {name: model._attributes[name] for name in names}
+
+
+def _refuse_our_names(model: str, attributes: dict[str, Attribute[Any]]) -> None:
+    """Refuse attributes that would hide what our base has and PynamoDB's has not."""
+    for name, attribute in attributes.items():
+        if hasattr(Model, name) and not hasattr(PynamoModel, name):
+            raise TypeError(
+                f"{model}.{name}: the base uses this name; give the attribute another one, "
+                f"with attr_name={attribute.attr_name!r}"
+            )
+
+
+def _refuse_other_keys(model: str, attributes: dict[str, Attribute[Any]], index: Any) -> None:
+    """Compare the keys of an index with what the model stores under their names; their Python names may differ."""
+    types = {own.attr_name: own.attr_type for own in attributes.values()}
+    for name, key in index.Meta.attributes.items():
+        have_checked(key)
+        if is_key(key) and types.get(key.attr_name) != key.attr_type:
+            found = f"stores type {types[key.attr_name]}" if key.attr_name in types else "stores no such attribute"
+            raise TypeError(
+                f"{model}.{name}: the key {key.attr_name!r} (type {key.attr_type}) of {index.Meta.index_name} is "
+                f"declared otherwise there: the model {found}"
+            )
+
+
+class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
     """A PynamoDB model on the configured table; a user's own models gain the same by this base.
 
     Its `Meta` derives from `ConfiguredTable`. A `RevisionAttribute`, if there is one, is kept by every write.
     """
 
-    # which attributes an item from an index holds; None: it is whole
-    _held: frozenset[str] | None = None
     # what the wire has compiled, with the class for which it has
     _wire_encoder: ClassVar[tuple[Any, Any]] = None, None
     _wire_decoder: ClassVar[tuple[Any, Any]] = None, None
     # of what it was made of: the forms in which the wire writes that
     _forms: list[Any] | None = None
-    # of those that every write sets: whether that needs no check
-    _stamped: dict[str, bool]
 
-    DERIVED: ClassVar[frozenset[str]] = frozenset()
-    """Attributes that follow from others and that nobody may set."""
-
-    WRITE_ID: ClassVar[str | None] = None
-    """The attribute that names the write which made the item; None: there is none."""
-
-    __hash__ = None  # type: ignore[assignment]  # compared by value and mutable
+    def __hash__(self) -> int:
+        """Hash the class and the key, which items that are equal have in common."""
+        values = self.attribute_values
+        return hash((type(self), *(dict.get(values, name) for name in self._key_names())))
 
     def __eq__(self, other: object) -> bool:
         """Items are equal when their class and all their values are."""
@@ -134,28 +142,15 @@ class Model(PynamoModel, metaclass=_MetaModel):
         theirs = {name: value for name, value in other.attribute_values.items() if value is not None}
         return type(self) is type(other) and self._held == other._held and mine == theirs
 
+    def __repr__(self) -> str:
+        """Return the class and the values, in the order of declaration; of an item read in part, what was read."""
+        values = self.attribute_values
+        shown = [f"{name}={values[name]!r}" for name in self.get_attributes() if name in values]
+        return f"{type(self).__name__}({', '.join(shown if self._held is None else [*shown, '…'])})"
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what is copied and pickled: not what the wire keeps."""
         return {name: value for name, value in vars(self).items() if name != "_forms"}
-
-    # -- what a model may say -------------------------------------------------------------------------------------
-
-    @classmethod
-    def derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the derived attributes that follow from these values, of the sources and the keys.
-
-        Some sources may be missing, where an update does not touch them.
-        """
-        return {}
-
-    @classmethod
-    def derived_sources(cls) -> frozenset[str]:
-        """Return the names from which others are derived."""
-        return frozenset()
-
-    def rule_problems(self) -> list[Problem]:
-        """Return what is wrong between fields that are right one by one."""
-        return []
 
     # -- values ---------------------------------------------------------------------------------------------------
 
@@ -168,14 +163,20 @@ class Model(PynamoModel, metaclass=_MetaModel):
             super().__init__(*keys, **attributes)
 
     def _set_attributes(self, **attributes: Any) -> None:
-        problems = unknown_fields(attributes, list(self.get_attributes()))
+        known = self.get_attributes()
+        problems = unknown_fields(attributes, list(known))
         causes = []
-        for name in attributes.keys() & self.get_attributes().keys():
+        for name, value in attributes.items():
             try:
-                setattr(self, name, attributes[name])
+                if name in known:
+                    setattr(self, name, value)
             except ValidationError as error:
                 problems.extend(error.problems)
                 causes.append(error)
+            except (TypeError, ValueError) as error:
+                if isinstance(known[name], CheckedAttribute) or type(error) not in (TypeError, ValueError):
+                    raise  # of an attribute of the user's own
+                problems.append(Problem(name, value, f"cannot be set: {error}"))
         if problems:
             order = {name: position for position, name in enumerate(attributes)}
             problems.sort(key=lambda problem: order.get(problem.field.partition("[")[0].partition(".")[0], 0))
@@ -208,13 +209,27 @@ class Model(PynamoModel, metaclass=_MetaModel):
         """
         self._refuse_summary()
         if (encoded := wire.encoded(self, null_check=null_check)) is not None:
-            return encoded
+            stored = (attribute.attr_name for attribute in self.get_attributes().values())
+            return {name: encoded[name] for name in stored if name in encoded}
         if null_check:
             self.refuse_unstorable()
         self.derive()
         item = super().serialize(null_check=null_check)
         refuse_too_large(item)
         return item
+
+    def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
+        """Return DynamoDB's form of the values; of an item that was read in part, of what was read."""
+        attributes = self.get_attributes()
+        if self._held is not None:
+            values = opened(self.attribute_values)
+            held = type(self)(_user_instantiated=False)
+            held.attribute_values = values
+            return PynamoModel._container_serialize(held, null_check=False)
+        try:
+            return super()._container_serialize(null_check=null_check)
+        except ValidationError:
+            raise joined(chain.from_iterable(_storing(self, name) for name in attributes)) from None
 
     def refuse_unstorable(self) -> None:
         """Raise what keeps this item from being stored, but its size.
@@ -230,11 +245,6 @@ class Model(PynamoModel, metaclass=_MetaModel):
         values = {name: self.attribute_values.get(name) for name in self.derivation_names()}
         for name, value in self.derived(values).items():
             setattr(self, name, value)
-
-    @classmethod
-    def derivation_names(cls) -> list[str]:
-        """Return the sources and the keys, which `derived` is given."""
-        return [*cls.derived_sources(), *filter(None, (cls._hash_keyname, cls._range_keyname))]
 
     def deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
         """Take the values of a whole item."""
@@ -256,6 +266,8 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
     def _container_deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
         """Take stored values as they are: a rule that came after them must not hide them."""
+        if self._held is not None:
+            self._held = None
         self.attribute_values = {}
         self._set_discriminator()
         self._set_defaults(_user_instantiated=False)
@@ -269,256 +281,54 @@ class Model(PynamoModel, metaclass=_MetaModel):
             else:
                 setattr(self, name, value)
 
-    def _refuse_summary(self) -> None:
-        if self._held is not None:
-            raise SummaryError("a summary of an index cannot be written over the whole item; fetch that first")
-
-    @classmethod
-    def summary(cls, data: dict[str, Any], held: frozenset[str]) -> Self:
-        """Return an item of which only the named attributes were read."""
-        item = cls.from_raw_data(data)
-        item._held = held
-        return item
-
     # -- connection -----------------------------------------------------------------------------------------------
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
         config = current_config()
+        name = config.table_name(cls._base_name())
         connection = connection_of(config)
-        tables = connection.tables
-        if cls not in tables:
-            name = config.table_name(cls.Meta.base_name)  # type: ignore[attr-defined]
+        table = connection.tables.get(cls)
+        if table is None or table.table_name != name:
+            warn_of_settings_file()
             with connection.lock:
                 with suppress(ValueError):  # another model on the same table was first
                     connection.add_meta_table(MetaTable({"TableName": name, **_key_schemas(cls)}))
                 table = TableConnection(name)
                 table.connection = connection
-                tables[cls] = table
-        return tables[cls]
-
-    # -- writing --------------------------------------------------------------------------------------------------
-
-    def _handle_version_attribute(
-        self, *, attributes: dict[str, Any] | None = None, actions: list[Action] | None = None
-    ) -> Condition | None:
-        """Keep the revision, also where the object does not know it: then add to whatever is stored.
-
-        PynamoDB would set such an item back to 1, and create it if it is missing.
-        """
-        self._refuse_summary()
-        if actions is not None:
-            self._complete(actions)
-        name = self._version_attribute_name
-        if name is None or actions is None or getattr(self, name) is not None:
-            condition = super()._handle_version_attribute(attributes=attributes, actions=actions)
-            return self._of_this_life(condition)
-        version = self.get_attributes()[name]
-        actions.append(version.add(1))
-        return version.exists()
-
-    def _of_this_life(self, condition: Condition | None) -> Condition | None:
-        """Tell the item from another that was made under its key after it was deleted, and has its revision."""
-        write_id = self.attribute_values.get(self.WRITE_ID) if self.WRITE_ID else None
-        if condition is None or write_id is None or getattr(self, str(self._version_attribute_name)) is None:
-            return condition
-        both: Condition = condition & (self.get_attributes()[str(self.WRITE_ID)] == write_id)
-        return both
-
-    def _complete(self, actions: list[Action]) -> None:
-        """Add to an update what follows from it: derived attributes, and when it was."""
-        changes = {name: value for name, value in map(self._change, actions) if name is not None}
-        for name in changes.keys() & (self.DERIVED | {self._version_attribute_name}):
-            raise ValidationError.of(str(name), changes[name], "is kept by the package and may not be set")
-        touched = changes.keys() & self.derived_sources()
-        for name in touched:
-            if changes[name] is _COMPUTED:
-                raise ValidationError.of(
-                    name,
-                    "an expression",
-                    "must be set to a value, because other attributes are derived from it",
-                )
-        if touched:
-            known = {name: changes[name] for name in touched} | self._keys()
-            actions.extend(self._set(name, value) for name, value in self.derived(known).items())
-        if "updated_at" in self.get_attributes() and "updated_at" not in changes:
-            actions.append(self._set("updated_at", utc_now()))
+                connection.tables[cls] = table
+        return table
 
     @classmethod
-    def _set(cls, name: str, value: Any) -> Action:
-        attribute = cls.get_attributes()[name]
-        return attribute.remove() if value is None else attribute.set(value)
+    def _base_name(cls) -> str:
+        if not hasattr(cls, "Meta"):
+            raise AttributeError(f"{cls.__qualname__} has no Meta: give it class Meta: base_name = '…'")
+        return str(cls.Meta.base_name)
 
     @classmethod
-    def _change(cls, action: Action) -> tuple[str | None, Any]:
-        """Return which attribute an action sets, and to what."""
-        path = action.values[0]
-        if not isinstance(path, Path) or len(path.path) > 1:
-            return None, None
-        name = cls._dynamo_to_python_attr(path.path[0])
-        if name not in cls.get_attributes():
-            return None, None
-        if isinstance(action, RemoveAction):
-            return name, None
-        operand = action.values[1]
-        if isinstance(action, SetAction) and isinstance(operand, Value):
-            return name, cls.get_attributes()[name].deserialize(next(iter(operand.value.values())))
-        return name, _COMPUTED
-
-    def _keys(self) -> dict[str, Any]:
-        names = [self._hash_keyname, self._range_keyname]
-        return {name: getattr(self, name) for name in names if name}
-
-    def update(
-        self, actions: Sequence[Action], condition: Condition | None = None, *, add_version_condition: bool = True
+    def create_table(
+        cls,
+        wait: bool = False,
+        read_capacity_units: int | None = None,
+        write_capacity_units: int | None = None,
+        billing_mode: str | None = None,
+        ignore_update_ttl_errors: bool = False,
     ) -> Any:
-        """Update the item; where it has a revision, that is counted and a missing item is not created."""
-        guarded, condition = self._guarded(actions, condition)
-        return super().update(guarded, condition, add_version_condition=add_version_condition)
-
-    def get_update_kwargs_from_instance(
-        self, actions: list[Action], condition: Condition | None = None, *args: Any, **settings: Any
-    ) -> dict[str, Any]:
-        """Return the update as a part of a transaction; otherwise like `update`."""
-        actions, condition = self._guarded(actions, condition)
-        return super().get_update_kwargs_from_instance(actions, condition, *args, **settings)
-
-    def _guarded(
-        self, actions: Sequence[Action], condition: Condition | None
-    ) -> tuple[list[Action], Condition | None]:
-        """Return a copy of the actions, because more are added to them, and the condition that the item is there."""
-        if self._version_attribute_name is not None:
-            condition &= self.get_attributes()[str(self._hash_keyname)].exists()
-        return list(actions), condition
-
-    def save(self, condition: Condition | None = None, *, add_version_condition: bool = True) -> dict[str, Any]:
-        """Write the item, unless somebody wrote it since it was read (PynamoDB's `PutError`).
+        """Create the table, unless it exists; capacity units, here or in `Meta`, make a provisioned one.
 
         Raises:
-            ValidationError: the item cannot be stored, or `add_version_condition=False`: a put without a condition
-                would lose the revisions of others. Use `update()`, or `put_pipeline` and `put_table`.
+            ValidationError: capacity units for a table that is paid per request.
         """
-        if not add_version_condition and self._version_attribute_name:
-            raise ValidationError.of(
-                "add_version_condition", False, "would lose revisions: use update(), or a put_… command"
-            )
-        self._touch()
-        return super().save(condition=condition)
-
-    def get_save_kwargs_from_instance(self, *args: Any, **settings: Any) -> dict[str, Any]:
-        """Return the save as a part of a transaction; otherwise like `save`."""
-        self._touch()
-        return super().get_save_kwargs_from_instance(*args, **settings)
-
-    def batch_put(self, write_ids: Iterator[str] | None = None) -> dict[str, Any]:
-        """Return the save as a part of a batch: it may be JSON, which is a dict to whoever looks at it."""
-        self._touch(write_ids)
-        put = wire.save_request(self)
-        return self.get_save_kwargs_from_instance() if put is None else put
-
-    def _touch(self, write_ids: Iterator[str] | None = None) -> None:
-        """Set when the item is written and, of a new one, by which write."""
-        self._refuse_summary()
-        values: dict[Any, Any] = self.attribute_values
-        for name, as_it_is in self._stamped.items():
-            if name != self.WRITE_ID:
-                value: Any = utc_now()
-            elif values.get(self._version_attribute_name) is None:
-                value = new_write_id() if write_ids is None else next(write_ids)
-            else:
-                continue
-            if as_it_is:
-                values[name] = value
-            else:
-                setattr(self, name, value)
-
-    def update_local_version_attribute(self) -> None:
-        """Count the revision of the object, once it is stored."""
-        name = self._version_attribute_name
-        if name is not None and type(self.get_attributes()[name]) is RevisionAttribute:
-            self.attribute_values[name] = (self.attribute_values.get(name) or 0) + 1
-        else:
-            super().update_local_version_attribute()  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
-
-    @classmethod
-    def batch_write(cls, auto_commit: bool = True) -> BatchWrite[Self]:
-        """Write many items.
-
-        A model with a revision keeps its promise here too: its writes go as transactions of up to 100, each item
-        under the condition that `save()` has. A stale item refuses its whole transaction.
-        """
-        if cls._version_attribute_name is None:
-            return PlainBatch(cls, auto_commit=auto_commit)
-        return TransactionalBatch(cls, auto_commit=auto_commit)
-
-    # -- reading --------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def held_by(cls, index_name: str | None, attributes_to_get: Any = None) -> frozenset[str] | None:
-        """Return the attributes that such a read returns, by stored name; None for all."""
-        if attributes_to_get is not None:
-            return frozenset(str(name) for name in attributes_to_get)
-        projection = cls._indexes[index_name].Meta.projection if index_name else None
-        if projection is None or projection.projection_type == "ALL":
-            return None
-        keys = {attribute.attr_name for attribute in cls.get_attributes().values() if _is_key(attribute)}
-        keys |= {attribute.attr_name for attribute in cls._indexes[str(index_name)].Meta.attributes.values()}
-        return frozenset(keys | set(projection.non_key_attributes or ()))
-
-    @classmethod
-    def query(cls, hash_key: Any, *args: Any, **settings: Any) -> ResultIterator[Self]:
-        """Query the table or an index; what an index does not hold raises on access."""
-        results = super().query(hash_key, *args, **settings)
-        return cls._mark(results, settings)
-
-    @classmethod
-    def scan(cls, *args: Any, **settings: Any) -> ResultIterator[Self]:
-        """Scan the table or an index; what an index does not hold raises on access."""
-        results = super().scan(*args, **settings)
-        return cls._mark(results, settings)
-
-    @classmethod
-    def _mark(cls, results: ResultIterator[Self], settings: dict[str, Any]) -> ResultIterator[Self]:
-        results.page_iter._operation = wire.Pages(cls, results.page_iter._operation)
-        held = cls.held_by(settings.get("index_name"), settings.get("attributes_to_get"))
-        if held is not None:
-            results._map_fn = lambda data: cls.summary(data, held)
-        return results
-
-    @classmethod
-    def get(cls, *args: Any, **settings: Any) -> Self:
-        """Return one item by its key; one read in part (`attributes_to_get`) is a summary."""
-        with wire.reading(cls):
-            item = super().get(*args, **settings)
-        item._held = cls.held_by(None, settings.get("attributes_to_get"))
-        return item
-
-    @classmethod
-    def _batch_get_page(cls, *args: Any, **settings: Any) -> tuple[Any, Any]:
-        with wire.reading(cls):
-            items, unprocessed = super()._batch_get_page(*args, **settings)  # type: ignore[no-untyped-call]  # PynamoDB's
-        return wire.stored_items(items), unprocessed
-
-    @classmethod
-    def batch_get(cls, *args: Any, **settings: Any) -> Iterator[Self]:
-        """Yield items by their keys, in no order; those read in part (`attributes_to_get`) are summaries."""
-        config, items = current_config(), super().batch_get(*args, **settings)
-        held = cls.held_by(None, settings.get("attributes_to_get"))
-
-        def read() -> Iterator[Self]:
-            while True:
-                with using(config):  # that of the call, wherever the iterator is consumed
-                    item = next(items, None)
-                if item is None:
-                    return
-                item._held = held
-                yield item
-
-        return read()
+        units = {"read_capacity_units": read_capacity_units, "write_capacity_units": write_capacity_units}
+        billing_mode = billing_mode_for(
+            cls, {name: value for name, value in units.items() if value is not None}, billing_mode
+        )
+        return super().create_table(
+            wait, read_capacity_units, write_capacity_units, billing_mode, ignore_update_ttl_errors
+        )
 
 
 _FREE = (DocumentAttribute, DocumentListAttribute, TextListAttribute, ValueAttribute)  # plain values already
-_COMPUTED = object()  # an update's value that only DynamoDB knows
 
 
 class StampedModel(Model):
@@ -573,8 +383,15 @@ def _plain_record(record: Record) -> dict[str, Any]:
     return {name: _plain(field, value) for name, field in fields if (value := getattr(record, name)) is not None}
 
 
-def _is_key(attribute: Attribute[Any]) -> bool:
-    return bool(attribute.is_hash_key or attribute.is_range_key)
+def _storing(item: Model, name: str) -> tuple[Problem, ...]:
+    """Return what keeps a value of an item from being stored."""
+    value = getattr(item, name)
+    try:
+        if value is not None:
+            item.get_attributes()[name].serialize(value)
+    except ValidationError as error:
+        return error.problems
+    return ()
 
 
 def _key_schemas(model: type[Model]) -> dict[str, Any]:

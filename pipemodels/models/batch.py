@@ -79,7 +79,8 @@ class TransactionalBatch(BatchWrite[_M]):
     def delete(self, del_item: _M) -> None:
         """Add a deletion; under the condition of its revision, where the object knows it."""
         key = self._make_room_for(del_item)
-        known = getattr(del_item, str(del_item._version_attribute_name)) is not None
+        item: Any = del_item  # of the package's base
+        known = item._read(item._version_attribute_name) is not None
         self._add("DELETE", key, del_item, del_item.get_delete_kwargs_from_instance(add_version_condition=known))
 
     def _make_room_for(self, item: _M) -> Any:
@@ -89,7 +90,7 @@ class TransactionalBatch(BatchWrite[_M]):
         """
         value: Any = item.attribute_values.get
         hash_name, range_name = self._key_names
-        key: Any = value(hash_name), value(range_name)
+        key: Any = value(hash_name), range_name and value(range_name)
         try:
             twice = key in self._pending_keys
         except TypeError:  # of a value that has no hash

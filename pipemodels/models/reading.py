@@ -1,83 +1,113 @@
-"""Reading a stored item: its object, or which of its fields cannot be read.
-
-An item that something else has written (the console, boto3, an older tool) may hold what the model does not take.
-"""
+"""How models on the base read: by compiled code, and so that what was not read is not guessed."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from functools import lru_cache
+from inspect import signature
+from typing import Any, Self
 
-from pynamodb.constants import NULL
+from pynamodb.models import Model as PynamoModel
+from pynamodb.pagination import ResultIterator
 
 from pipemodels import wire
-from pipemodels.documents import decode
-from pipemodels.errors import Problem, UnreadableItem, UnreadableItemError, ValidationError
-from pipemodels.models.base import Model
-
-_M = TypeVar("_M", bound=Model)
-
-
-def read_item(model: type[_M], stored: Any, held: frozenset[str] | None = None) -> _M:
-    """Return the object of a stored item.
-
-    Args:
-        model: its model.
-        stored: the item as DynamoDB returned it.
-        held: the stored names that were read, where it is a summary.
-
-    Raises:
-        UnreadableItemError: the model cannot read it; with its table, its key and each field that is wrong.
-    """
-    try:
-        return model.from_raw_data(stored) if held is None else model.summary(stored, held)
-    except Exception as error:  # an attribute of a user's own raises what it likes
-        raise UnreadableItemError(_unreadable(model, wire.plain(stored), error)) from error
+from pipemodels.config import current_config, using
+from pipemodels.models.declared import DeclaredModel
+from pipemodels.models.partial import Parts, listed, parts_of, refuse_parts_of_records, restrict
+from pipemodels.models.stored_forms import refuse_unstorable
 
 
-def warn_unreadable(log: logging.Logger, item: UnreadableItem) -> None:
-    """Log which item was passed over, and why, but not what is in it; the record has the item as `unreadable`."""
-    log.warning(
-        "passed over an item that cannot be read: table %r, %r: %s",
-        item.table_name,
-        dict(item.key),
-        "; ".join(f"{problem.field} {problem.reason}" for problem in item.problems),
-        extra={"unreadable": item},
-    )
+class ReadingModel(DeclaredModel):
+    """A model whose items know which part of them was read."""
+
+    @classmethod
+    def summary(cls, data: dict[str, Any], held: Parts | frozenset[str]) -> Self:
+        """Return an item of which only the named attributes were read."""
+        item = cls.from_raw_data(data)
+        restrict(item, held)
+        return item
+
+    @classmethod
+    def _to_read(cls, index_name: str | None, settings: dict[str, Any]) -> Parts | frozenset[str] | None:
+        """Return what a read with these settings returns, None for all; `attributes_to_get` becomes a list."""
+        refuse_unstorable(settings.get("range_key_condition"), settings.get("filter_condition"))
+        names = settings.get("attributes_to_get")
+        if names is None:
+            return cls.held_by(index_name)
+        settings["attributes_to_get"] = names = listed(names)
+        parts = parts_of(names)
+        refuse_parts_of_records(cls.get_attributes(), parts)
+        return parts
+
+    @classmethod
+    def query(cls, hash_key: Any, *args: Any, **settings: Any) -> ResultIterator[Self]:
+        """Query the table or an index; what an index does not hold raises on access."""
+        settings = _by_name(PynamoModel.query, (hash_key, *args), settings)
+        held = cls._to_read(settings.get("index_name"), settings)
+        return cls._mark(super().query(**settings), held)
+
+    @classmethod
+    def scan(cls, *args: Any, **settings: Any) -> ResultIterator[Self]:
+        """Scan the table or an index; what an index does not hold raises on access."""
+        settings = _by_name(PynamoModel.scan, args, settings)
+        held = cls._to_read(settings.get("index_name"), settings)
+        return cls._mark(super().scan(**settings), held)
+
+    @classmethod
+    def _mark(cls, results: ResultIterator[Self], held: Parts | frozenset[str] | None) -> ResultIterator[Self]:
+        model: Any = cls
+        results.page_iter._operation = wire.Pages(model, results.page_iter._operation)
+        if held is not None:
+            results._map_fn = lambda data: cls.summary(data, held)
+        return results
+
+    @classmethod
+    def get(cls, *args: Any, **settings: Any) -> Self:
+        """Return one item by its key; one read in part (`attributes_to_get`) is a summary."""
+        settings = _by_name(PynamoModel.get, args, settings)
+        held = cls._to_read(None, settings)
+        model: Any = cls
+        with wire.reading(model):
+            item = super().get(**settings)
+        if held is not None:
+            restrict(item, held)
+        return item
+
+    @classmethod
+    def _batch_get_page(cls, *args: Any, **settings: Any) -> tuple[Any, Any]:
+        model: Any = cls
+        with wire.reading(model):
+            items, unprocessed = super()._batch_get_page(*args, **settings)  # type: ignore[no-untyped-call]  # PynamoDB's
+        return wire.stored_items(items), unprocessed
+
+    @classmethod
+    def batch_get(cls, *args: Any, **settings: Any) -> Iterator[Self]:
+        """Yield items by their keys, in no order; those read in part (`attributes_to_get`) are summaries."""
+        settings = _by_name(PynamoModel.batch_get, args, settings)
+        held = cls._to_read(None, settings)
+        config, items = current_config(), super().batch_get(**settings)
+
+        def read() -> Iterator[Self]:
+            while True:
+                with using(config):  # that of the call, wherever the iterator is consumed
+                    item = next(items, None)
+                if item is None:
+                    return
+                if held is not None:
+                    restrict(item, held)
+                yield item
+
+        return read()
 
 
-def _unreadable(model: type[Model], item: dict[str, Any], error: Exception) -> UnreadableItem:
-    attributes = model.get_attributes().values()
-    keys = [one.attr_name for one in attributes if one.is_hash_key or one.is_range_key]
-    problems = [problem for one in attributes for problem in _problems(one, item.get(one.attr_name))]
-    return UnreadableItem(
-        table_name=model.Meta.table_name,
-        key={name: _shown(item[name]) for name in keys if name in item},
-        problems=tuple(problems) or (Problem("item", str(error), _reason(model, error)),),
-    )
+@lru_cache(maxsize=16)
+def _parameters(function: Any) -> tuple[str, ...]:
+    return tuple(signature(function).parameters)[1:]  # without `cls`
 
 
-def _problems(attribute: Any, stored: Any) -> Iterator[Problem]:
-    """Yield why an attribute cannot be read; nothing where it can."""
-    if not stored or NULL in stored:
-        return
-    try:
-        attribute.deserialize(attribute.get_value(stored))
-    except ValidationError as error:
-        yield from error.problems
-    except Exception as error:  # as above
-        yield Problem(attribute.attr_name, _shown(stored), _reason(type(attribute), error))
-
-
-def _reason(kind: type, error: Exception) -> str:
-    """Return a reason without the error's own words, which may hold what is stored; they are logged."""
-    return f"cannot be read as {kind.__name__} ({type(error).__name__})"
-
-
-def _shown(tagged: dict[str, Any]) -> object:
-    """Return a stored value without its type tag, or with it where it is in no known form."""
-    try:
-        return decode(tagged)
-    except Exception:  # only for a message, whatever it is that cannot be read
-        return tagged
+def _by_name(method: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return all that a class method of PynamoDB's is given, by name, so that nothing is missed."""
+    names = _parameters(method.__func__)
+    if len(args) > len(names) or not settings.keys().isdisjoint(names[: len(args)]):
+        method(*args, **settings)  # raises what it always does
+    return {**dict(zip(names, args, strict=False)), **settings}

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pipemodels import wire
 from pipemodels.errors import ItemNotFoundError
 from pipemodels.models.base import StampedModel
-from pipemodels.models.reading import read_item
+from pipemodels.models.unreadable import read_item
 from pipemodels.records import checked_values
 from pipemodels.storage.sending import sent
 

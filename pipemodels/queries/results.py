@@ -22,7 +22,7 @@ from pipemodels.errors import (
     is_invalid_request,
 )
 from pipemodels.models.base import Model
-from pipemodels.models.reading import read_item, warn_unreadable
+from pipemodels.models.unreadable import read_item, warn_unreadable
 from pipemodels.queries.cursors import (
     END,
     START,
@@ -78,7 +78,7 @@ class Query(Generic[_M]):
 
     def canonical(self, config: DynamoDBConfig) -> str:
         """Return the text to which cursors are bound; the number of partitions may grow."""
-        return json.dumps([config.table_name(self.model.Meta.base_name), self.name, dict(self.arguments)])  # type: ignore[attr-defined]
+        return json.dumps([config.table_name(self.model.Meta.base_name), self.name, dict(self.arguments)])
 
 
 class Results(Generic[_M]):

@@ -308,9 +308,9 @@ def _is_made_as_usual(of: Any) -> bool:
 
 # -- models ---------------------------------------------------------------------------------------------------------
 
-_OWN = ("__init__", "_set_attributes", "_handle_version_attribute")
+_OWN = ("__init__", "_set_attributes", "_handle_version_attribute", "_container_serialize", "_get_save_args")
 _PYNAMO = (
-    "_set_defaults", "_set_discriminator", "get_attributes", "_container_serialize", "_get_save_args",
+    "_set_defaults", "_set_discriminator", "get_attributes",
     "_serialize_value",
 )  # fmt: skip
 _WRITING = ("serialize", "get_save_kwargs_from_instance", "_touch", "_refuse_summary", "_of_this_life")

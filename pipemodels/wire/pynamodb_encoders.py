@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +35,7 @@ from pipemodels.wire.forms import IrregularError
 from pipemodels.wire.often import Often
 from pipemodels.wire.parts import (
     FALSE,
+    LIMIT,
     LIST,
     LIST_END,
     NEXT,
@@ -62,11 +62,14 @@ def number(value: Any) -> str:
     kind = type(value)
     if kind is float and _LEAST_PLAIN <= value < _LEAST_LARGE:
         return _digits(value).decode()
-    if kind is int or (kind is float and math.isfinite(value)):
+    if (kind is int and -LIMIT < value < LIMIT) or (
+        kind is float and (value == 0 or _LEAST <= abs(value) < _TOO_LARGE)
+    ):
         return repr(value)
     raise IrregularError
 
 
+_LEAST, _TOO_LARGE = 1e-129, 1e126  # what DynamoDB stores, or a little less of it
 _LEAST_PLAIN, _LEAST_LARGE = 1e-4, 1e16  # between these a float has no exponent, and msgspec finds its digits faster
 _digits = msgspec.json.Encoder().encode
 
@@ -144,7 +147,7 @@ def add_free_map(parts: Parts, value: Any) -> None:
 
 
 NAMES: dict[str, Any] = {
-    "dumps": json.dumps, "number": number, "text": text, "listed": listed,
+    "LIMIT": LIMIT, "dumps": json.dumps, "number": number, "text": text, "listed": listed,
     "utc_datetime": utc_datetime, "elements": elements, "add_list": add_list, "add_text": add_text,
     "add_number": add_number, "add_part": add_part, "add_free_map": add_free_map, "add_asked": add_asked,
     "kept_map": kept_map, "MapAttribute": MapAttribute, "no_maps": frozenset({str, int, float, datetime}),
@@ -156,8 +159,8 @@ NAMES: dict[str, Any] = {
 
 _KNOWN = {
     UnicodeAttribute: ("S", "v if type(v) is str else irregular()"),
-    NumberAttribute: ("N", "repr(v) if type(v) is int else number(v)"),
-    VersionAttribute: ("N", "str(v) if type(v) is int else irregular()"),
+    NumberAttribute: ("N", "repr(v) if type(v) is int and -LIMIT < v < LIMIT else number(v)"),
+    VersionAttribute: ("N", "str(v) if type(v) is int and -LIMIT < v < LIMIT else irregular()"),
     BooleanAttribute: ("BOOL", "v if v is True or v is False else irregular()"),
     JSONAttribute: ("S", "dumps(v)"),
     UTCDateTimeAttribute: ("S", "utc_datetime(v)"),

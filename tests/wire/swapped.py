@@ -174,3 +174,5 @@ class _TheirMeta:
 
 Every = every_attribute(Model, _Meta)
 Theirs = every_attribute(PynamoModel, _TheirMeta)
+# in the order of declaration, as ours have them: PynamoDB goes by the alphabet
+Theirs._attributes = {name: Theirs._attributes[name] for name in Every._attributes}

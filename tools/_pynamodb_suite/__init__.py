@@ -1,0 +1,1 @@
+"""What `tools/pynamodb_suite.py` runs PynamoDB's tests with."""
