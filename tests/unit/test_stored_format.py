@@ -122,10 +122,10 @@ GOLDEN = [
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the clock of the models."""
-    import pipemodels.models.base as base
+    import pipemodels.models.writing as writing
     from pipemodels.instants import utc_instant
 
-    monkeypatch.setattr(base, "utc_now", lambda: utc_instant(AT, "now"))
+    monkeypatch.setattr(writing, "utc_now", lambda: utc_instant(AT, "now"))
 
 
 @pytest.mark.parametrize(("model", "fields", "stored", "key"), GOLDEN)

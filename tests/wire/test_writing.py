@@ -31,7 +31,7 @@ from pipemodels import DynamoDBConfig, PipelineRunLog, SummaryError, ValidationE
 from pipemodels.attributes import RecordListAttribute, TextAttribute, UTCInstantAttribute
 from pipemodels.config import connection_of
 from pipemodels.instants import instant_text
-from pipemodels.models import DataQualityResult, RunStatus, StageInfo, base, batch
+from pipemodels.models import DataQualityResult, RunStatus, StageInfo, batch, writing
 from pipemodels.models.base import Model
 from pipemodels.records import Record, part
 from pipemodels.testing import strategies as pm
@@ -132,8 +132,8 @@ drawn = _models.flatmap(lambda model: st.tuples(st.just(model), fields_of(model)
 def _one_clock() -> Iterator[None]:
     """Stop the clock, so that two ways may be compared."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "utc_now", lambda: NOON)
-        patch.setattr(base, "new_write_id", lambda: "named")
+        patch.setattr(writing, "utc_now", lambda: NOON)
+        patch.setattr(writing, "new_write_id", lambda: "named")
         patch.setattr(batch, "_new_write_ids", lambda: repeat("named"))
         for model in MODELS:
             if "_wire_encoder" in vars(model):
