@@ -79,7 +79,7 @@ class GuardedParser:
             reason: str | None = f"its status is {status}"
         elif not body:
             reason = "it is empty, or its head was cut off"
-        elif status == 200 and not _is_marked(response["headers"]):
+        elif status == 200 and not _is_marked(response["headers"]) and "content-type" in response["headers"]:
             reason = "it has neither DynamoDB's content type nor a request id"
         else:
             try:
@@ -131,20 +131,24 @@ def _lost(operation: str, response: dict[str, Any], reason: str) -> LostReply:
 
 
 class GuardedFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
-    """Makes the parsers that another factory makes, guarded."""
+    """Makes the parsers that another factory makes, guarded.
+
+    Attributes:
+        guarded: that factory.
+    """
 
     def __init__(self, factory: Any) -> None:
         super().__init__()
-        self._factory = factory
+        self.guarded = factory
         self._kept: tuple[Any, GuardedParser] | None = None
 
     def set_parser_defaults(self, **defaults: Any) -> None:
         """Set what parsers are made with."""
-        self._factory.set_parser_defaults(**defaults)
+        self.guarded.set_parser_defaults(**defaults)
 
     def create_parser(self, protocol_name: str) -> Any:
         """Return a parser; the same one, as long as the other factory gives the same."""
-        parser, kept = self._factory.create_parser(protocol_name), self._kept
+        parser, kept = self.guarded.create_parser(protocol_name), self._kept
         if kept is None or kept[0] is not parser:
             kept = self._kept = parser, GuardedParser(parser)
         return kept[1]

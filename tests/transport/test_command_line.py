@@ -13,7 +13,7 @@ from tests.helpers.odd_replies import FOREIGN, Answering
     [
         (["pipelines", "list"], "Scan"),
         (["pipelines", "show", "p"], "GetItem"),
-        (["pipelines", "activate", "p", "--yes"], "TransactWriteItems"),
+        (["pipelines", "activate", "p"], "TransactWriteItems"),
         (["runs", "list"], "Query"),
         (["runs", "reap"], "Query"),
         (["tables", "status"], "DescribeTable"),

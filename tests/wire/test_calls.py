@@ -19,9 +19,8 @@ import pytest
 from botocore import awsrequest
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.client import BaseClient
-from botocore.config import Config
 from botocore.endpoint import Endpoint
-from botocore.exceptions import ChecksumError, ClientError
+from botocore.exceptions import ClientError
 from botocore.httpsession import ProxyConfiguration
 from botocore.model import ServiceId, ServiceModel
 from botocore.parsers import JSONParser, QueryParser, ResponseParserFactory
@@ -36,6 +35,7 @@ from urllib3 import PoolManager
 
 from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, create_tables, using, wire
 from pipemodels.config import ConfiguredConnection, connection_of
+from pipemodels.errors import LostReplyError
 from pipemodels.wire import calls, replies, requests, signing
 from pipemodels.wire.requests import WireSerializer
 from tests.wire import worlds
@@ -78,7 +78,7 @@ def test_a_configured_client_is_on_the_wire_unless_it_is_off() -> None:
     """The switch decides over parser, serializer and what is kept."""
     for on in (True, False):
         client: Any = connection_of(DynamoDBConfig(**KEYS, wire=on)).client
-        factory = client._endpoint._response_parser_factory
+        factory = client._endpoint._response_parser_factory.guarded
         assert isinstance(factory, replies.WireParserFactory) is on
         assert isinstance(client._serializer, WireSerializer) is on
         assert isinstance(client._request_signer, signing.WireRequestSigner) is on
@@ -167,26 +167,19 @@ def test_metadata_errors_and_retries_are_botocore_s() -> None:
     reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Item": {"b": {"B": "AAE="}}}]
     cancelled = {"__type": "x#TransactionCanceledException", "Message": "no", "CancellationReasons": reasons}
     with answered((400, cancelled), max_attempts=1) as (client, _), pytest.raises(ClientError) as caught:
-        client._make_api_call("TransactWriteItems", {"TransactItems": []})
+        client._make_api_call("TransactWriteItems", {"TransactItems": [{"Put": {"TableName": "t", "Item": RUN}}] * 2})
     assert type(caught.value).__name__ == "TransactionCanceledException"
     assert caught.value.response["CancellationReasons"][1]["Item"] == {"b": {"B": b"\x00\x01"}}
 
 
 def test_a_wrong_checksum_is_tried_again() -> None:
-    """Where botocore looks at the CRC32 of the body (its legacy retries), a damaged body is asked for again."""
-    sent: list[Any] = []
-
-    def answer(request: Any, **_: Any) -> AWSResponse:
-        sent.append(request)
-        return AWSResponse(request.url, 200, {"x-amz-crc32": "1"}, Body(b"{}"))
-
-    session = ConfiguredConnection(DynamoDBConfig(**KEYS)).session
-    legacy = Config(retries={"mode": "legacy", "max_attempts": 1})
-    client = session.create_client("dynamodb", "eu-central-1", config=legacy)
-    assert isinstance(client._endpoint._response_parser_factory, replies.WireParserFactory)
-    client.meta.events.register("before-send.dynamodb.*", answer)
-    with pytest.raises(ChecksumError):
-        client.get_item(TableName="t", Key={"k": {"S": "a"}})
+    """A damaged body is asked for again, and never taken, also where it is the last."""
+    with answered((200, {"Item": RUN}), max_attempts=2) as (client, sent):
+        client.meta.events.register_first(
+            "before-parse.dynamodb", lambda response_dict, **_: response_dict["headers"].update({"x-amz-crc32": "1"})
+        )
+        with pytest.raises(LostReplyError, match="its checksum is not '1'"):
+            client.get_item(TableName="t", Key={"k": {"S": "a"}})
     assert len(sent) == 2
 
 
@@ -383,7 +376,7 @@ def test_a_botocore_that_is_not_recognised_is_left_alone(monkeypatch: pytest.Mon
     monkeypatch.setattr(replies, "JSONParser", OtherParser)
     connection: Any = ConfiguredConnection(DynamoDBConfig(**KEYS))
     client = connection.client
-    assert type(client._endpoint._response_parser_factory) is ResponseParserFactory
+    assert type(client._endpoint._response_parser_factory.guarded) is ResponseParserFactory
     client._serializer = OtherSerializer()
     requests.install(client)
     assert type(client._serializer) is OtherSerializer
@@ -397,7 +390,7 @@ def test_headers_that_are_kept_otherwise_are_left_to_botocore(monkeypatch: pytes
     """And so is all of the reply."""
     monkeypatch.setattr(awsrequest, "_HeaderKey", str.lower)
     client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
-    assert type(client._endpoint._response_parser_factory) is ResponseParserFactory
+    assert type(client._endpoint._response_parser_factory.guarded) is ResponseParserFactory
 
 
 def test_another_s_parser_factory_stays() -> None:

@@ -598,7 +598,8 @@ def _batch(model: Any, fields: dict[str, Any], handler: Any = None, **settings: 
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         bodies.append(json.loads(request.body))
-        return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda: iter([b"{}"])))
+        body = b'{"UnprocessedItems":{}}' if "RequestItems" in bodies[-1] else b"{}"
+        return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda: iter([body])))
 
     events = connection_of(config).client.meta.events
     handlers = [("before-send.dynamodb", answer), ("before-parameter-build.dynamodb", handler or (lambda **_: None))]
