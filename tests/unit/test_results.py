@@ -567,7 +567,7 @@ def test_a_listing_is_true_if_there_is_an_item_in_it(
             assert list(one) == []
     listing = queries.pipelines_by_environment(environment)
     second = listing._query.partitions[1]
-    there = next(one for n in range(99) if shard_of(environment, one := f"{environment}-{n}") == second)
+    there = next(key for n in range(99) if shard_of(environment, key := f"{environment}-{n}") == second)
     (item,) = pipelines(lambda _: there, 1, environment)
     requests.clear()
     assert bool(listing)
