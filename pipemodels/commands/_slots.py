@@ -86,7 +86,7 @@ def _run_key(pipeline_id: str, run_id: str) -> dict[str, Any]:
 
 def _read_together(subject: str, wanted: Mapping[type[Model], dict[str, Any]]) -> dict[type[Model], list[Any]]:
     """Return the items of these keys by model, with one BatchGetItem."""
-    tables = {current_config().table_name(model.Meta.base_name): model for model in wanted}  # type: ignore[attr-defined]
+    tables = {current_config().table_name(model.Meta.base_name): model for model in wanted}
     found = read_batch(subject, {name: wanted[model] for name, model in tables.items()})
     return {model: list(map(model.from_raw_data, found[name])) for name, model in tables.items()}
 

@@ -740,7 +740,7 @@ def empty(config: DynamoDBConfig) -> None:
     """Delete all items of the tables, with a plain client."""
     client = connection_of(config).client
     for model, names in zip(MODELS, _KEYS, strict=True):
-        table = config.table_name(model.Meta.base_name)  # type: ignore[attr-defined]
+        table = config.table_name(model.Meta.base_name)
         items = client._make_api_call("Scan", {"TableName": table, "ConsistentRead": True})["Items"]
         deletes = [{"DeleteRequest": {"Key": {name: item[name] for name in names}}} for item in items]
         for start in range(0, len(deletes), 25):

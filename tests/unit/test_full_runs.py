@@ -182,7 +182,7 @@ def test_of_a_run_that_is_full_to_the_brim_the_end_is_kept_and_the_start_of_its_
     """Nothing else finds room; the same events again change nothing."""
     namespace = f"full-{next(_fresh)}"
     commands.put_pipeline(pipeline_id=f"{namespace}/j", pipeline_name="x", source_type="a", destination_type="b")
-    key = {"pipeline_id": f"{namespace}/j", "run_id": "r"}
+    key: dict[str, Any] = {"pipeline_id": f"{namespace}/j", "run_id": "r"}
     commands.start_run(**key, config_snapshot={"a": "x"}, lease_seconds=None)
     room = 404_000 - size_of(namespace)  # moto's limit lies below DynamoDB's
     commands.delete_run(**key)
