@@ -136,7 +136,7 @@ def test_whatever_is_long_is_cut() -> None:
     run = in_every_delivery(start, middle, event("FAIL", 9, facets={**error, **engine}))
     assert notes(run) == {"input_tables": 3_001, "output_tables": 4_000, "data_quality_results": 2_000}
     assert run["error_message"] == "🧀" * 1_000
-    assert [one["event"] for one in run["log_messages"] if one["level"] == "error"] == ["START", "ABORT"]
+    assert [one["event"] for one in run["log_messages"] if one["level"] == "error"] == ["START", "ABORT", "FAIL"]
     assert set(run["error_stack_trace"]) == {"ü"}
     failed = [one for one in run["data_quality_results"] if not one["passed"]]
     assert len(failed) == 21
@@ -182,7 +182,7 @@ def test_of_a_run_that_is_full_to_the_brim_the_end_is_kept_and_the_start_of_its_
     """Nothing else finds room; the same events again change nothing."""
     namespace = f"full-{next(_fresh)}"
     commands.put_pipeline(pipeline_id=f"{namespace}/j", pipeline_name="x", source_type="a", destination_type="b")
-    key = {"pipeline_id": f"{namespace}/j", "run_id": "r"}
+    key: dict[str, Any] = {"pipeline_id": f"{namespace}/j", "run_id": "r"}
     commands.start_run(**key, config_snapshot={"a": "x"}, lease_seconds=None)
     room = 404_000 - size_of(namespace)  # moto's limit lies below DynamoDB's
     commands.delete_run(**key)
