@@ -237,6 +237,45 @@ def test_events_are_read_from_standard_input(cli: CommandLine, prefix: str, monk
     assert cli("ingest", "-", "--prefix", prefix).out == "1 event of 1 run of 1 pipeline\n"
 
 
+def test_times_without_an_offset_are_taken_in_a_zone_that_is_named(
+    cli: CommandLine, prefix: str, tmp_path: Path
+) -> None:
+    """`--assume-timezone` names it; without it they are refused, and a zone that is not known is wrong usage."""
+    path = tmp_path / "events.ndjson"
+    path.write_text(events("START").replace('Z"', '"'))
+    answer = cli("ingest", str(path), "--prefix", prefix)
+    assert answer.code == 1
+    assert (
+        "has no UTC offset: write Z, or an offset such as +02:00; or name its zone by --assume-timezone" in answer.err
+    )
+    answer = cli("ingest", str(path), "--assume-timezone", "Mars", "--prefix", prefix)
+    assert answer.code == 2
+    assert "--assume-timezone: 'Mars' is not a time zone: write a name such as Europe/Paris" in answer.err
+    answer = cli("ingest", str(path), "--assume-timezone", "Europe/Paris", "--prefix", prefix)
+    assert (answer.code, answer.out, answer.err) == (0, "1 event of 1 run of 1 pipeline\n", "")
+
+
+@pytest.mark.parametrize("command", ["apply", "ingest"])
+@pytest.mark.parametrize("paths", [("",), (" ",), ("a.json", "")])
+def test_an_empty_argument_is_refused_by_name(
+    cli: CommandLine,
+    prefix: str,
+    command: str,
+    paths: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does not mean the working directory; nothing is done, and the exit code is 2."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.json"
+    entry = {"pipeline_id": "never", "pipeline_name": "N", "source_type": "a", "destination_type": "b"}
+    path.write_text(json.dumps({"pipelines": [entry]}) if command == "apply" else events("START"))
+    answer = cli(command, *paths, "--prefix", prefix)
+    assert (answer.code, answer.out) == (2, "")
+    assert f"paths[{len(paths) - 1}]: {paths[-1]!r} is empty: name a file, a glob or a directory" in answer.err
+    assert cli("pipelines", "list", "--prefix", prefix, "--json").json == []
+
+
 def test_a_bad_event_is_refused_by_line_and_the_rest_taken(cli: CommandLine, prefix: str, tmp_path: Path) -> None:
     """The refusal names file, line and reason, and makes the exit code 1."""
     path = tmp_path / "events.ndjson"

@@ -136,7 +136,7 @@ def test_whatever_is_long_is_cut() -> None:
     run = in_every_delivery(start, middle, event("FAIL", 9, facets={**error, **engine}))
     assert notes(run) == {"input_tables": 3_001, "output_tables": 4_000, "data_quality_results": 2_000}
     assert run["error_message"] == "🧀" * 1_000
-    assert [one["event"] for one in run["log_messages"] if one["level"] == "error"] == ["START", "ABORT"]
+    assert [one["event"] for one in run["log_messages"] if one["level"] == "error"] == ["START", "ABORT", "FAIL"]
     assert set(run["error_stack_trace"]) == {"ü"}
     failed = [one for one in run["data_quality_results"] if not one["passed"]]
     assert len(failed) == 21

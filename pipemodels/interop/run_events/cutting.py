@@ -2,9 +2,9 @@
 
 What is cut is the same in any order of the events. Of the tables, and of the checks, those with the shortest names
 stay: among them the first that finds no room has only longer ones behind it, so that none of those finds room in
-another order. Checks that failed have room of their own beside that of all checks. Of names that are left out a
-digest stays, so that each is counted once, however often it comes again; where even the digests are too many the
-smallest stay, and the count is an estimate.
+another order. Inputs and outputs share room and have some of their own; so have checks that failed, beside all
+checks. Of names that are left out a digest stays, so that each is counted once, however often it comes again; where
+even the digests are too many the smallest stay, and the count is an estimate.
 
 The room is what the fields leave that no event fills. It is shared out as below: stack traces are cut first and to
 the smallest share.
@@ -25,10 +25,11 @@ from pipemodels.interop.run_events.facts import RunFacts
 from pipemodels.interop.run_events.reasons import SOURCE, Told
 
 RESERVE = 40 << 10  # for keys, names of fields, messages and tags
-_TABLES, _CHECKS, _FAILED, _DIGESTS, _TRACE = 0.40, 0.06, 0.12, 0.18, 0.05  # of the room; there may be four traces
+_TABLES, _EITHER, _CHECKS, _FAILED, _DIGESTS = 0.26, 0.07, 0.06, 0.12, 0.20  # of the room
+_TRACE = 0.045  # of which there may be four
 _DIGEST_BYTES = 5
 _DIGEST_SPACE = 1 << 8 * _DIGEST_BYTES
-_DIGEST_CHARACTERS = 7  # in base 85
+_DIGEST_CHARACTERS = 6.25  # in base 85
 _CHECK_BYTES = 320  # that a check takes at most beside its name, its values cut
 _VALUE_BYTES = 60
 _MESSAGE_BYTES = 4_000
@@ -48,12 +49,14 @@ class Note:
 
 def fitted(told: RunFacts, own_bytes: int) -> RunFacts:
     """Return the facts cut to what fits beside so many bytes of other fields."""
-    room = max(0, MAX_ITEM_BYTES - own_bytes - RESERVE)
+    room = _room(own_bytes)
     tables = [(name, field) for field, names in _tables(told).items() for name in names]
-    kept_tables = _shortest(tables, int(room * _TABLES), lambda table: len(table[0].encode()) + 4)
+    kept_tables = _shortest(tables, int(room * _TABLES), _table_bytes)
+    for field in (INPUTS, OUTPUTS):  # however short the names of the others are
+        kept_tables |= _shortest([one for one in tables if one[1] == field], int(room * _EITHER), _table_bytes)
     failed = [name for name, check in told.checks.items() if check.failed]
-    cost = lambda name: len(name.encode()) + _CHECK_BYTES  # noqa: E731
-    kept_checks = _shortest(told.checks, int(room * _CHECKS), cost) | _shortest(failed, int(room * _FAILED), cost)
+    kept_checks = _shortest(told.checks, int(room * _CHECKS), _check_bytes)
+    kept_checks |= _shortest(failed, int(room * _FAILED), _check_bytes)
     kept = {field: frozenset(name for name, own in kept_tables if own == field) for field in _tables(told)}
     kept[CHECKS] = kept_checks
     trace = int(room * _TRACE)
@@ -63,8 +66,24 @@ def fitted(told: RunFacts, own_bytes: int) -> RunFacts:
         outputs=kept[OUTPUTS],
         checks={name: _small(check) for name, check in told.checks.items() if name in kept_checks},
         errors={kind: _shortened(error, trace) for kind, error in told.errors.items()},
-        left_out=_left_out(told, kept, int(room * _DIGESTS) // _DIGEST_CHARACTERS),
+        left_out=_left_out(told, kept, _most_digests(own_bytes)),
     )
+
+
+def _most_digests(own_bytes: int) -> int:
+    return max(1, int(_room(own_bytes) * _DIGESTS / _DIGEST_CHARACTERS))
+
+
+def _room(own_bytes: int) -> int:
+    return max(0, MAX_ITEM_BYTES - own_bytes - RESERVE)
+
+
+def _table_bytes(table: tuple[str, str]) -> int:
+    return len(table[0].encode()) + 4
+
+
+def _check_bytes(name: str) -> int:
+    return len(name.encode()) + _CHECK_BYTES
 
 
 def _tables(told: RunFacts) -> dict[str, frozenset[str]]:
@@ -89,7 +108,7 @@ def _left_out(told: RunFacts, kept: Mapping[str, frozenset[str]], most: int) -> 
     digests |= {(one, field) for field, before in told.left_out.items() for one in before}
     digests -= {(digest(name), field) for field in told.left_out for name in kept[field]}
     fields = sorted({field for _, field in digests} | told.left_out.keys())
-    smallest = sorted(digests)[: max(most, 1)]
+    smallest = sorted(digests)[:most]
     return {name: frozenset(one for one, field in smallest if field == name) for name in fields}
 
 
@@ -128,8 +147,7 @@ def notes_of(told: RunFacts, own_bytes: int) -> list[Note]:
     """Return a note for each field from which something was left out."""
     held = {INPUTS: len(told.inputs), OUTPUTS: len(told.outputs), CHECKS: len(told.checks)}
     every = [one for digests in told.left_out.values() for one in digests]
-    most = int(max(0, MAX_ITEM_BYTES - own_bytes - RESERVE) * _DIGESTS) // _DIGEST_CHARACTERS
-    is_exact = len(every) < max(most, 1)
+    is_exact = len(every) < _most_digests(own_bytes)
     share = 1.0 if is_exact else (max(every) + 1) / _DIGEST_SPACE
     return [
         Note(name, held[name] + round(len(digests) / share), is_exact, digests)
