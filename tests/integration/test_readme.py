@@ -1,5 +1,6 @@
 """The README tells the truth."""
 
+import configparser
 import os
 import re
 import subprocess
@@ -48,3 +49,13 @@ def test_documents_that_the_readme_names_exist() -> None:
     """Each link to a file of the project leads to one."""
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_extra_that_brings_botocore_keeps_to_the_embedded_stores() -> None:
+    """moto alone would have an installer replace the version that ministack names by a newer one."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = setup["options.extras_require"]
+    brings = {name for name, needed in extras.items() if re.search(r"^(moto|boto)", needed, re.MULTILINE)}
+    assert brings == {"test", "dev"}
+    assert brings <= {name for name, needed in extras.items() if extras["local"].strip() in needed}
