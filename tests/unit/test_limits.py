@@ -191,8 +191,8 @@ def test_all_end_in_time_where_nobody_answers(wire: bool) -> None:
 def test_a_reply_is_cut_off(behave: hanging.Behaviour, wire: bool) -> None:
     """Wherever it hangs; each byte that comes would set botocore's timeout back."""
     with hanging.server(behave) as address, using(config_of(address, wire=wire)):
-        for work in (COMMANDS["start_run"], QUERIES["get_pipeline"]):
-            assert f"no answer from http://{address} within 0.3 s" in gives_up(work)
+        work = COMMANDS["start_run"] if wire else QUERIES["get_pipeline"]
+        assert f"no answer from http://{address} within 0.3 s" in gives_up(work)
 
 
 @pytest.mark.parametrize("behave", [hanging.deaf, hanging.slow_reader])
