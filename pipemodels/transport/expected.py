@@ -33,7 +33,8 @@ def is_value(tagged: Any) -> bool:
     """Say whether this is a typed value: a map of one type, which there is, and a value of it."""
     if type(tagged) is not dict or len(tagged) != 1:
         return False
-    tag, value = next(iter(tagged.items()))
+    typed: dict[str, Any] = tagged
+    tag, value = next(iter(typed.items()))
     if type(value) is not _TYPES.get(tag):
         return tag == "B" and _is_base64(value)
     if tag == "M":

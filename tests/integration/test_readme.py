@@ -52,7 +52,7 @@ def test_documents_that_the_readme_names_exist() -> None:
 
 
 def test_every_extra_that_brings_botocore_keeps_to_the_embedded_stores() -> None:
-    """moto alone would have an installer replace the version that ministack names by a newer one."""
+    """Moto alone would have an installer replace the version that ministack names by a newer one."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = setup["options.extras_require"]
