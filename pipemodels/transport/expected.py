@@ -33,9 +33,10 @@ def is_value(tagged: Any) -> bool:
     """Say whether this is a typed value: a map of one type, which there is, and a value of it."""
     if type(tagged) is not dict or len(tagged) != 1:
         return False
-    typed: dict[str, Any] = tagged
-    tag, value = next(iter(typed.items()))
-    if type(value) is not _TYPES.get(tag):
+    tag: str
+    value: Any
+    ((tag, value),) = tagged.items()
+    if not _is_of(value, tag):
         return tag == "B" and _is_base64(value)
     if tag == "M":
         return all(map(is_value, value.values()))
@@ -44,6 +45,10 @@ def is_value(tagged: Any) -> bool:
     if tag == "BS":
         return all(type(part) is bytes or _is_base64(part) for part in value)
     return tag not in ("SS", "NS") or all(type(part) is str for part in value)
+
+
+def _is_of(value: Any, tag: str) -> bool:
+    return type(value) is _TYPES.get(tag)
 
 
 def _is_base64(value: Any) -> bool:
