@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, ClassVar, Self
 from zlib import crc32
 
-from pynamodb.attributes import Attribute
+from pynamodb.attributes import Attribute, UTCDateTimeAttribute
 from pynamodb.connection import TableConnection
 from pynamodb.connection.base import MetaTable
 from pynamodb.constants import NULL
@@ -84,7 +84,7 @@ class _MetaModel(MetaModel):
         cls._stamped = {
             one: type(own) in _SET_AS_IT_IS
             for one, own in cls._attributes.items()
-            if one in stamped and isinstance(own, UTCInstantAttribute | IdAttribute)
+            if one in stamped and isinstance(own, UTCInstantAttribute | UTCDateTimeAttribute | IdAttribute)
         }
 
 
@@ -361,7 +361,7 @@ def stored_fields(item: Model) -> dict[str, Any]:
     """
     fields = {}
     for name, attribute in item.get_attributes().items():
-        value = item.attribute_values.get(name)
+        value = item._read(name)
         if value is not None and name != "write_id":
             fields[attribute.attr_name] = _plain(attribute, value)
     return fields

@@ -236,7 +236,7 @@ def test_an_attribute_that_would_hide_a_method_of_the_base_is_refused() -> None:
     assert list(made.get_attributes()) == ["count"]
 
 
-def test_only_our_instants_are_stamped(unique: Unique) -> None:
+def test_only_instants_are_stamped(unique: Unique) -> None:
     """A user's `updated_at` of another type is the user's."""
 
     class Dataset(Model):
