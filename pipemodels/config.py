@@ -6,6 +6,7 @@ asyncio task has its own). An unconfigured process falls back to `DynamoDBConfig
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -39,6 +40,7 @@ from pipemodels.endpoints import (
 from pipemodels.errors import Problem, ValidationError, translated
 from pipemodels.transport import limits
 
+_log = logging.getLogger("pipemodels.config")
 _PREFIX = r"[A-Za-z0-9_.-]{0,200}"
 _REGION = r"(?![0-9]+$)(?!-)[a-z0-9-]{1,60}(?<!-)"
 
@@ -246,6 +248,7 @@ def configure(config: DynamoDBConfig | None) -> None:
     global _process
     with _lock:
         _process = config
+    _log.debug("configured: %s", config)
 
 
 def process_config() -> DynamoDBConfig | None:
@@ -270,6 +273,7 @@ def current_config() -> DynamoDBConfig:
     if config is None:
         with _lock:
             config = _process = _process or DynamoDBConfig.from_env()
+            _log.debug("the environment says: %s", config)
     return config
 
 

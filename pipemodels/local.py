@@ -7,6 +7,7 @@ reach it, as with any port of the loopback interface.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from pipemodels._embedded.signals import killing_signals_raise, signals_deferred
 from pipemodels.config import DynamoDBConfig, checked_seconds, number_in
 from pipemodels.errors import StorageError
 
+_log = logging.getLogger("pipemodels.local")
 _BYTES_PER_SECOND = 2_000_000  # of saved state, which the server loads before it answers
 _LEAST_START_SECONDS = 3.0  # a time limit of 0 says not to repeat requests, and no server starts in no time
 _START_VARIABLE = "PIPEMODELS_STORE_START_SECONDS"
@@ -84,11 +86,13 @@ def embedded_store(
         tables = saved_tables(path)  # read while the server starts
         size = (path / SNAPSHOT).stat().st_size if tables else 0
         server.wait_until_ready(tables, start_seconds + size / _BYTES_PER_SECOND, _ADVICE)
+        _log.info("the embedded store of %s is served at %s", path, server.endpoint_url)
         save = only_here(partial(_save, server, workplace, path))
         try:
             yield replace(config, endpoint_url=server.endpoint_url)
         finally:
             save()
+            _log.info("the embedded store of %s is saved and its server has ended", path)
 
 
 def _start_seconds(given: float | None, config: DynamoDBConfig) -> float:

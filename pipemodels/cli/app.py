@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from pipemodels.cli.options import JsonOption, Options, PrefixOption, StoreOption, TimezoneOption
+from pipemodels.cli.options import JsonOption, Options, PrefixOption, StoreOption, TimezoneOption, VerboseOption
 from pipemodels.cli.output import Report, emit
 from pipemodels.cli.stores import opened
+from pipemodels.cli.warnings import show_more
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -47,9 +48,10 @@ def _everywhere(
     prefix: PrefixOption = None,
     tz: TimezoneOption = None,
     json: JsonOption = False,
+    verbose: VerboseOption = 0,
     version: VersionOption = False,
 ) -> None:
-    ctx.obj = Options(store, prefix, tz, json)
+    ctx.obj = Options(store, prefix, tz, json, verbose)
 
 
 def _in_group(
@@ -58,8 +60,9 @@ def _in_group(
     prefix: PrefixOption = None,
     tz: TimezoneOption = None,
     json: JsonOption = False,
+    verbose: VerboseOption = 0,
 ) -> None:
-    ctx.obj = Options(store, prefix, tz, json).over(ctx.obj)
+    ctx.obj = Options(store, prefix, tz, json, verbose).over(ctx.obj)
 
 
 for _name, _one in {"pipelines": pipelines, "runs": runs, "tables": tables}.items():
@@ -79,6 +82,7 @@ def command(group: typer.Typer, name: str) -> Callable[[_Command], _Command]:
         def run_command(ctx: typer.Context, **values: Any) -> None:
             own = Options(**{one.name: values.pop(one.name) for one in _COMMON})
             options = own.over(ctx.obj)
+            show_more(options.verbose)
             report = function(options, **values)
             if code := emit(report, as_json=options.json):
                 raise typer.Exit(code)

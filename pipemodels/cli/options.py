@@ -56,15 +56,27 @@ JsonOption = Annotated[
     bool, typer.Option("--json", rich_help_panel=_PANEL, help="Print one JSON document and nothing else.")
 ]
 
+VerboseOption = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        rich_help_panel=_PANEL,
+        help="Say on standard error what is done: which store is used, what is repeated; twice: each step.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Options:
-    """What `--store`, `--prefix`, `--tz` and `--json` say; None where nothing is said."""
+    """What the options of every command say; None, or 0, where nothing is said."""
 
     store: str | None = None
     prefix: str | None = None
     tz: str | None = None
     json: bool = False
+    verbose: int = 0
 
     def over(self, outer: Options) -> Options:
         """Return these, with what they leave open taken from options further left on the line."""

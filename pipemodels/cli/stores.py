@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,11 +13,12 @@ import typer
 
 from pipemodels.cli.options import Options
 from pipemodels.config import DynamoDBConfig, using
-from pipemodels.endpoints import ProfileSettings, is_loopback, profile_in, region_in, store_in
+from pipemodels.endpoints import ProfileSettings, is_loopback, profile_in, region_in, store_in, without_password
 from pipemodels.errors import ValidationError
 from pipemodels.schema import create_tables
 
 DEFAULT_DIRECTORY = ".pipemodels"
+_log = logging.getLogger("pipemodels.cli")
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 5.0
 _ATTEMPTS = 2  # at an endpoint that somebody runs nearby; AWS keeps the configuration's own
@@ -49,6 +51,7 @@ def opened(options: Options, *, with_tables: bool = True) -> Iterator[Store]:
         PipemodelsError: it cannot be opened, or not be saved.
     """
     name = store_name(options)
+    _log.info("the store is %s", without_password(name))
     if name == "local" or name.startswith("local:"):
         with embedded(name, options) as store:
             if with_tables:

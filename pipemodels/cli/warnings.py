@@ -1,4 +1,4 @@
-"""Warnings of the package: one line each on standard error, among them the stored items that cannot be read."""
+"""What the package logs, one line each on standard error: warnings, and with `-v` and `-vv` more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipemodels.cli.output import note
+
+_logger = logging.getLogger("pipemodels")
 
 
 class ShownWarnings(logging.Handler):
@@ -20,7 +22,9 @@ class ShownWarnings(logging.Handler):
         """Print a warning."""
         item = getattr(record, "unreadable", None)
         if item is None:
-            note(record.getMessage())
+            note(
+                record.getMessage() if record.levelno >= logging.WARNING else f"{record.name}: {record.getMessage()}"
+            )
         elif (line := f"cannot be read: {item}") not in self.unreadable:
             self.unreadable.add(line)
             note(line)
@@ -29,9 +33,24 @@ class ShownWarnings(logging.Handler):
 @contextmanager
 def shown_warnings() -> Iterator[ShownWarnings]:
     """Print the package's warnings that are logged in the block."""
-    handler, logger = ShownWarnings(), logging.getLogger("pipemodels")
-    logger.addHandler(handler)
+    handler, level = ShownWarnings(), _logger.level
+    _logger.addHandler(handler)
     try:
         yield handler
     finally:
-        logger.removeHandler(handler)
+        _logger.removeHandler(handler)
+        _logger.setLevel(level)
+
+
+def show_more(verbosity: int) -> None:
+    """Print, from now on, also what the package logs below a warning.
+
+    Args:
+        verbosity: 1 for what it does (INFO), 2 for each step (DEBUG); 0 changes nothing.
+    """
+    if verbosity:
+        level = logging.INFO if verbosity == 1 else logging.DEBUG
+        _logger.setLevel(level)
+        for handler in _logger.handlers:
+            if isinstance(handler, ShownWarnings):
+                handler.setLevel(level)

@@ -103,9 +103,9 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
     message = f"lease expired at {run.lease_expires_at}; {last}; owner {run.owner}"
     try:
         try:
-            return _expire(run, {"error_message": message}, by=by, now=now)
+            ended = _expire(run, {"error_message": message}, by=by, now=now)
         except ItemTooLargeError:
-            return _expire(run, {"error_message": "lease expired", **SPARED}, by=None, now=now)
+            ended = _expire(run, {"error_message": "lease expired", **SPARED}, by=None, now=now)
     except (ConflictError, ItemNotFoundError):
         return None
     except ValidationError as error:
@@ -113,6 +113,8 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
         raise ValidationError(
             Problem(f"{name}: {problem.field}", problem.value, problem.reason) for problem in error.problems
         ) from error
+    _log.info("reaped run %r / %r: %s", run.pipeline_id, run.run_id, message)
+    return ended
 
 
 def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:

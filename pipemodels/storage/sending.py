@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from pipemodels.transport import deadlines
 from pipemodels.transport.deadlines import Deadline
 from pipemodels.transport.limits import TimeIsUpError
 
+_log = logging.getLogger("pipemodels.storage")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _FIRST_WAIT = 0.05  # seconds; the wait before the n-th repeat is drawn from 0 to 2^n times this, at the most _LONGEST
@@ -142,6 +144,7 @@ def sent(
                     raise
                 # one that was not sent any more tells less than the one before
                 last = last if last and is_too_late(error) else error
+                _log.info("%s; attempt %d, trying again", error, attempt + 1)
                 if not waited(attempt):
                     raise out_of_time(last, subject) from last.__cause__
     raise AssertionError("counted to infinity")
