@@ -145,7 +145,7 @@ def test_numbers_are_shown_as_they_are_stored(cli: CommandLine, prefix: str, fil
     """1.10 GB is stored and printed as 1.1, never as a float's neighbour."""
     file.write_text(GOOD)
     cli("apply", str(file), "--prefix", prefix)
-    assert '"memory_gb": 1.1,' in cli("pipelines", "show", "orders", "--prefix", prefix, "--json").out
+    assert '"memory_gb": 1.1' in cli("pipelines", "show", "orders", "--prefix", prefix, "--json").out
 
 
 def test_a_dry_run_shows_each_field_and_writes_nothing(cli: CommandLine, prefix: str, file: Path) -> None:
