@@ -320,8 +320,6 @@ class ConfiguredConnection(Connection):
             if is_loopback(self._config.endpoint_url):
                 # a proxy of the environment cannot reach this machine's own loopback interface
                 session.set_default_client_config(BotocoreConfig(proxies={}))
-            if self._config.wire:
-                wire.install(session)
             self._local.session = session
         return self._local.session
 
@@ -338,7 +336,7 @@ class ConfiguredConnection(Connection):
         """Return the client; PynamoDB makes it when it is first asked for, and again while it has no credentials."""
         client = super().client
         if client is not self._wired and self._config.wire:
-            wire.install_in_client(client)
+            wire.install(client, self.session)
         self._wired = client
         return client
 

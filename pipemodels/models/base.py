@@ -103,8 +103,6 @@ class Model(PynamoModel, metaclass=_MetaModel):
     # what the wire has compiled, with the class for which it has
     _wire_encoder: ClassVar[tuple[Any, Any]] = None, None
     _wire_decoder: ClassVar[tuple[Any, Any]] = None, None
-    # of what it was made of: the forms in which the wire writes that
-    _forms: list[Any] | None = None
     # of those that every write sets: whether that needs no check
     _stamped: dict[str, bool]
 
@@ -123,10 +121,6 @@ class Model(PynamoModel, metaclass=_MetaModel):
         mine = {name: value for name, value in self.attribute_values.items() if value is not None}
         theirs = {name: value for name, value in other.attribute_values.items() if value is not None}
         return type(self) is type(other) and self._held == other._held and mine == theirs
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is copied and pickled: not what the wire keeps."""
-        return {name: value for name, value in vars(self).items() if name != "_forms"}
 
     # -- what a model may say -------------------------------------------------------------------------------------
 
@@ -154,8 +148,9 @@ class Model(PynamoModel, metaclass=_MetaModel):
 
         Python holds each name that is given against each parameter: there is none, so that this takes half the time.
         """
-        if keys or not wire.filled(self, attributes):
+        if (fallback := wire.fill(self, keys, attributes)) is not None:
             super().__init__(*keys, **attributes)
+            fallback.happened()
 
     def _set_attributes(self, **attributes: Any) -> None:
         problems = unknown_fields(attributes, list(self.get_attributes()))
@@ -197,8 +192,9 @@ class Model(PynamoModel, metaclass=_MetaModel):
             SummaryError: the item is a summary.
         """
         self._refuse_summary()
-        if (encoded := wire.encoded(self, null_check=null_check)) is not None:
-            return encoded
+        return wire.encoded(self, null_check=null_check, ordinarily=self._serialize)
+
+    def _serialize(self, null_check: bool) -> dict[str, dict[str, Any]]:
         if null_check:
             self.refuse_unstorable()
         self.derive()
@@ -234,9 +230,10 @@ class Model(PynamoModel, metaclass=_MetaModel):
     @classmethod
     def _instantiate(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
         """Make an item of stored values; PynamoDB's own way goes past `_container_deserialize` of a model."""
-        if (item := wire.decoded(cls, attribute_values)) is not None:
-            return item
-        attribute_values = wire.plain(attribute_values)
+        return wire.decoded(cls, attribute_values, cls._instantiate_plain)
+
+    @classmethod
+    def _instantiate_plain(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
         stored: type[Self] | None = cls._get_discriminator_class(attribute_values)
         if stored is not None and not issubclass(stored, cls):
             raise ValueError(f"what is stored is a {stored.__name__}, and no {cls.__name__}")
@@ -403,8 +400,7 @@ class Model(PynamoModel, metaclass=_MetaModel):
     def batch_put(self, write_ids: Iterator[str] | None = None) -> dict[str, Any]:
         """Return the save as a part of a batch: it may be JSON, which is a dict to whoever looks at it."""
         self._touch(write_ids)
-        put = wire.save_request(self)
-        return self.get_save_kwargs_from_instance() if put is None else put
+        return wire.save_request(self, self.get_save_kwargs_from_instance)
 
     def _touch(self, write_ids: Iterator[str] | None = None) -> None:
         """Set when the item is written and, of a new one, by which write."""

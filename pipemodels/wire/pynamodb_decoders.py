@@ -34,7 +34,7 @@ from pynamodb.attributes import (
 )
 
 from pipemodels.wire import forms
-from pipemodels.wire.pynamodb_maps import free_map, pynamodb_s
+from pipemodels.wire.source import compile_lines
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -45,7 +45,10 @@ _TAKES_24 = sys.version_info >= (3, 13)
 
 def from_json(text: str, scan: Callable[..., Any] = _scan_loosely) -> Any:
     """Read JSON by the scanner of `json.loads`, which finds neither white space around it nor more behind it."""
-    value, end = scan(text, 0)
+    try:
+        value, end = scan(text, 0)
+    except StopIteration:  # there is a space before it, or nothing
+        raise forms.IrregularError from None
     if end != len(text):
         raise forms.IrregularError
     return value
@@ -93,6 +96,19 @@ def part(tagged: dict[str, Any]) -> Any:
     elif kind is bool and tag == "NULL":
         return None
     raise forms.IrregularError
+
+
+# of `MapAttribute(**values)`: names that it takes for settings of an attribute, or for its own parameters
+_SETTINGS = frozenset({*MapAttribute.attribute_args, "self", "_user_instantiated"})
+
+
+def free_map(values: dict[str, Any]) -> MapAttribute[str, Any]:
+    """Return what setting an attribute of type `MapAttribute` makes of a dict."""
+    if not _SETTINGS.isdisjoint(values):
+        return MapAttribute(**values)
+    made: MapAttribute[str, Any] = object.__new__(MapAttribute)
+    object.__setattr__(made, "__dict__", {"attribute_kwargs": {}, "attribute_values": values})
+    return made
 
 
 def regular(tagged: dict[str, Any]) -> dict[str, Any]:
@@ -209,7 +225,7 @@ _MAP_S = (
 def same_functions(model: type, base: type, names: Iterable[str]) -> bool:
     """Say whether a class has these functions of its base, and none of its own."""
     static = inspect.getattr_static
-    return all(pynamodb_s(static(model, name)) is static(base, name) for name in names)
+    return all(static(model, name) is static(base, name) for name in names)
 
 
 def is_plain_map(kind: Any) -> bool:
@@ -259,7 +275,6 @@ def compile_maker(
     if issubclass(of, MapAttribute):
         held = 'put(item, "__dict__", {"attribute_kwargs": {}, "attribute_values": values})'
     first = [f"def {function}(s):", f"    item = new(class_{function}); values = {{}}", f"    {held}"]
-    source = "\n".join([*first, *defaults, *lines, "    return item"])
-    exec(source, names)  # noqa: S102  # of names of attributes alone, quoted
+    compile_lines([*first, *defaults, *lines, "    return item"], names)
     form: type[Any] = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True, **settings)
     return form
