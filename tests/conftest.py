@@ -31,6 +31,7 @@ _RELAXED: dict[str, Any] = {
 }
 settings.register_profile("dev", max_examples=100, print_blob=True, **_RELAXED)
 settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_RELAXED)
+settings.register_profile("brief", max_examples=20, derandomize=True, print_blob=True, **_RELAXED)
 settings.register_profile("nightly", max_examples=2000, print_blob=True, **_RELAXED)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 

@@ -9,6 +9,8 @@ This module is all that the rest of the package sees; it imports nothing costly 
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -70,9 +72,11 @@ def decoded(model: type[_M], item: Any, ordinarily: Callable[[dict[str, Any]], _
     if decoder is None or not (is_plain or type(item) is decoder.form):
         return ordinarily(plain(item))
     try:
-        return decoder.of_plain(item) if is_plain else decoder.build(item)  # type: ignore[no-any-return]  # of this model
+        found: _M = decoder.of_plain(item) if is_plain else decoder.build(item)
     except Exception as error:  # whatever it was: the ordinary way reads it, or says in its own words what is wrong
         fallback = _fallback("reading", model, error)
+    else:
+        return found
     made = ordinarily(plain(item))
     fallback.happened()
     return made
@@ -144,9 +148,11 @@ def json_size(put: Any) -> int:
     """Return how many bytes of JSON this is."""
     if (size := getattr(put, "size", None)) is not None:
         return int(size)
-    from msgspec.json import encode
+    return len(json.dumps(put, ensure_ascii=False, default=_base64).encode("utf-8", "surrogatepass"))
 
-    return len(encode(put))
+
+def _base64(value: bytes) -> str:
+    return b64encode(value).decode()
 
 
 def plain(item: Any) -> Any:

@@ -38,6 +38,7 @@ from pipemodels.instants import from_utc, read_stored_instant
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import forms, pynamodb_decoders
+from pipemodels.wire.fallbacks import IrregularError
 from pipemodels.wire.pynamodb_decoders import compile_maker, same_functions, statement
 from pipemodels.wire.source import compile_lines
 
@@ -67,7 +68,7 @@ def integer(text: str) -> int:
         return int(text)
     number = read_number(text)
     if not isinstance(number, int):
-        raise forms.IrregularError
+        raise IrregularError
     return number
 
 
@@ -99,7 +100,7 @@ def document(tagged: dict[str, Any]) -> Any:
         return value
     if tag == "NULL" and kind is bool:
         return None
-    raise forms.IrregularError
+    raise IrregularError
 
 
 # -- attributes -----------------------------------------------------------------------------------------------------

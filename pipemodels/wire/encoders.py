@@ -19,8 +19,8 @@ from pipemodels.documents import refuse_too_large
 from pipemodels.instants import utc_now
 from pipemodels.models.base import Model
 from pipemodels.wire import pynamodb_encoders
+from pipemodels.wire.fallbacks import IrregularError
 from pipemodels.wire.field_writers import NAMES, checked_field
-from pipemodels.wire.forms import IrregularError
 from pipemodels.wire.lazy import Written
 from pipemodels.wire.parts import PUT_END, dict_of, opening_put, put_of, to_json
 from pipemodels.wire.pynamodb_decoders import same_functions
@@ -124,7 +124,7 @@ class Encoder:
                 del values[name]
                 setattr(item, name, given[name])
 
-    def _with_keys(self, keys: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_keys(self, keys: Sequence[Any], given: Mapping[str, Any]) -> dict[Any, Any]:
         """Return what is given, the keys by their names: one that is None is not there, as with PynamoDB."""
         if len(keys) > len(self._keys):
             raise IrregularError

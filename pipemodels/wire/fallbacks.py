@@ -11,7 +11,10 @@ import traceback
 from collections import Counter
 from contextvars import ContextVar
 
-from pipemodels.wire.forms import IrregularError
+
+class IrregularError(Exception):
+    """What is given or stored is not in the form that was expected: the ordinary way takes it."""
+
 
 _log = logging.getLogger("pipemodels.wire")
 

@@ -28,13 +28,13 @@ from pipemodels.attributes import (
 from pipemodels.checks import MAX_DIGITS, id_problem, text_problem
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import pynamodb_encoders
+from pipemodels.wire.fallbacks import IrregularError
 from pipemodels.wire.parts import (
     LIMIT,
     MAX_PARTS,
     add_document,
     add_text_map,
     decimal_text,
-    key_of,
     look_in,
     text_map,
     whole_second,
@@ -63,9 +63,17 @@ def copied(value: Any, depth: int, left: list[int]) -> Any:
         text = decimal_text(value)
         return value if "." in text else int(text)
     look_in(kind, value, depth, left)
+    depth += 1
     if kind is list:
-        return [copied(part, depth + 1, left) for part in value]
-    return {_unicode(key_of(key)): copied(part, depth + 1, left) for key, part in value.items()}
+        return [part if type(part) is str and part.isascii() else copied(part, depth, left) for part in value]
+    made = {}
+    for key, part in value.items():
+        if type(key) is not str or not key:
+            raise IrregularError
+        if not key.isascii():
+            _unicode(key)
+        made[key] = part if type(part) is str and part.isascii() else copied(part, depth, left)
+    return made
 
 
 NAMES: dict[str, Any] = pynamodb_encoders.NAMES | {

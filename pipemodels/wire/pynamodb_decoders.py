@@ -34,6 +34,7 @@ from pynamodb.attributes import (
 )
 
 from pipemodels.wire import forms
+from pipemodels.wire.fallbacks import IrregularError
 from pipemodels.wire.source import compile_lines
 
 # -- values ---------------------------------------------------------------------------------------------------------
@@ -48,9 +49,9 @@ def from_json(text: str, scan: Callable[..., Any] = _scan_loosely) -> Any:
     try:
         value, end = scan(text, 0)
     except StopIteration:  # there is a space before it, or nothing
-        raise forms.IrregularError from None
+        raise IrregularError from None
     if end != len(text):
-        raise forms.IrregularError
+        raise IrregularError
     return value
 
 
@@ -62,7 +63,7 @@ def number(text: str) -> Any:
 def utc_datetime(text: str) -> datetime:
     """Read the form of `UTCDateTimeAttribute`; anything else is left to it."""
     if text[4:20:3] != "--T::." or text[26:] != "+0000" or (_TAKES_24 and text[11:13] == "24"):
-        raise forms.IrregularError
+        raise IrregularError
     return datetime.fromisoformat(text)
 
 
@@ -70,7 +71,7 @@ def expiry(text: str) -> datetime:
     """Read whole seconds; of others, `TTLAttribute` drops the fraction."""
     seconds = number(text)
     if type(seconds) is not int:
-        raise forms.IrregularError
+        raise IrregularError
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -95,7 +96,7 @@ def part(tagged: dict[str, Any]) -> Any:
         return value
     elif kind is bool and tag == "NULL":
         return None
-    raise forms.IrregularError
+    raise IrregularError
 
 
 # of `MapAttribute(**values)`: names that it takes for settings of an attribute, or for its own parameters
@@ -115,7 +116,7 @@ def regular(tagged: dict[str, Any]) -> dict[str, Any]:
     """Return a tagged value for an attribute that decodes by itself; none is asked about NULL."""
     forms.check_regular(tagged)
     if "NULL" in tagged:
-        raise forms.IrregularError
+        raise IrregularError
     return tagged
 
 

@@ -31,7 +31,7 @@ from pynamodb.attributes import (
 )
 
 from pipemodels.attributes import CheckedAttribute
-from pipemodels.wire.forms import IrregularError
+from pipemodels.wire.fallbacks import IrregularError
 from pipemodels.wire.parts import (
     FALSE,
     LIST,

@@ -18,7 +18,7 @@ from botocore.awsrequest import HeadersDict
 from botocore.parsers import JSONParser, ResponseParserFactory
 
 from pipemodels.wire import decoder_of, forms, model_being_read
-from pipemodels.wire.fallbacks import Fallback
+from pipemodels.wire.fallbacks import Fallback, IrregularError
 from pipemodels.wire.lazy import Item, Items
 
 _HELD = {"QueryOutput": "Items", "ScanOutput": "Items", "BatchGetItemOutput": "Responses", "GetItemOutput": "Item"}
@@ -46,7 +46,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
             try:
                 for part in value.values():
                     forms.check_regular(part)
-            except (forms.IrregularError, RecursionError):
+            except (IrregularError, RecursionError):
                 pass
             else:
                 return value
@@ -105,7 +105,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
             return msgspec.json.decode(item, type=form)
         except msgspec.ValidationError:
             if (plain := msgspec.json.decode(item)) is None:
-                raise forms.IrregularError from None
+                raise IrregularError from None
             return self._parse_shape(shape, plain)
 
     def _plain(self, body: bytes, shape: _Shape) -> Any:

@@ -7,13 +7,14 @@ after, events, endpoint and signature, is botocore's.
 
 from __future__ import annotations
 
+from types import GenericAlias
 from typing import Any
 
 import msgspec
 from botocore.serialize import JSONSerializer
 
-from pipemodels.wire.fallbacks import Fallback
-from pipemodels.wire.forms import IrregularError, ready
+from pipemodels.wire.fallbacks import Fallback, IrregularError
+from pipemodels.wire.forms import ready
 from pipemodels.wire.lazy import Written
 
 _OPERATIONS = frozenset(
@@ -28,17 +29,20 @@ _KINDS = {"string": str, "integer": int, "long": int, "boolean": bool}
 _Shape = Any  # botocore carries no types
 
 
+_ABSENT: Any = None  # one that is given is refused
+
+
 class Value(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """A tagged value of any kind but bytes."""
 
-    S: str = None  # type: ignore[assignment]  # absent; a None that is given is refused
-    N: str = None  # type: ignore[assignment]
-    M: dict[str, Value] = None  # type: ignore[assignment]
-    L: list[Value] = None  # type: ignore[assignment]
-    BOOL: bool = None  # type: ignore[assignment]
-    NULL: bool = None  # type: ignore[assignment]
-    SS: list[str] = None  # type: ignore[assignment]
-    NS: list[str] = None  # type: ignore[assignment]
+    S: str = _ABSENT
+    N: str = _ABSENT
+    M: dict[str, Value] = _ABSENT
+    L: list[Value] = _ABSENT
+    BOOL: bool = _ABSENT
+    NULL: bool = _ABSENT
+    SS: list[str] = _ABSENT
+    NS: list[str] = _ABSENT
 
 
 class WireSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries no types
@@ -100,9 +104,9 @@ def _type_of(shape: _Shape) -> Any:
     if shape.name == "AttributeValue":
         return Value
     if shape.type_name == "list":
-        return list[_type_of(shape.member)]  # type: ignore[misc]  # a type of its own, made here
+        return GenericAlias(list, (_type_of(shape.member),))
     if shape.type_name == "map":
-        return dict[str, _type_of(shape.value)]  # type: ignore[misc]  # a type of its own, made here
+        return GenericAlias(dict, (str, _type_of(shape.value)))
     if shape.type_name != "structure":
         if shape.type_name not in _KINDS:
             raise IrregularError

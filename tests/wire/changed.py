@@ -5,6 +5,8 @@ Each is named, and says how the one warning begins that it brings; None: it brin
 
 from __future__ import annotations
 
+import botocore
+
 PRELUDE = '''
 import inspect, textwrap
 
@@ -132,36 +134,6 @@ for name in ("__init__", "_do_get_response"):
 """,
         REQUESTS + "replies (AttributeError: ",
     ),
-    "the search for tables renamed": (
-        """
-from botocore.regions import EndpointRulesetResolver as Resolver
-name = "_resolve_param_as_operation_context_param"
-rewrite(Resolver, "_resolve_param_from_context", name, "_search")
-Resolver._search = getattr(Resolver, name)
-delattr(Resolver, name)
-""",
-        REQUESTS + "calls (AttributeError: ",
-    ),
-    "a User-Agent that counts": (
-        """
-from botocore.useragent import UserAgentString
-built, times = UserAgentString.to_string, {}
-def to_string(self):
-    times[id(self)] = times.get(id(self), 0) + 1
-    return built(self) + (" first" if times[id(self)] == 1 else " later")
-UserAgentString.to_string = to_string
-""",
-        REQUESTS + "user_agent (PutItem: its headers differ: user-agent)",
-    ),
-    "a context that is kept elsewhere": (
-        """
-import botocore.session, botocore.client, botocore.useragent, botocore.context as context
-context.find = context.get_context
-rewrite(context, "start_as_current_context", "get_context()", "find()")
-del context.get_context
-""",
-        REQUESTS + "user_agent (ImportError: cannot import name 'get_context'",
-    ),
     # what the fast way does not depend on
     "the preparer of requests renamed": (
         """
@@ -194,6 +166,48 @@ class Pool(awsrequest.AWSHTTPSConnectionPool): pass
 awsrequest.AWSHTTPSConnectionPool = Pool
 """,
         None,
+    ),
+}
+
+# of parts that botocore has since 1.40, or then made longer
+LATER: dict[str, tuple[str, str | None]] = {
+    "the search for tables renamed": (
+        """
+from botocore.regions import EndpointRulesetResolver as Resolver
+name = "_resolve_param_as_operation_context_param"
+rewrite(Resolver, "_resolve_param_from_context", name, "_search")
+Resolver._search = getattr(Resolver, name)
+delattr(Resolver, name)
+""",
+        REQUESTS + "calls (AttributeError: ",
+    ),
+    "a User-Agent that counts": (
+        """
+from botocore.useragent import UserAgentString
+built, times = UserAgentString.to_string, {}
+def to_string(self):
+    times[id(self)] = times.get(id(self), 0) + 1
+    return built(self) + (" first" if times[id(self)] == 1 else " later")
+UserAgentString.to_string = to_string
+""",
+        REQUESTS + "user_agent (PutItem: its headers differ: user-agent)",
+    ),
+    "a context that is kept elsewhere": (
+        """
+import botocore.session, botocore.client, botocore.useragent, botocore.context as context
+context.find = context.get_context
+rewrite(context, "start_as_current_context", "get_context()", "find()")
+del context.get_context
+""",
+        REQUESTS + "user_agent (ImportError: cannot import name 'get_context'",
+    ),
+}
+
+MSGSPEC: dict[str, tuple[str, str | None]] = {
+    "msgspec 1": ("import msgspec; msgspec.__version__ = '1.0'", REQUESTS + "all (msgspec 1.0 is not of the tested"),
+    "a class of msgspec's removed": (
+        "import msgspec; del msgspec.Raw",
+        REQUESTS + "requests (AttributeError: module 'msgspec' has no attribute 'Raw')",
     ),
 }
 
@@ -248,4 +262,5 @@ del attributes.DESERIALIZE_CLASS_MAP
     ),
 }
 
-CHANGES = VERSIONS | SIGNING | PROTOCOL | PYNAMODB
+IS_LATER = tuple(map(int, botocore.__version__.split(".")[:2])) >= (1, 40)
+CHANGES = VERSIONS | SIGNING | PROTOCOL | MSGSPEC | PYNAMODB | (LATER if IS_LATER else {})

@@ -131,7 +131,12 @@ def test_what_is_compared_is_compared_once_for_each_kind_of_endpoint(monkeypatch
     """Not for each client."""
     found: list[Any] = []
     monkeypatch.setattr(gate, "_open", {})
-    monkeypatch.setattr(gate, "_right_shortcuts", lambda *one: found.append(one) or ())
+
+    def find(*parts: Any) -> tuple[str, ...]:
+        found.append(parts)
+        return ()
+
+    monkeypatch.setattr(gate, "_right_shortcuts", find)
     keys: Any = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
     for url in (None, None, "http://127.0.0.1:1", "http://127.0.0.1:2", "https://127.0.0.1:3"):
         ConfiguredConnection(DynamoDBConfig(**keys, endpoint_url=url)).client  # noqa: B018  # made when looked at
