@@ -12,7 +12,7 @@ DECLARED := setup.cfg pyproject.toml constraints.txt
 BENCH_VENV ?= .venv-bench
 BENCH := $(BENCH_VENV)/bin/python
 
-.PHONY: demo test check wheel clean bench bench-instructions bench-scale
+.PHONY: demo test check wheel clean bench bench-instructions bench-scale wire-versions
 
 demo: $(VENV)/installed-demo ## show what pipemodels does, on an embedded store in a temporary directory
 	$(BIN)/pipemodels demo
@@ -33,6 +33,9 @@ wheel: $(VENV)/installed-dev ## build the wheel, install it alone and import it 
 	$(VENV)/wheel-alone/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
 	cd $(VENV) && wheel-alone/bin/python -W error -c "import pipemodels; print('wheel', pipemodels.__version__, 'imports alone')"
 
+wire-versions: ## tests/wire with the oldest and the newest botocore, urllib3, PynamoDB and msgspec; about two minutes
+	$(PYTHON) tools/wire_versions.py $(ARGS)
+
 bench: $(BENCH_VENV)/installed ## the package beside its peers, into docs/benchmarks.md and .svg; a few minutes
 	$(BENCH) -m benchmarks.compare $(ARGS)
 
@@ -43,7 +46,7 @@ bench-scale: $(BENCH_VENV)/installed ## growth to a million items, threads, whol
 	$(BENCH) -m benchmarks.scale $(ARGS)
 
 clean: ## remove what these commands made
-	rm -rf $(VENV) $(BENCH_VENV) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) .venv-wire-* build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -53,10 +53,28 @@ class Work:
 
 
 WORKS = (
-    Work("page", "page", "a page of 500 run logs, whole objects kept", 1, "pydynox", "page", 0.5),
+    Work("page", "page", "a page of 500 run logs, whole objects kept", 1, "pydynox", "page", 0.45),
     Work("hard", "hard page", "the same, stack traces and escapes", 1, "pydynox", "hard", 0.6),
-    Work("write", "batch write", "batch write of 500: made, encoded, sent", 1, "pydynox", "write", 0.75),
-    Work("get", "get", "one get", 20, "pynamodb", "get", 0.45, "a call", 6),
+    Work(
+        "nested",
+        "page of documents",
+        "a page of 500 of another shape: documents and lists",
+        1,
+        "pydynox",
+        "nested",
+        0.45,
+    ),
+    Work("write", "batch write", "batch write of 500: made, encoded, sent", 1, "pydynox", "write", 0.95),
+    Work(
+        "nested_write",
+        "of documents",
+        "the same of the other shape, keys by position",
+        1,
+        "pydynox",
+        "nested_write",
+        1.1,
+    ),
+    Work("get", "get", "one get", 20, "pynamodb", "get", 0.6, "a call", 6),
     Work("listing", "listing", "a listing of 500 summaries", 2, OURS, "page", 0.5),
 )
 CLOCKS = ("processor", "wall")

@@ -18,6 +18,8 @@ class Corpus:
     hard: list[Item]
     listed: list[Item]
     """What the index that lists a pipeline's runs holds of the easy ones."""
+    nested: list[Item]
+    """Items of another shape: documents in documents, and lists of them."""
 
     def save(self, path: Path) -> None:
         """Write the items to a file."""

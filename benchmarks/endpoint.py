@@ -5,7 +5,7 @@
 prints its port on 127.0.0.1 and serves until its standard input ends. It is a process of its own, so that its work is
 in no client's processor time. It answers
 
-- `Query` of the partition `easy` or `hard`: one page of all those items; with an index name: the listed ones;
+- `Query` of the partition `easy`, `hard` or `nested`: one page of all those; with an index name: the listed ones;
 - `Query` of the partition `pages-N`: the easy page N times, joined by LastEvaluatedKey;
 - `GetItem`: the first easy item; `BatchWriteItem` and `TransactWriteItems`: done;
 - `GET /written`: the bodies of the last writes, as a JSON list.
@@ -55,7 +55,7 @@ class Canned:
     """The replies to all that a benchmark asks."""
 
     def __init__(self, corpus: Corpus) -> None:
-        self._pages = {name: _page(getattr(corpus, name)) for name in ("easy", "hard", "listed")}
+        self._pages = {name: _page(getattr(corpus, name)) for name in ("easy", "hard", "listed", "nested")}
         self._replies = {
             (b"GetItem", asks): Opening(_json({"Item": corpus.easy[0]})[:-1]).reply(_capacity(asks) + b"}")
             for asks in (False, True)
@@ -75,7 +75,8 @@ class Canned:
         if operation in (b"BatchWriteItem", b"TransactWriteItems"):
             self.writes.append(body)
         elif operation == b"Query":
-            name = b"listed" if b'"IndexName"' in body else b"hard" if b'"hard"' in body else b"easy"
+            asked = (name for name in (b"hard", b"nested") if b'"%s"' % name in body)
+            name = b"listed" if b'"IndexName"' in body else next(asked, b"easy")
             if pages := _PAGES.search(body):
                 return self._one_of(int(pages[1]), _AFTER.search(body), self._pages[name.decode()], asks)
             operation = name

@@ -28,7 +28,6 @@ from benchmarks.processes import WorkerProcess
 SIZE = 100  # items of a page: callgrind takes fifty times as long as the processor
 LENGTHS: Mapping[str, tuple[int, int]] = {"get": (5, 25)}
 _PAGES = (1, 3)
-_BEFORE: Mapping[str, int] = {"write": 30}  # calls: what is prepared once, for what comes often, is not an item's
 _CALLGRIND = ("valgrind", "-q", "--tool=callgrind", "--instr-atstart=no")
 _TOTALS = re.compile(r"^totals: (\d+)$", re.M)
 
@@ -58,9 +57,6 @@ class Counted:
     def an_item(self, work: str) -> float:
         """Return the thousands of instructions that one more item takes."""
         counts, items = [], []
-        if work in _BEFORE:
-            self._worker.timed(work, _BEFORE[work])
-            self._count()
         for calls in LENGTHS.get(work, _PAGES):
             items.append(self._worker.timed(work, calls)["items"])
             counts.append(self._count())

@@ -2,6 +2,7 @@
 
 `easy` ones are what a healthy pipeline leaves: three stages, ten instants. `hard` ones hold what fast parsers trip
 over: stack traces with newlines and quotes, escapes, other scripts, texts such as "B", and ever other attributes.
+`nested` ones are of another shape: no stages, but documents in documents, lists of documents and lists of texts.
 """
 
 from __future__ import annotations
@@ -42,8 +43,10 @@ def corpus(size: int = PAGE, seed: int = SEED) -> Corpus:
     with using(DynamoDBConfig.for_local_development()):
         easy = [_stored(_easy(Random(f"{seed} easy {n}"), n)) for n in range(size)]
         hard = [_stored(_hard(Random(f"{seed} hard {n}"), n)) for n in range(size)]
+        nested = [_stored(_nested(Random(f"{seed} nested {n}"), n)) for n in range(size)]
     held = PipelineRunLog.held_by("PipelineRunsIndex") or frozenset()
-    return Corpus(easy, hard, [{name: one for name, one in item.items() if name in held} for item in easy])
+    listed = [{name: one for name, one in item.items() if name in held} for item in easy]
+    return Corpus(easy, hard, listed, nested)
 
 
 def _stored(fields: dict[str, Any]) -> Item:
@@ -114,6 +117,25 @@ def _hard(random: Random, number: int) -> dict[str, Any]:
     return {name: one for name, one in fields.items() if name not in dropped} | {
         name: sometimes[name] for name in taken
     }
+
+
+def _nested(random: Random, number: int) -> dict[str, Any]:
+    easy = _easy(random, number)
+    kept = ("run_id", "status", "trigger_type", "start_time", "end_time", "environment", "tags", "revision")
+    return {name: easy[name] for name in (*kept, "created_at", "updated_at", "write_id")} | {
+        "pipeline_id": "orders_model",
+        "config_snapshot": {
+            "source": {"kind": "postgres", "tables": [f"public.t{n}" for n in range(random.randrange(1, 6))],
+                       "options": {"fetch_size": random.randrange(10**5), "ssl": True, "schema": None}},
+            "columns": [{"name": f"c{n}", "type": "numeric", "width": random.randrange(64), "nullable": n % 2 == 0}
+                        for n in range(random.randrange(2, 7))],
+            "thresholds": {"low": Decimal("0.25"), "high": Decimal(random.randrange(2601, 9999, 2)) / 10_000},
+        },
+        "log_messages": [{"line": n, "level": "info", "text": f"step {n} done", "at": {"part": n % 3, "of": 3}}
+                         for n in range(random.randrange(2, 6))],
+        "input_tables": [f"warehouse.orders_{n}" for n in range(random.randrange(1, 9))],
+        "monitoring_urls": {"dashboard": f"https://example.org/d/{number}", "logs": f"https://example.org/l/{number}"},
+    }  # fmt: skip
 
 
 def _stack(random: Random) -> str:

@@ -22,7 +22,7 @@ from benchmarks.clients import Client, client
 from benchmarks.corpus import Corpus, Item
 from benchmarks.values import Fidelity, comparable, decoded, expected
 
-WORKS = ("page", "hard", "write", "get", "listing")
+WORKS = ("page", "hard", "write", "get", "listing", "nested", "nested_write")
 
 
 class WrongResult(Exception):
@@ -35,6 +35,7 @@ class Worker:
     def __init__(self, bench: Client, corpus: Corpus) -> None:
         self.bench, self._corpus = bench, corpus
         self._prepared = [bench.prepare(decoded(item)) for item in corpus.easy]
+        self._nested = [bench.prepare_nested(decoded(item)) for item in corpus.nested]
         self._key = corpus.easy[0]["pipeline_id"]["S"], corpus.easy[0]["run_id"]["S"]
         self.works: dict[str, Callable[[], Any]] = {
             "page": lambda: bench.page("easy"),
@@ -42,6 +43,8 @@ class Worker:
             "write": lambda: bench.write(self._prepared),
             "get": lambda: bench.get(*self._key),
             "listing": lambda: bench.listing("easy"),
+            "nested": lambda: bench.page("nested"),
+            "nested_write": lambda: bench.write_nested(self._nested),
         }
         self.items = {name: 1 if name == "get" else len(corpus.easy) for name in WORKS}
 
@@ -54,25 +57,27 @@ class Worker:
         self._compare("page", self.works["page"](), self._corpus.easy)
         self._compare("hard", self.works["hard"](), self._corpus.hard)
         self._compare("listing", self.works["listing"](), self._corpus.listed)
+        self._compare("nested", self.works["nested"](), self._corpus.nested)
         self._compare("get", [self.works["get"]()], self._corpus.easy[:1])
         self._compare("paged", self.bench.page("pages-3"), self._corpus.easy * 3)
         written(endpoint)  # what others have written before
-        self.works["write"]()
-        self._compare_written(written(endpoint))
+        for work, stored in (("write", self._corpus.easy), ("nested_write", self._corpus.nested)):
+            self.works[work]()
+            self._compare_written(work, written(endpoint), stored)
 
     def _compare(self, work: str, found: list[Any], stored: list[Item]) -> None:
         fidelity = self.bench.fidelity
         got = [comparable(self.bench.plain(item), exact=fidelity.exact) for item in found]
         self._refuse(work, got, [expected(item, fidelity) for item in stored])
 
-    def _compare_written(self, items: list[Item]) -> None:
+    def _compare_written(self, work: str, items: list[Item], stored: list[Item]) -> None:
         fidelity = Fidelity(exact=self.bench.fidelity.exact)
         left_out = self.bench.rewrites
 
         def rest(item: Item) -> Any:
             return expected({name: one for name, one in item.items() if name not in left_out}, fidelity)
 
-        self._refuse("write", list(map(rest, items)), list(map(rest, self._corpus.easy)))
+        self._refuse(work, list(map(rest, items)), list(map(rest, stored)))
 
     def _refuse(self, work: str, got: list[Any], wanted: list[Any]) -> None:
         if len(got) != len(wanted):

@@ -326,8 +326,6 @@ class ConfiguredConnection(Connection):
             if is_loopback(self._config.endpoint_url):
                 # a proxy of the environment cannot reach this machine's own loopback interface
                 session.set_default_client_config(BotocoreConfig(proxies={}))
-            if self._config.wire:
-                wire.install(session)
             transport.install(session)
             self._local.session = session
         return self._local.session
@@ -347,7 +345,7 @@ class ConfiguredConnection(Connection):
         if client is not self._seen:
             limits.install(client)
             if self._config.wire:
-                wire.install_in_client(client)
+                wire.install(client, self.session)
         self._seen = client
         return client
 

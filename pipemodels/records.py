@@ -45,16 +45,7 @@ def record_fields(of: type[Record]) -> dict[str, Any]:
 class Record:
     """Base of records: checks and normalises every field when one is made."""
 
-    __slots__ = ("_parts",)  # of its JSON, where the wire has made it
-
-    def __getstate__(self) -> Any:
-        """Return what is copied and pickled: the fields, in slots too, and nothing that the wire keeps."""
-        state: Any = super().__getstate__()
-        if not isinstance(state, tuple):
-            return state
-        held, slots = state
-        slots.pop("_parts", None)
-        return (held, slots) if slots else held
+    __slots__ = ()
 
     def __post_init__(self) -> None:
         """Check all fields and report all problems together."""

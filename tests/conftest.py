@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from pipemodels.commands import _slots
+from pipemodels.wire import fallbacks
 from tests.helpers import backends
 from tests.helpers.backends import Backend
 from tests.helpers.differences import expected_failures
@@ -31,6 +32,7 @@ _RELAXED: dict[str, Any] = {
 }
 settings.register_profile("dev", max_examples=100, print_blob=True, **_RELAXED)
 settings.register_profile("ci", max_examples=100, derandomize=True, print_blob=True, **_RELAXED)
+settings.register_profile("brief", max_examples=20, derandomize=True, print_blob=True, **_RELAXED)
 settings.register_profile("nightly", max_examples=2000, print_blob=True, **_RELAXED)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
@@ -49,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse to start where a back end that was asked for is absent: a skip would look like a success."""
     config.addinivalue_line("markers", "differs(name): must fail where tests/helpers/differences.py says so")
+    config.addinivalue_line("markers", "falls_back: provokes faults of the fast way, and sees the ordinary way taken")
     config.addinivalue_line("markers", "backends(*names): runs on these only, of those that were asked for")
     config.addinivalue_line(
         "markers", "long: takes minutes, and so is begun first where several processes share the tests"
@@ -61,6 +64,16 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in config.getoption("--backend") or ():
         if reason := backends.absent(name):
             raise pytest.UsageError(reason)
+
+
+@pytest.fixture(autouse=True)
+def _no_faults_of_the_wire(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which the fast way met a fault and the ordinary way none, unless it is marked `falls_back`."""
+    fallbacks.counted.clear()
+    yield
+    if request.node.get_closest_marker("falls_back") is None:
+        faults = {key: times for key, times in fallbacks.counted.items() if key[-1] != fallbacks.DECLINED}
+        assert not faults, f"the fast way of {faults} fails; what it does not take it has to decline"
 
 
 @pytest.fixture

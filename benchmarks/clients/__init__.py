@@ -63,12 +63,26 @@ class Client(ABC):
     def write(self, prepared: list[Any]) -> None:
         """Make an object of each, encode them, and write them in batches."""
 
+    def prepare_nested(self, values: dict[str, Any]) -> Any:
+        """Return the same of a run of the other shape; where its users give keys by position, they are apart."""
+        return self.prepare(values)
+
+    def write_nested(self, prepared: list[Any]) -> None:
+        """Write those."""
+        self.write(prepared)
+
     @abstractmethod
     def plain(self, item: Any) -> dict[str, Any]:
         """Return what was decoded, all of it, as plain values; not timed."""
 
     def close(self) -> None:  # noqa: B027  # most have nothing to do
         """Let go of what is open."""
+
+
+def by_position(values: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
+    """Return the keys of a run, in order, and its other values."""
+    rest = {name: value for name, value in values.items() if name not in ("pipeline_id", "run_id")}
+    return (values["pipeline_id"], values["run_id"]), rest
 
 
 def client(name: str) -> type[Client]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from benchmarks.clients import Client
+from benchmarks.clients import Client, by_position
 from pipemodels import DynamoDBConfig, configure, queries
 from pipemodels.models import PipelineRunLog
 from pipemodels.records import Record
@@ -37,16 +37,28 @@ class Bench(Client):
     def prepare(self, values: dict[str, Any]) -> Any:
         """Leave out what the package works out itself."""
         given = {name: value for name, value in values.items() if name not in PipelineRunLog.DERIVED | _REWRITTEN}
+        if "stages" not in values:
+            return given
         stages = [
             {name: value for name, value in stage.items() if name != "duration_seconds"} for stage in values["stages"]
         ]
         return given | {"stages": stages}
+
+    def prepare_nested(self, values: dict[str, Any]) -> Any:
+        """Have the keys apart."""
+        return by_position(self.prepare(values))
 
     def write(self, prepared: list[Any]) -> None:
         """Write transactions of up to 100."""
         with PipelineRunLog.batch_write() as batch:
             for values in prepared:
                 batch.save(PipelineRunLog(**values))
+
+    def write_nested(self, prepared: list[Any]) -> None:
+        """Write the same, the keys by position."""
+        with PipelineRunLog.batch_write() as batch:
+            for keys, values in prepared:
+                batch.save(PipelineRunLog(*keys, **values))
 
     def plain(self, item: Any) -> dict[str, Any]:
         """Read the attributes, and the fields of the records among them."""

@@ -94,7 +94,7 @@ class Bench(Client):
     def prepare(self, values: dict[str, Any]) -> Any:
         """Give floats, and the instants of stages as texts: it encodes neither Decimals nor instants in a list."""
         numbers = with_floats(values)
-        return numbers | {"stages": without_instants(numbers["stages"])}
+        return {name: without_instants(value) if name == "stages" else value for name, value in numbers.items()}
 
     def write(self, prepared: list[Any]) -> None:
         """Write batches of 25."""

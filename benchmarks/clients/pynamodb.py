@@ -21,7 +21,7 @@ from pynamodb.constants import STRING
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
-from benchmarks.clients import CREDENTIAL, INDEX, REGION, TABLE, Client
+from benchmarks.clients import CREDENTIAL, INDEX, REGION, TABLE, Client, by_position
 from benchmarks.values import Fidelity, instant_text, with_floats
 
 
@@ -146,6 +146,16 @@ class ModelBench(Client):
             for values in prepared:
                 stages = [Stage(**stage) for stage in values["stages"]]  # type: ignore[no-untyped-call]  # PynamoDB leaves it untyped
                 batch.save(self.model(**values | {"stages": stages}))
+
+    def prepare_nested(self, values: dict[str, Any]) -> Any:
+        """Have the keys apart."""
+        return by_position(self.prepare(values))
+
+    def write_nested(self, prepared: list[Any]) -> None:
+        """Write the same, the keys by position."""
+        with self.model.batch_write() as batch:
+            for keys, values in prepared:
+                batch.save(self.model(*keys, **values))
 
     def plain(self, item: Any) -> dict[str, Any]:
         """Read the attributes, and those of the maps among them."""

@@ -126,8 +126,6 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
     # what the wire has compiled, with the class for which it has
     _wire_encoder: ClassVar[tuple[Any, Any]] = None, None
     _wire_decoder: ClassVar[tuple[Any, Any]] = None, None
-    # of what it was made of: the forms in which the wire writes that
-    _forms: list[Any] | None = None
 
     def __hash__(self) -> int:
         """Hash the class and the key, which items that are equal have in common."""
@@ -148,10 +146,6 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
         shown = [f"{name}={values[name]!r}" for name in self.get_attributes() if name in values]
         return f"{type(self).__name__}({', '.join(shown if self._held is None else [*shown, '…'])})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is copied and pickled: not what the wire keeps."""
-        return {name: value for name, value in vars(self).items() if name != "_forms"}
-
     # -- values ---------------------------------------------------------------------------------------------------
 
     def __init__(self, /, *keys: Any, **attributes: Any) -> None:
@@ -159,8 +153,9 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
 
         Python holds each name that is given against each parameter: there is none, so that this takes half the time.
         """
-        if keys or not wire.filled(self, attributes):
+        if (fallback := wire.fill(self, keys, attributes)) is not None:
             super().__init__(*keys, **attributes)
+            fallback.happened()
 
     def _set_attributes(self, **attributes: Any) -> None:
         known = self.get_attributes()
@@ -208,9 +203,11 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
             SummaryError: the item is a summary.
         """
         self._refuse_summary()
-        if (encoded := wire.encoded(self, null_check=null_check)) is not None:
-            stored = (attribute.attr_name for attribute in self.get_attributes().values())
-            return {name: encoded[name] for name in stored if name in encoded}
+        encoded = wire.encoded(self, null_check=null_check, ordinarily=self._serialize)
+        stored = (attribute.attr_name for attribute in self.get_attributes().values())
+        return {name: encoded[name] for name in stored if name in encoded}
+
+    def _serialize(self, null_check: bool) -> dict[str, dict[str, Any]]:
         if null_check:
             self.refuse_unstorable()
         self.derive()
@@ -254,9 +251,10 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
     @classmethod
     def _instantiate(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
         """Make an item of stored values; PynamoDB's own way goes past `_container_deserialize` of a model."""
-        if (item := wire.decoded(cls, attribute_values)) is not None:
-            return item
-        attribute_values = wire.plain(attribute_values)
+        return wire.decoded(cls, attribute_values, cls._instantiate_plain)
+
+    @classmethod
+    def _instantiate_plain(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
         stored: type[Self] | None = cls._get_discriminator_class(attribute_values)
         if stored is not None and not issubclass(stored, cls):
             raise ValueError(f"what is stored is a {stored.__name__}, and no {cls.__name__}")

@@ -185,8 +185,7 @@ class WritingModel(DeclaredModel):
         """Return the save as a part of a batch: it may be JSON, which is a dict to whoever looks at it."""
         self._touch(write_ids)
         item: Any = self
-        put = wire.save_request(item)
-        return self.get_save_kwargs_from_instance() if put is None else put
+        return wire.save_request(item, self.get_save_kwargs_from_instance)
 
     def _touch(self, write_ids: Iterator[str] | None = None) -> None:
         """Set when the item is written and, of a new one, by which write."""

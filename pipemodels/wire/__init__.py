@@ -9,36 +9,33 @@ This module is all that the rest of the package sees; it imports nothing costly 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from pipemodels.models.base import Model
     from pipemodels.wire.decoders import Decoder
     from pipemodels.wire.encoders import Encoder
+    from pipemodels.wire.fallbacks import Fallback
 
 _M = TypeVar("_M", bound="Model")
 
 _reading: ContextVar[type[Model] | None] = ContextVar("pipemodels_reading", default=None)
 
 
-def install(session: Any) -> None:
-    """Have the clients of a botocore session read replies the fast way, if its botocore is one that we know."""
-    from pipemodels.wire.replies import install_parser
+def install(client: Any, session: Any) -> None:
+    """Have a client write requests and read replies the fast way, as far as the gate finds nothing amiss."""
+    from pipemodels.wire import gate
 
-    install_parser(session)
+    gate.install(client, session)
 
 
-def install_in_client(client: Any) -> None:
-    """Have a client write requests the fast way, if its botocore is one that we know."""
-    for part in ("requests", "calls", "user_agent", "headers", "connections"):
-        try:
-            module = import_module(f"pipemodels.wire.{part}")
-        except ImportError:  # a botocore, or a urllib3, that is otherwise inside
-            continue
-        module.install(client)
+def is_on() -> bool:
+    """Say whether the configuration in force leaves the wire on; `config`, which imports this, puts its own here."""
+    return True
 
 
 def decoder_of(model: type[Model]) -> Decoder | None:
@@ -47,30 +44,11 @@ def decoder_of(model: type[Model]) -> Decoder | None:
     of, known = model._wire_decoder
     if of is model:  # and no model from which it inherits
         return known
-    from pipemodels.wire.decoders import compile_decoder
+    from pipemodels.wire import gate
 
-    known = compile_decoder(model)
+    known = gate.decoder(model)
     model._wire_decoder = model, known
     return known
-
-
-def decoded(model: type[_M], item: Any) -> _M | None:
-    """Return an object of an item, in the model's form or plain; None where it must be made the ordinary way."""
-    item = stored_items(item)
-    is_plain = isinstance(item, dict)
-    if (is_plain and not is_on()) or (decoder := decoder_of(model)) is None:
-        return None
-    try:
-        if type(item) is decoder.form:
-            return decoder.build(item)  # type: ignore[no-any-return]  # of this model
-        return decoder.of_plain(item) if is_plain else None
-    except Exception:  # whatever it was: the ordinary way says it in its own words
-        return None
-
-
-def is_on() -> bool:
-    """Say whether the configuration in force leaves the wire on; `config`, which imports this, puts its own here."""
-    return True
 
 
 def encoder_of(model: type[Model]) -> Encoder | None:
@@ -79,66 +57,102 @@ def encoder_of(model: type[Model]) -> Encoder | None:
     of, known = model._wire_encoder
     if of is model:  # and no model from which it inherits
         return known
-    from pipemodels.wire.encoders import compile_encoder
+    from pipemodels.wire import gate
 
-    known = compile_encoder(model)
+    known = gate.encoder(model)
     model._wire_encoder = model, known
     return known
 
 
-def filled(item: Model, values: Mapping[str, Any]) -> bool:
-    """Give a new object its defaults and these values; False where that is to be done the ordinary way."""
-    if not is_on() or (encoder := encoder_of(type(item))) is None:
-        return False
+def decoded(model: type[_M], item: Any, ordinarily: Callable[[dict[str, Any]], _M]) -> _M:
+    """Return an object of an item, in the model's form or plain; `ordinarily` makes one of a plain item."""
+    item = stored_items(item)
+    is_plain = isinstance(item, dict)
+    decoder = None if is_plain and not is_on() else decoder_of(model)
+    if decoder is None or not (is_plain or type(item) is decoder.form):
+        return ordinarily(plain(item))
     try:
-        encoder.fill(item, values)
-    except Exception:  # whatever it was: the ordinary way says it in its own words
-        return False
-    return True
+        found: _M = decoder.of_plain(item) if is_plain else decoder.build(item)
+    except Exception as error:  # whatever it was: the ordinary way reads it, or says in its own words what is wrong
+        fallback = _fallback("reading", model, error)
+    else:
+        return found
+    made = ordinarily(plain(item))
+    fallback.happened()
+    return made
 
 
-def encoded(item: Model, *, null_check: bool) -> dict[str, dict[str, Any]] | None:
-    """Return the tagged form of an object, checked whole; None where that must be done the ordinary way."""
+def fill(item: Model, keys: Sequence[Any], values: Mapping[str, Any]) -> Fallback | None:
+    """Give a new object its defaults, these values and keys; return a fallback where that is not done."""
+    if not is_on() or (encoder := encoder_of(type(item))) is None:
+        from pipemodels.wire.fallbacks import OFF
+
+        return OFF
+    try:
+        encoder.fill(item, keys, values)
+    except Exception as error:  # whatever it was: the ordinary way takes it, or says in its own words what is wrong
+        return _fallback("making", type(item), error)
+    return None
+
+
+def encoded(
+    item: Model, *, null_check: bool, ordinarily: Callable[[bool], dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return the tagged form of an object, checked whole."""
     encoder = encoder_of(type(item)) if is_on() and null_check else None
-    return _done(encoder.encoded, item) if encoder else None
+    return _either(encoder.encoded if encoder else None, item, lambda: ordinarily(null_check))
 
 
-def save_request(item: Model) -> dict[str, Any] | None:
-    """Return a put under the condition of the object's revision; None where that must be made the ordinary way.
+def save_request(item: Model, ordinarily: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return a put under the condition of the object's revision.
 
-    It is a `Written`: its JSON, and a dict to whoever looks.
+    It may be a `Written`: its JSON, and a dict to whoever looks.
     """
     encoder = encoder_of(type(item)) if is_on() else None
-    return _done(encoder.save_request, item) if encoder and encoder.saves else None
+    return _either(encoder.save_request if encoder and encoder.saves else None, item, ordinarily)
 
 
-def item_to_send(item: Model) -> dict[str, Any] | None:
-    """Return the item of an object as a `Written`; None where that must be made the ordinary way."""
-    if item._held is not None:
-        return None  # a summary, which is refused
-    encoder = encoder_of(type(item)) if is_on() else None
-    return _done(encoder.written, item) if encoder and encoder.writes else None
+def item_to_send(item: Model) -> dict[str, Any]:
+    """Return the item of an object; it may be a `Written`."""
+    summary = item._held is not None  # which is refused
+    encoder = encoder_of(type(item)) if is_on() and not summary else None
+    return _either(encoder.written if encoder and encoder.writes else None, item, item.serialize)
 
 
-def _done(work: Callable[[Any], Any], item: Model) -> Any:
+def _either(
+    work: Callable[[Any], dict[str, Any]] | None, item: Model, ordinarily: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    if work is None:
+        return ordinarily()
     try:
         return work(item)
-    except Exception:  # whatever it was: the ordinary way says it in its own words
-        return None
+    except Exception as error:  # whatever it was: the ordinary way writes it, or says in its own words what is wrong
+        fallback = _fallback("writing", type(item), error)
+    written = ordinarily()
+    fallback.happened()
+    return written
+
+
+def _fallback(task: str, model: type[Model], error: Exception) -> Fallback:
+    from pipemodels.wire.fallbacks import Fallback
+
+    return Fallback(task, f"{model.__module__}.{model.__qualname__}", error)
 
 
 def is_written(item: Any) -> bool:
     """Say whether this is a `Written`."""
-    return hasattr(item, "unread")
+    return hasattr(item, "size")
 
 
 def json_size(put: Any) -> int:
     """Return how many bytes of JSON this is."""
     if (size := getattr(put, "size", None)) is not None:
         return int(size)
-    from msgspec.json import encode
+    return len(json.dumps(put, ensure_ascii=False, default=_base64).encode("utf-8", "surrogatepass"))
 
-    return len(encode(put))
+
+def _base64(value: bytes) -> str:
+    return b64encode(value).decode()
 
 
 def plain(item: Any) -> Any:

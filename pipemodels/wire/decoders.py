@@ -38,7 +38,9 @@ from pipemodels.instants import from_utc, read_stored_instant
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 from pipemodels.wire import forms, pynamodb_decoders
+from pipemodels.wire.fallbacks import IrregularError
 from pipemodels.wire.pynamodb_decoders import compile_maker, same_functions, statement
+from pipemodels.wire.source import compile_lines
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -66,7 +68,7 @@ def integer(text: str) -> int:
         return int(text)
     number = read_number(text)
     if not isinstance(number, int):
-        raise forms.IrregularError
+        raise IrregularError
     return number
 
 
@@ -98,7 +100,7 @@ def document(tagged: dict[str, Any]) -> Any:
         return value
     if tag == "NULL" and kind is bool:
         return None
-    raise forms.IrregularError
+    raise IrregularError
 
 
 # -- attributes -----------------------------------------------------------------------------------------------------
@@ -164,13 +166,9 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
         parts.append(f"{field!r}: None if (t := s.f{number}) is None else {expression}")
     stored = {f"f{number}": field for number, field in enumerate(record_fields(of))}
     names[f"class_{name}"] = of
-    source = f"""
-def record_{name}(s):
-    record = new(class_{name})
-    put(record, "__dict__", {{{", ".join(parts)}}})
-    return record
-"""
-    exec(source, names)  # noqa: S102  # of names of fields alone, quoted
+    lines = [f"def record_{name}(s):", f"    record = new(class_{name})"]
+    lines += [f'    put(record, "__dict__", {{{", ".join(parts)}}})', "    return record"]
+    compile_lines(lines, names)
     form = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True)
     return forms.list_of(forms.map_of(form)), f"[record_{name}(e.M) for e in t.L]"
 
@@ -216,6 +214,7 @@ def compile_decoder(model: type[Model]) -> Decoder | None:
         return None
     names = pynamodb_decoders.NAMES | {
         "instant": instant, "integer": integer, "decimal": decimal, "moment": moment, "document": document,
+        "__name__": f"{model.__module__}.{model.__qualname__}",
     }  # fmt: skip
     form: Any = compile_maker("build", model, names, _statement, bases=(forms.Stored,))
     if form is None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
+from types import GenericAlias
 from typing import Any, ClassVar
 
 import msgspec
+
+from pipemodels.wire.fallbacks import IrregularError
 
 
 class Text(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -116,16 +119,13 @@ def ready(form: Any) -> Any:
 
 def list_of(element: type[Any]) -> type[msgspec.Struct]:
     """Return the form of a list whose elements are of this form."""
-    return msgspec.defstruct("List", [("L", list[element])], gc=False, forbid_unknown_fields=True)  # type: ignore[valid-type]
+    elements: Any = GenericAlias(list, (element,))
+    return msgspec.defstruct("List", [("L", elements)], gc=False, forbid_unknown_fields=True)
 
 
 def map_of(record: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """Return the form of a map of which the fields are those of a record's form."""
     return msgspec.defstruct("Map", [("M", record)], gc=False, forbid_unknown_fields=True)
-
-
-class IrregularError(Exception):
-    """What is stored is not in the form that was expected: it must be read the ordinary way."""
 
 
 def check_regular(tagged: Any) -> None:

@@ -17,7 +17,8 @@ import msgspec
 
 from pipemodels.checks import MAX_DIGITS
 from pipemodels.documents import MAX_DEPTH
-from pipemodels.wire.forms import IrregularError, check_regular
+from pipemodels.wire.fallbacks import IrregularError
+from pipemodels.wire.forms import check_regular
 
 Parts = list[Any]
 MAX_PARTS = 10_000  # of one document; what has more is looked at by the attribute, which tells large from endless
@@ -32,7 +33,8 @@ def raw(json: str) -> msgspec.Raw:
 TEXT, NUMBER, MAP, LIST = raw('{"S":'), raw('{"N":'), raw('{"M":{'), raw('{"L":[')
 TRUE, FALSE, NULL = raw('{"BOOL":true'), raw('{"BOOL":false'), raw('{"NULL":true')
 NO_MAP, NO_LIST = raw('{"M":{}'), raw('{"L":[]')
-COLON, KEY_OF_TEXT, NEXT, MAP_END, LIST_END = raw(":"), raw(':{"S":'), raw("},"), raw("}}"), raw("}]")
+COLON, KEY_OF_TEXT, KEY_OF_NUMBER = raw(":"), raw(':{"S":'), raw(':{"N":')
+NEXT, MAP_END, LIST_END = raw("},"), raw("}}"), raw("}]")
 
 to_json = msgspec.json.Encoder().encode_lines
 
@@ -75,23 +77,29 @@ def add_document(parts: Parts, value: Any, depth: int, left: list[int]) -> None:
 
 
 def add_list(parts: Parts, ones: list[Any], add: Callable[..., None], *more: Any) -> None:
-    """Add a list, of which `add` adds an element."""
+    """Add a list, of which `add` adds an element that is no text."""
     parts.append(LIST if ones else NO_LIST)
     for one in ones:
-        add(parts, one, *more)
-        parts.append(NEXT)
+        if type(one) is str:
+            parts += (TEXT, one, NEXT)
+        else:
+            add(parts, one, *more)
+            parts.append(NEXT)
     if ones:
         parts[-1] = LIST_END
 
 
 def add_map(parts: Parts, values: dict[str, Any], add: Callable[..., None], *more: Any) -> None:
-    """Add a map, of which `add` adds a value that is no text."""
+    """Add a map, of which `add` adds a value that is neither a text nor a usual whole number."""
     parts.append(MAP if values else NO_MAP)
     for key, one in values.items():
         if type(key) is not str or not key:
             raise IrregularError
-        if type(one) is str:
+        kind = type(one)
+        if kind is str:
             parts += (key, KEY_OF_TEXT, one, NEXT)
+        elif kind is int and -LIMIT < one < LIMIT:
+            parts += (key, KEY_OF_NUMBER, str(one), NEXT)
         else:
             parts += (key, COLON)
             add(parts, one, *more)
@@ -103,6 +111,8 @@ def add_map(parts: Parts, values: dict[str, Any], add: Callable[..., None], *mor
 def add_text_map(parts: Parts, values: Any) -> None:
     """Add a map of texts."""
     if type(values) is not dict or len(values) > MAX_PARTS:
+        raise IrregularError
+    if not all(type(one) is str for one in values.values()):
         raise IrregularError
     add_map(parts, values, irregular)
 
@@ -117,13 +127,6 @@ def text_map(value: Any) -> dict[str, str]:
         if not key.isascii() or not part.isascii():
             f"{key}{part}".encode()  # raises where half of a surrogate pair stands alone
     return value
-
-
-def key_of(key: Any) -> str:
-    """Return a key of a document."""
-    if type(key) is not str or not key:
-        raise IrregularError
-    return key
 
 
 def look_in(kind: type, value: Any, depth: int, left: list[int]) -> None:

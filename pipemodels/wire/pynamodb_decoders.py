@@ -34,7 +34,8 @@ from pynamodb.attributes import (
 )
 
 from pipemodels.wire import forms
-from pipemodels.wire.pynamodb_maps import free_map, pynamodb_s
+from pipemodels.wire.fallbacks import IrregularError
+from pipemodels.wire.source import compile_lines
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -45,9 +46,12 @@ _TAKES_24 = sys.version_info >= (3, 13)
 
 def from_json(text: str, scan: Callable[..., Any] = _scan_loosely) -> Any:
     """Read JSON by the scanner of `json.loads`, which finds neither white space around it nor more behind it."""
-    value, end = scan(text, 0)
+    try:
+        value, end = scan(text, 0)
+    except StopIteration:  # there is a space before it, or nothing
+        raise IrregularError from None
     if end != len(text):
-        raise forms.IrregularError
+        raise IrregularError
     return value
 
 
@@ -59,7 +63,7 @@ def number(text: str) -> Any:
 def utc_datetime(text: str) -> datetime:
     """Read the form of `UTCDateTimeAttribute`; anything else is left to it."""
     if text[4:20:3] != "--T::." or text[26:] != "+0000" or (_TAKES_24 and text[11:13] == "24"):
-        raise forms.IrregularError
+        raise IrregularError
     return datetime.fromisoformat(text)
 
 
@@ -67,7 +71,7 @@ def expiry(text: str) -> datetime:
     """Read whole seconds; of others, `TTLAttribute` drops the fraction."""
     seconds = number(text)
     if type(seconds) is not int:
-        raise forms.IrregularError
+        raise IrregularError
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -92,14 +96,27 @@ def part(tagged: dict[str, Any]) -> Any:
         return value
     elif kind is bool and tag == "NULL":
         return None
-    raise forms.IrregularError
+    raise IrregularError
+
+
+# of `MapAttribute(**values)`: names that it takes for settings of an attribute, or for its own parameters
+_SETTINGS = frozenset({*MapAttribute.attribute_args, "self", "_user_instantiated"})
+
+
+def free_map(values: dict[str, Any]) -> MapAttribute[str, Any]:
+    """Return what setting an attribute of type `MapAttribute` makes of a dict."""
+    if not _SETTINGS.isdisjoint(values):
+        return MapAttribute(**values)
+    made: MapAttribute[str, Any] = object.__new__(MapAttribute)
+    object.__setattr__(made, "__dict__", {"attribute_kwargs": {}, "attribute_values": values})
+    return made
 
 
 def regular(tagged: dict[str, Any]) -> dict[str, Any]:
     """Return a tagged value for an attribute that decodes by itself; none is asked about NULL."""
     forms.check_regular(tagged)
     if "NULL" in tagged:
-        raise forms.IrregularError
+        raise IrregularError
     return tagged
 
 
@@ -209,7 +226,7 @@ _MAP_S = (
 def same_functions(model: type, base: type, names: Iterable[str]) -> bool:
     """Say whether a class has these functions of its base, and none of its own."""
     static = inspect.getattr_static
-    return all(pynamodb_s(static(model, name)) is static(base, name) for name in names)
+    return all(static(model, name) is static(base, name) for name in names)
 
 
 def is_plain_map(kind: Any) -> bool:
@@ -259,7 +276,6 @@ def compile_maker(
     if issubclass(of, MapAttribute):
         held = 'put(item, "__dict__", {"attribute_kwargs": {}, "attribute_values": values})'
     first = [f"def {function}(s):", f"    item = new(class_{function}); values = {{}}", f"    {held}"]
-    source = "\n".join([*first, *defaults, *lines, "    return item"])
-    exec(source, names)  # noqa: S102  # of names of attributes alone, quoted
+    compile_lines([*first, *defaults, *lines, "    return item"], names)
     form: type[Any] = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True, **settings)
     return form

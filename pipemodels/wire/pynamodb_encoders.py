@@ -30,9 +30,7 @@ from pynamodb.attributes import (
 )
 
 from pipemodels.attributes import CheckedAttribute
-from pipemodels.wire import pynamodb_decoders
-from pipemodels.wire.forms import IrregularError
-from pipemodels.wire.often import Often
+from pipemodels.wire.fallbacks import IrregularError
 from pipemodels.wire.parts import (
     FALSE,
     LIMIT,
@@ -50,9 +48,9 @@ from pipemodels.wire.parts import (
     add_map,
     raw,
 )
-from pipemodels.wire.pynamodb_decoders import same_functions
-from pipemodels.wire.pynamodb_maps import compile_init, keeping, kept_map
-from pipemodels.wire.recipes import Recipe, Whole, adding_all, by_get, compile_lines, unpacked
+from pipemodels.wire.pynamodb_decoders import free_map, same_functions
+from pipemodels.wire.recipes import FieldWriter, Whole, adding_all, by_get
+from pipemodels.wire.source import compile_lines
 
 # -- values, as the generated functions write them ------------------------------------------------------------------
 
@@ -146,6 +144,18 @@ def add_free_map(parts: Parts, value: Any) -> None:
     add_map(parts, values, add_part)
 
 
+def kept_map(value: Any) -> Any:
+    """Return what an attribute of type `MapAttribute` keeps of a value."""
+    if type(value) is dict:
+        return free_map(dict(**value))  # it refuses what `MapAttribute(**value)` refuses
+    return MapAttribute(**value) if isinstance(value, Mapping) else value
+
+
+def _keeping(kind: Any) -> Callable[[Any], Any]:
+    """Return what tells what attributes of a class of typed maps keep of a value."""
+    return lambda value: kind(**value) if isinstance(value, Mapping) else value
+
+
 NAMES: dict[str, Any] = {
     "LIMIT": LIMIT, "dumps": json.dumps, "number": number, "text": text, "listed": listed,
     "utc_datetime": utc_datetime, "elements": elements, "add_list": add_list, "add_text": add_text,
@@ -178,22 +188,22 @@ def _free_parts_are_written_as_usual() -> bool:
     return {kind: type(one) for kind, one in attributes.SERIALIZE_CLASS_MAP.items()} == _FREE
 
 
-def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
+def recipe(attribute: Any, name: str, names: dict[str, Any]) -> FieldWriter:
     """Return how an attribute is treated; `names` take what that needs, by this name."""
     kind: Any = type(attribute)
     kept = "v" if kind.__set__ is Attribute.__set__ else None
     if "attr_type" not in vars(attribute):
         if kind in _KNOWN:
-            return Recipe("False", kept, *_KNOWN[kind])
+            return FieldWriter("False", kept, *_KNOWN[kind])
         if kind is MapAttribute and _free_parts_are_written_as_usual():
-            return Recipe("False", "kept_map(v)", "", "add_free_map(parts, v)")
+            return FieldWriter("False", "kept_map(v)", "", "add_free_map(parts, v)")
         if issubclass(kind, MapAttribute) and _compile_map_writer(kind, name, names):
-            names[f"keep_{name}"] = keeping(kind)
+            names[f"keep_{name}"] = _keeping(kind)
             kept = f"keep_{name}(v)" if kind.__set__ is MapAttribute.__set__ else None
-            return Recipe("False", kept, "", f"add_{name}(parts, v)")
+            return FieldWriter("False", kept, "", f"add_{name}(parts, v)")
         if kind is ListAttribute and (add := _list(attribute, name, names)):
-            return Recipe("False", kept, "", add)
-    return Recipe("False", kept, *_asked(attribute, name, names))
+            return FieldWriter("False", kept, "", add)
+    return FieldWriter("False", kept, *_asked(attribute, name, names))
 
 
 def _asked(attribute: Any, name: str, names: dict[str, Any]) -> tuple[str, str]:
@@ -261,22 +271,6 @@ def are_read_as_usual(of: Any) -> bool:
     return distinct and truthy and all(type(one).__get__ in READERS for one in declared)
 
 
-def _writing_like(whole: Callable[[], Whole], of_all: str) -> Callable[[str, Mapping[str, Any]], list[str]]:
-    """Return what returns the source that writes the values of a map like an example, in the order of their names."""
-
-    def lines_like(function: str, values: Mapping[str, Any]) -> list[str]:
-        one = whole()
-        absent = {name for name in one.attributes if values.get(name) is None}
-        if any(not one.attributes[name][0].null for name in absent):
-            raise IrregularError
-        places, unpacking = unpacked(values)
-        in_order = {name: places[name] for name in one.attributes if name in places}
-        written = one.lines_like(in_order, absent, f"return {of_all}(values)")
-        return [f"def {function}(values):", unpacking, *written]
-
-    return lines_like
-
-
 def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
     """Compile, into `names`, what writes maps of a class; False where they are written in a way of their own."""
     being_compiled: set[Any] = names.setdefault("being_compiled", set())
@@ -287,16 +281,9 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
     names[f"class_{name}"] = kind
     declared = kind.get_attributes()
     recipes = [recipe(one, f"{name}_{number}", names) for number, one in enumerate(declared.values())]
-
-    def whole() -> Whole:
-        return Whole(declared, recipes, name, names, '{"M":{')
-
-    lines = [f"def parts_of_{name}(values):", " get = values.get", *whole().lines(by_get), " return parts"]
-    lines += [f"def add_{name}(parts, one):", f" if type(one) is not class_{name}: irregular()"]
-    lines += [' values = one.__dict__["attribute_values"]', f" parts += writer_{name}(values)(values)"]
+    whole = Whole(declared, recipes, name, names, '{"M":{')
+    lines = [f"def add_{name}(parts, one):", f" if type(one) is not class_{name}: irregular()"]
+    lines += [' get = one.__dict__["attribute_values"].get', *whole.lines(by_get)]
     compile_lines(lines, names)
-    names[f"writer_{name}"] = Often(f"parts_of_{name}", _writing_like(whole, f"parts_of_{name}"), names).of
     being_compiled.remove(kind)
-    if pynamodb_decoders.is_plain_map(kind):
-        compile_init(kind)
     return True

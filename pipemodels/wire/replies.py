@@ -17,7 +17,10 @@ import msgspec
 from botocore.awsrequest import HeadersDict
 from botocore.parsers import JSONParser, ResponseParserFactory
 
+from pipemodels.transport.replies import GuardedFactory
 from pipemodels.wire import decoder_of, forms, model_being_read
+from pipemodels.wire.fallbacks import Fallback, IrregularError
+from pipemodels.wire.lazy import Item, Items
 
 _HELD = {"QueryOutput": "Items", "ScanOutput": "Items", "BatchGetItemOutput": "Responses", "GetItemOutput": "Item"}
 _Shape = Any  # botocore carries no types
@@ -44,7 +47,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
             try:
                 for part in value.values():
                     forms.check_regular(part)
-            except (forms.IrregularError, RecursionError):
+            except (IrregularError, RecursionError):
                 pass
             else:
                 return value
@@ -56,8 +59,11 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
         if decoder is not None:
             try:
                 return self._page(raw_body, shape, decoder.form)
-            except (msgspec.MsgspecError, ValueError, RecursionError, TypeError, AttributeError):
-                pass  # whatever it was: the ordinary way says it in botocore's words
+            except Exception as error:  # whatever it was: botocore reads it, or says in its own words what is wrong
+                fallback = Fallback("reading a reply", shape.name, error)
+            plain = super()._handle_json_body(raw_body, shape)
+            fallback.happened()
+            return plain
         return super()._handle_json_body(raw_body, shape)
 
     def _page(self, body: bytes, shape: _Shape, form: type[forms.Stored]) -> dict[str, Any]:
@@ -99,7 +105,9 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
         try:
             return msgspec.json.decode(item, type=form)
         except msgspec.ValidationError:
-            return self._parse_shape(shape, msgspec.json.decode(item))
+            if (plain := msgspec.json.decode(item)) is None:
+                raise IrregularError from None
+            return self._parse_shape(shape, plain)
 
     def _plain(self, body: bytes, shape: _Shape) -> Any:
         return super()._handle_json_body(body, shape)
@@ -125,75 +133,6 @@ def _page_decoder(shape: _Shape, item: type) -> msgspec.json.Decoder[Any]:
     return _page_decoders[key]
 
 
-class Items(list[Any]):
-    """The items of a page that was read for a model: a list of plain items, made only if somebody looks.
-
-    Handlers of botocore's events, and whoever wraps its calls, meet what botocore would have given them.
-    """
-
-    def __init__(self, stored: list[Any], plain: Callable[[], list[Any]]) -> None:
-        super().__init__(stored)
-        self._plain: Callable[[], list[Any]] | None = plain
-
-    def taken(self) -> list[Any]:
-        """Return the items as they are decoded, or plain ones if somebody has looked."""
-        return list.copy(self)
-
-    def _look(self) -> None:
-        if self._plain is not None:
-            plain, self._plain = self._plain(), None
-            list.__setitem__(self, slice(None), plain)
-
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return list, (list(self),)
-
-
-class Item(dict[str, Any]):
-    """The item of a reply that was read for a model: a plain one, made only if somebody looks."""
-
-    def __init__(self, stored: forms.Stored, plain: Callable[[], dict[str, Any]]) -> None:
-        super().__init__({"": stored})  # not empty for those who look past the methods
-        self._plain: Callable[[], dict[str, Any]] | None = plain
-
-    def taken(self) -> Any:
-        """Return the item as it is decoded, or a plain one if somebody has looked."""
-        return dict.copy(self) if self._plain is None else dict.__getitem__(self, "")
-
-    def _look(self) -> None:
-        if self._plain is not None:
-            plain, self._plain = self._plain(), None
-            dict.clear(self)
-            dict.update(self, plain)
-
-    def __bool__(self) -> bool:
-        return self._plain is not None or dict.__len__(self) > 0
-
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return dict, (dict(self),)
-
-    fromkeys = dict.fromkeys  # of a dict, and makes one
-
-
-def _looking(method: Any) -> Callable[..., Any]:
-    def look_first(self: Items | Item, *args: Any, **settings: Any) -> Any:
-        self._look()
-        return method(self, *args, **settings)
-
-    return look_first
-
-
-_AS_THEY_ARE = {
-    "__init__", "__new__", "__class__", "__getattribute__", "__setattr__", "__delattr__", "__init_subclass__",
-    "__subclasshook__", "__class_getitem__", "__reduce__", "__reduce_ex__", "__sizeof__", "__dir__",
-    "__getstate__", "__doc__", "__hash__", "fromkeys",
-}  # fmt: skip
-for _name in set(dir(list)) - _AS_THEY_ARE - {"__len__"}:
-    setattr(Items, _name, _looking(getattr(list, _name)))
-for _name in set(dir(dict)) - _AS_THEY_ARE:
-    setattr(Item, _name, _looking(getattr(dict, _name)))
-Items.__radd__ = lambda self, other: other + list(self)  # type: ignore[attr-defined]  # past list's own, which looks at nothing
-
-
 class WireParserFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
     """Makes the parser of the `json` protocol, once for the same settings; others are botocore's."""
 
@@ -209,22 +148,13 @@ class WireParserFactory(ResponseParserFactory):  # type: ignore[misc]  # botocor
         return kept[1]
 
 
-_SAMPLE = (
-    b'{"Items":[{"a":{"S":"\\u00e4\\n"},"b":{"B":"AAE="},"l":{"L":[{"N":"1"},{"NULL":true}]},"m":{"M":{"k":{"BOOL":false}}}},'
-    b'{"s":{"SS":["x"]},"o":{"S":null}}],"Count":2,"ConsumedCapacity":{"CapacityUnits":0.5,"TableName":"t"},"New":1}'
-)
-
-
-def install_parser(session: Any) -> None:
-    """Register the parser with a session whose botocore reads a sample of each kind alike with and without it."""
-    try:
-        factory = session.get_component("response_parser_factory")
-        shape = session.get_service_model("dynamodb").operation_model("Query").output_shape
-        reply = {"status_code": 200, "headers": HeadersDict({"x-amzn-RequestId": "0"}), "body": _SAMPLE}
-        known = type(factory) is ResponseParserFactory and WireParser().parse(reply, shape) == JSONParser().parse(
-            reply, shape
-        )
-    except Exception:  # whatever another botocore has done to its inside
-        return
-    if known:
-        session.register_component("response_parser_factory", WireParserFactory())
+def install(client: Any) -> None:
+    """Have a client read replies by this parser."""
+    guard = client._endpoint._response_parser_factory
+    theirs = guard.guarded if type(guard) is GuardedFactory else guard
+    if type(theirs) is not ResponseParserFactory:
+        raise TypeError(f"the parser factory is a {type(theirs).__qualname__}")
+    ours = WireParserFactory()
+    ours.set_parser_defaults(**theirs._defaults)
+    # a guard of its own: the other is that of all clients of the session
+    client._endpoint._response_parser_factory = ours if guard is theirs else GuardedFactory(ours)

@@ -7,13 +7,15 @@ after, events, endpoint and signature, is botocore's.
 
 from __future__ import annotations
 
+from types import GenericAlias
 from typing import Any
 
 import msgspec
 from botocore.serialize import JSONSerializer
 
-from pipemodels.wire.forms import IrregularError, ready
-from pipemodels.wire.written import Written
+from pipemodels.wire.fallbacks import Fallback, IrregularError
+from pipemodels.wire.forms import ready
+from pipemodels.wire.lazy import Written
 
 _OPERATIONS = frozenset(
     {
@@ -27,17 +29,20 @@ _KINDS = {"string": str, "integer": int, "long": int, "boolean": bool}
 _Shape = Any  # botocore carries no types
 
 
+_ABSENT: Any = None  # one that is given is refused
+
+
 class Value(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """A tagged value of any kind but bytes."""
 
-    S: str = None  # type: ignore[assignment]  # absent; a None that is given is refused
-    N: str = None  # type: ignore[assignment]
-    M: dict[str, Value] = None  # type: ignore[assignment]
-    L: list[Value] = None  # type: ignore[assignment]
-    BOOL: bool = None  # type: ignore[assignment]
-    NULL: bool = None  # type: ignore[assignment]
-    SS: list[str] = None  # type: ignore[assignment]
-    NS: list[str] = None  # type: ignore[assignment]
+    S: str = _ABSENT
+    N: str = _ABSENT
+    M: dict[str, Value] = _ABSENT
+    L: list[Value] = _ABSENT
+    BOOL: bool = _ABSENT
+    NULL: bool = _ABSENT
+    SS: list[str] = _ABSENT
+    NS: list[str] = _ABSENT
 
 
 class WireSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries no types
@@ -48,18 +53,13 @@ class WireSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries 
         if operation_model.name in _OPERATIONS and operation_model.endpoint is None:
             try:
                 body = _body(parameters, operation_model.input_shape)
-            except (
-                msgspec.MsgspecError,
-                LookupError,
-                ValueError,
-                TypeError,
-                AttributeError,
-                RecursionError,
-                IrregularError,
-            ):
-                pass  # whatever it was: botocore says it in its own words
+            except Exception as error:  # whatever it was: botocore writes it, or says in its own words what is wrong
+                fallback = Fallback("writing a request", operation_model.name, error)
             else:
                 return self._empty(operation_model) | {"body": body}
+            request = super().serialize_to_request(parameters, operation_model)
+            fallback.happened()
+            return request
         return super().serialize_to_request(parameters, operation_model)
 
     def _empty(self, operation_model: Any) -> dict[str, Any]:
@@ -87,7 +87,10 @@ def _body(parameters: Any, shape: _Shape) -> bytes:
             for one in ones:
                 if one.PutRequest is not None:
                     one.PutRequest.Item = _as_sent(one.PutRequest.Item, _types["Item"])
-    return msgspec.json.encode(request)
+    try:
+        return msgspec.json.encode(request)
+    except (TypeError, ValueError):  # a value that is of no type of JSON, or a text that is no Unicode
+        raise IrregularError from None
 
 
 def _as_sent(given: Any, kind: Any) -> Any:
@@ -101,9 +104,9 @@ def _type_of(shape: _Shape) -> Any:
     if shape.name == "AttributeValue":
         return Value
     if shape.type_name == "list":
-        return list[_type_of(shape.member)]  # type: ignore[misc]  # a type of its own, made here
+        return GenericAlias(list, (_type_of(shape.member),))
     if shape.type_name == "map":
-        return dict[str, _type_of(shape.value)]  # type: ignore[misc]  # a type of its own, made here
+        return GenericAlias(dict, (str, _type_of(shape.value)))
     if shape.type_name != "structure":
         if shape.type_name not in _KINDS:
             raise IrregularError
@@ -120,22 +123,8 @@ def _type_of(shape: _Shape) -> Any:
     return msgspec.defstruct(shape.name, fields, gc=False, omit_defaults=True, forbid_unknown_fields=True)
 
 
-_SAMPLE = {
-    "TableName": "t",
-    "Item": {"a": {"S": "é"}, "l": {"L": [{"N": "1"}, {"NULL": True}]}, "m": {"M": {"k": {"BOOL": False}}}},
-}
-
-
 def install(client: Any) -> None:
-    """Give the serializer to a client whose botocore writes a sample alike with and without it."""
-    try:
-        operation = client.meta.service_model.operation_model("PutItem")
-        ours, theirs = (
-            one.serialize_to_request(_SAMPLE, operation) for one in (WireSerializer(), client._serializer)
-        )
-        ours["body"], theirs["body"] = msgspec.json.decode(ours["body"]), msgspec.json.decode(theirs["body"])
-        known = type(client._serializer) is JSONSerializer and ours == theirs
-    except Exception:  # whatever another botocore has done to its inside
-        return
-    if known:
-        client._serializer = WireSerializer()
+    """Have a client write requests by this serializer."""
+    if type(client._serializer) is not JSONSerializer:
+        raise TypeError(f"the serializer is a {type(client._serializer).__qualname__}")
+    client._serializer = WireSerializer()

@@ -14,7 +14,9 @@ from hashlib import sha256
 from typing import Any
 
 from botocore.auth import SIGNED_HEADERS_BLACKLIST, SigV4Auth, _host_from_url
-from botocore.signers import RequestSigner
+from botocore.exceptions import NoCredentialsError
+
+from pipemodels.wire.fallbacks import Fallback
 
 _NOT_SIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
 _BY_SIGNERS = {"authorization", "date", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"}
@@ -27,6 +29,19 @@ class WireSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
     """botocore's Signature Version 4. One signs one request."""
 
     _headers: dict[str, str] | None = None  # of a plain request those that are signed, by lower-case name, in order
+
+    def add_auth(self, request: Any) -> None:
+        """Sign a request; where that fails, whatever it was, botocore signs it, or says what is wrong."""
+        try:
+            super().add_auth(request)
+        except NoCredentialsError:
+            raise
+        except Exception as error:
+            fallback = Fallback("signing", "a request", error)
+        else:
+            return
+        SigV4Auth(self.credentials, self._service_name, self._region_name).add_auth(request)
+        fallback.happened()
 
     def _modify_request_before_signing(self, request: Any) -> None:
         headers, token = _plain(request), self.credentials.token or ""
@@ -87,14 +102,15 @@ def _plain(request: Any) -> dict[str, str] | None:
     return headers
 
 
-class WireRequestSigner(RequestSigner):  # type: ignore[misc]  # botocore carries no types
-    """botocore's choice of a signer, and that of ours where it is the usual one."""
+def install(client: Any) -> None:
+    """Have a client sign by `WireSigner` where botocore chooses its usual signer."""
+    chooser = client._request_signer
+    choose = chooser.get_auth_instance
 
-    def get_auth_instance(self, *args: Any, **settings: Any) -> Any:
-        """Return what signs a request."""
-        signer = super().get_auth_instance(*args, **settings)
-        if type(signer) is SigV4Auth:
-            signer.__class__ = WireSigner
-        return signer
+    def get_auth_instance(*args: Any, **settings: Any) -> Any:
+        signer = choose(*args, **settings)
+        if type(signer) is not SigV4Auth:
+            return signer
+        return WireSigner(signer.credentials, signer._service_name, signer._region_name)
 
-    get_auth = get_auth_instance
+    chooser.get_auth_instance = get_auth_instance

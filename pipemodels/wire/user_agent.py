@@ -6,41 +6,40 @@ from copy import deepcopy
 from typing import Any
 
 from botocore.context import get_context
-from botocore.useragent import UserAgentString
 
-
-class WireUserAgent(UserAgentString):  # type: ignore[misc]  # botocore carries no types
-    """botocore's User-Agent, built once for each set of features that a request has used."""
-
-    def to_string(self) -> str:
-        """Return the header's value."""
-        context, config = get_context(), self._client_config
-        made_of = (
-            context and context.features,
-            self._client_features,
-            (config.user_agent, config.user_agent_extra, config.user_agent_appid, config.retries),
-            getattr(config, "_supplied_user_agent", None),
-            config.endpoint_discovery_enabled,
-            (self._session_user_agent_name, self._session_user_agent_version, self._session_user_agent_extra),
-        )
-        kept = self.__dict__.get("_wire_kept")
-        if kept is None or kept[0] != made_of:
-            # one value for two parts, so that a thread sees both or neither
-            kept = self._wire_kept = deepcopy(made_of), super().to_string()
-        return str(kept[1])
+from pipemodels.wire.fallbacks import Fallback
 
 
 def install(client: Any) -> None:
-    """Have a client keep its User-Agent, if its botocore makes of the same parts the same one."""
-    creator = getattr(client, "_user_agent_creator", None)
-    if type(creator) is UserAgentString:
-        creator.__class__ = WireUserAgent
-        if not _is_alike(creator):
-            creator.__class__ = UserAgentString
+    """Have a client keep its User-Agent for as long as all that it is made of is the same."""
+    creator = client._user_agent_creator
+    build = creator.to_string
+    kept: tuple[Any, str] = None, ""  # one value for two parts, so that a thread sees both or neither
+
+    def to_string() -> str:
+        nonlocal kept
+        try:
+            made_of = _made_of(creator)
+        except Exception as error:  # what it is made of has become something else: botocore knows
+            fallback = Fallback("building", "the User-Agent", error)
+            built = str(build())
+            fallback.happened()
+            return built
+        if kept[0] != made_of:
+            kept = deepcopy(made_of), build()
+        return kept[1]
+
+    creator.to_string = to_string
 
 
-def _is_alike(creator: Any) -> bool:
-    try:
-        return bool(creator.to_string() == UserAgentString.to_string(creator))
-    except Exception:  # whatever another botocore has done to its inside
-        return False
+def _made_of(creator: Any) -> tuple[Any, ...]:
+    """Return all that a User-Agent is made of: what a request has used, and what a client is set to."""
+    context, config = get_context(), creator._client_config
+    return (
+        context and vars(context),
+        creator._client_features,
+        (config.user_agent, config.user_agent_extra, config.user_agent_appid, config.retries),
+        getattr(config, "_supplied_user_agent", None),
+        config.endpoint_discovery_enabled,
+        (creator._session_user_agent_name, creator._session_user_agent_version, creator._session_user_agent_extra),
+    )

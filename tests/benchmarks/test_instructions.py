@@ -50,6 +50,6 @@ def test_a_count_stands_beside_its_ratio() -> None:
     counts["pydynox", "listing"] = 25.0
     rows = table(counts, {"pydynox": "peer", "pipemodels": "ours"}).splitlines()[2:]
     assert rows == [
-        "| **ours** | 50 (0.50) | 50 (0.50) | 50 (0.50) | 50 | 50 (1.00) |",
-        "| peer | 100 (1.00) | 100 (1.00) | 100 (1.00) | 100 | 25 (0.25) |",
+        "| **ours** | 50 (0.50) | 50 (0.50) | 50 (0.50) | 50 (0.50) | 50 (0.50) | 50 | 50 (1.00) |",
+        "| peer | 100 (1.00) | 100 (1.00) | 100 (1.00) | 100 (1.00) | 100 (1.00) | 100 | 25 (0.25) |",
     ]

@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 import json
-import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
 from functools import partial
-from gc import collect
-from types import SimpleNamespace
 from typing import Any
-from weakref import ref
 
+import botocore
 import jmespath  # type: ignore[import-untyped]  # it carries no types
 import pytest
-from botocore import awsrequest
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.exceptions import ClientError
-from botocore.httpsession import ProxyConfiguration
-from botocore.model import ServiceId, ServiceModel
-from botocore.parsers import JSONParser, QueryParser, ResponseParserFactory
-from botocore.regions import EndpointRulesetResolver
-from botocore.serialize import JSONSerializer
-from botocore.session import Session
-from botocore.signers import RequestSigner
+from botocore.parsers import JSONParser, QueryParser
 from hypothesis import example, given
 from hypothesis import strategies as st
 from moto import mock_aws
-from urllib3 import PoolManager
 
 from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, create_tables, using, wire
 from pipemodels.config import ConfiguredConnection, connection_of
 from pipemodels.errors import LostReplyError
-from pipemodels.wire import calls, replies, requests, signing
+from pipemodels.wire import calls, replies
 from pipemodels.wire.requests import WireSerializer
 from tests.wire import worlds
 from tests.wire.worlds import outcome
 
 KEYS: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
+LOOKS_INTO_CALLS = tuple(map(int, botocore.__version__.split(".")[:2])) >= (1, 40)
 RUN = {"pipeline_id": {"S": "p"}, "run_id": {"S": "r"}, "start_time": {"S": "2026-11-22T06:04:09.937580Z"}}
 
 
@@ -74,16 +63,24 @@ def answered(*replies_: tuple[int, Any], **settings: Any) -> Iterator[tuple[Any,
     yield connection.client, sent
 
 
+def shortcuts(client: Any) -> set[str]:
+    """Return the names of the shortcuts that are installed in a client."""
+    found = {
+        "requests": isinstance(client._serializer, WireSerializer),
+        "replies": isinstance(client._endpoint._response_parser_factory.guarded, replies.WireParserFactory),
+        "signing": "get_auth_instance" in vars(client._request_signer),
+        "user_agent": "to_string" in vars(client._user_agent_creator),
+        "calls": "_resolve_param_as_operation_context_param" in vars(client._ruleset_resolver),
+    }
+    return {name for name, is_there in found.items() if is_there}
+
+
 def test_a_configured_client_is_on_the_wire_unless_it_is_off() -> None:
-    """The switch decides over parser, serializer and what is kept."""
+    """The switch decides over all shortcuts; an older botocore has no need of two of them."""
+    everything = {"requests", "replies", "signing"} | ({"user_agent", "calls"} if LOOKS_INTO_CALLS else set())
     for on in (True, False):
         client: Any = connection_of(DynamoDBConfig(**KEYS, wire=on)).client
-        factory = client._endpoint._response_parser_factory.guarded
-        assert isinstance(factory, replies.WireParserFactory) is on
-        assert isinstance(client._serializer, WireSerializer) is on
-        assert isinstance(client._request_signer, signing.WireRequestSigner) is on
-        assert isinstance(client._ruleset_resolver, calls.WireResolver) is (on and LOOKS_INTO_CALLS)
-        assert (type(client._endpoint.http_session._proxy_config) is calls.WireProxies) is on
+        assert shortcuts(client) == (everything if on else set())
 
 
 def test_mock_aws_is_met_by_every_way_of_the_wire() -> None:
@@ -186,39 +183,6 @@ def test_a_wrong_checksum_is_tried_again() -> None:
 # -- what is kept ---------------------------------------------------------------------------------------------------
 
 
-def test_the_pool_of_a_url_is_urllib3_s() -> None:
-    """The same pool for the same URL and settings; a new one after either changed, or the pools were cleared."""
-    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
-    manager = client._endpoint.http_session._manager
-    assert isinstance(manager, calls.WirePools)
-    pool, other = manager.connection_from_url("https://a.test/"), manager.connection_from_url("https://b.test/")
-    for url, one in (("https://a.test/", pool), ("https://a.test/", pool), ("https://b.test/", other)):
-        assert manager.connection_from_url(url) is one is PoolManager.connection_from_url(manager, url)
-    assert (pool.host, other.host) == ("a.test", "b.test")
-    manager.connection_from_url("https://a.test/")
-    manager.connection_pool_kw["maxsize"] = 7
-    assert manager.connection_from_url("https://a.test/") is not pool
-    held = ref(manager.connection_from_url("https://a.test/"))
-    manager.clear()
-    collect()
-    assert held() is None
-    assert manager.connection_from_url("https://a.test/").pool is not None
-    narrow = manager.connection_from_url("https://a.test/", {"maxsize": 1})
-    assert narrow is PoolManager.connection_from_url(manager, "https://a.test/", {"maxsize": 1})
-    assert manager.connection_from_url("https://a.test/") is not narrow
-
-
-def test_a_client_that_is_closed_holds_no_pool() -> None:
-    """urllib3 closes the connections of a pool when nobody holds it any more; who sends again gets a new one."""
-    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
-    manager = client._endpoint.http_session._manager
-    pool = ref(manager.connection_from_url("https://a.test/"))
-    client.close()
-    assert pool() is None
-    assert manager.connection_from_url("https://a.test/").pool is not None
-
-
-LOOKS_INTO_CALLS = hasattr(EndpointRulesetResolver, "_resolve_param_as_operation_context_param")
 looking = pytest.mark.skipif(not LOOKS_INTO_CALLS, reason="an older botocore chooses endpoints without that")
 RESOLVER: Any = connection_of(DynamoDBConfig(**KEYS)).client._ruleset_resolver
 _part = st.sampled_from([None, {}, {"TableName": "t"}, {"TableName": "arn:aws:x"}, {"TableName": None}, 5])
@@ -237,74 +201,7 @@ def test_the_tables_of_a_transaction_are_those_that_botocore_finds(parameters: A
     """As by its query language, also in what is no transaction."""
     operation = worlds.operation("TransactWriteItems")
     found = RESOLVER._resolve_param_as_operation_context_param("ResourceArnList", operation, parameters)
-    assert found == jmespath.search(calls._TABLES, parameters)
-
-
-def resolving(kind: type, **parts: Any) -> Any:
-    """Return a resolver of this kind, with these parts."""
-    resolver = copy(RESOLVER)
-    resolver.__class__ = kind
-    vars(resolver).update(parts)
-    return resolver
-
-
-@looking
-def test_a_resolver_that_tells_the_user_agent_nothing_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other parts are in place."""
-    monkeypatch.delattr(EndpointRulesetResolver, "_register_endpoint_feature_ids")
-    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
-    assert type(client._ruleset_resolver) is EndpointRulesetResolver
-    assert type(client._request_signer) is signing.WireRequestSigner
-
-
-def test_a_service_is_named_in_events_as_by_botocore() -> None:
-    """Also one whose name has a space."""
-    for name in ("DynamoDB", "DynamoDB Streams"):
-        model = ServiceModel({"metadata": {"serviceId": name}})
-        calls.install(SimpleNamespace(meta=SimpleNamespace(service_model=model)))
-        assert model.service_id.hyphenize() == ServiceId(name).hyphenize()
-
-
-@looking
-@given(
-    st.lists(
-        st.sampled_from(["GetItem", "TransactWriteItems", "BatchGetItem", "ListTables", "CreateTable", "Query"]),
-        min_size=1,
-        max_size=2,
-    ),
-    st.dictionaries(
-        st.sampled_from(["TableName", "TransactItems", "RequestItems", "ResourceArn"]),
-        st.sampled_from(
-            [None, "t", "arn:aws:dynamodb:eu-central-1:1:table/t", {"t": {}}, [{"Put": {"TableName": "t"}}]]
-        ),
-    ),
-    st.dictionaries(
-        st.sampled_from(["AWS::Region", "SDK::Endpoint", "AWS::Auth::AccountId", "AWS::Auth::AccountIdEndpointMode"]),
-        st.sampled_from([None, "a", "b"]) | st.sampled_from(["a"]).map(lambda value: lambda: value),
-    ),
-)
-def test_the_endpoint_is_chosen_by_what_botocore_chooses_it_by(names: list[str], given_: Any, builtins: Any) -> None:
-    """For any operations, parameters and settings; the User-Agent tells of the same."""
-    found: list[Any] = []
-    for kind in (calls.WireResolver, EndpointRulesetResolver):
-        seen: list[Any] = []
-        register = partial(lambda seen, *one: seen.append(one), seen)
-        resolver = resolving(kind, _builtins=builtins, _register_endpoint_feature_ids=register)
-        for name in names:
-            seen.append(outcome(partial(resolver._get_provider_params, worlds.operation(name), given_, {})))
-        found.append(seen)
-    assert found[0] == found[1]
-
-
-@looking
-def test_a_setting_that_no_endpoint_knows_is_refused_as_by_botocore() -> None:
-    """In its words."""
-    found = []
-    for kind in (calls.WireResolver, EndpointRulesetResolver):
-        resolver = resolving(kind, _param_definitions={"Other": SimpleNamespace(builtin="AWS::Other")})
-        found.append(outcome(partial(resolver._get_provider_params, worlds.operation("GetItem"), {}, {})))
-    assert found[0] == found[1]
-    assert found[0][0] == "UnknownEndpointResolutionBuiltInName"
+    assert found == jmespath.search(calls.TABLES, parameters)
 
 
 @given(
@@ -333,79 +230,6 @@ def test_a_parser_is_made_once_for_the_same_settings() -> None:
     second = factory.create_parser("json")
     assert (type(second), second is first, second._timestamp_parser) == (replies.WireParser, False, str)
     assert type(factory.create_parser("query")) is QueryParser
-
-
-def test_where_there_are_no_proxies_none_is_found() -> None:
-    """And where there are, that of the URL."""
-    for proxies in ({}, {"https": "x.test:1"}, {"http": "x.test:1"}, None):
-        ours, theirs = calls.WireProxies(proxies), ProxyConfiguration(proxies)
-        assert ours.proxy_url_for("https://y.test/") == theirs.proxy_url_for("https://y.test/")
-
-
-# -- another botocore -----------------------------------------------------------------------------------------------
-
-
-def test_a_part_that_cannot_be_imported_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A botocore or a urllib3 without something that it needs: the other parts are in place."""
-    monkeypatch.setitem(sys.modules, "pipemodels.wire.connections", None)
-    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
-    assert type(client._serializer) is WireSerializer
-
-
-class OtherParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
-    """A parser that reads otherwise."""
-
-    def _parse_shape(self, shape: Any, node: Any) -> Any:
-        return {"other": super()._parse_shape(shape, node)}
-
-
-class OtherSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries no types
-    """A serializer that writes otherwise."""
-
-
-class OtherSigner(RequestSigner):  # type: ignore[misc]  # botocore carries no types
-    """A signer that signs otherwise."""
-
-
-class OtherFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
-    """A factory that makes other parsers."""
-
-
-def test_a_botocore_that_is_not_recognised_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another parser, serializer, signer or factory stays in place, and everything works."""
-    monkeypatch.setattr(replies, "JSONParser", OtherParser)
-    connection: Any = ConfiguredConnection(DynamoDBConfig(**KEYS))
-    client = connection.client
-    assert type(client._endpoint._response_parser_factory.guarded) is ResponseParserFactory
-    client._serializer = OtherSerializer()
-    requests.install(client)
-    assert type(client._serializer) is OtherSerializer
-    client._request_signer = OtherSigner.__new__(OtherSigner)
-    del client._endpoint
-    calls.install(client)
-    assert type(client._request_signer) is OtherSigner
-
-
-def test_headers_that_are_kept_otherwise_are_left_to_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so is all of the reply."""
-    monkeypatch.setattr(awsrequest, "_HeaderKey", str.lower)
-    client: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client
-    assert type(client._endpoint._response_parser_factory.guarded) is ResponseParserFactory
-
-
-def test_another_s_parser_factory_stays() -> None:
-    """One that was put into the session before, whatever its parsers are."""
-    session = Session()
-    session.register_component("response_parser_factory", factory := OtherFactory())
-    replies.install_parser(session)
-    assert session.get_component("response_parser_factory") is factory
-
-
-def test_a_part_without_what_is_used_of_it_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A botocore that chooses the proxy elsewhere keeps its own; the other parts are in place."""
-    monkeypatch.delattr(ProxyConfiguration, "proxy_url_for")
-    http: Any = ConfiguredConnection(DynamoDBConfig(**KEYS)).client._endpoint.http_session
-    assert (type(http._proxy_config), type(http._manager)) == (ProxyConfiguration, calls.WirePools)
 
 
 def test_proxies_and_certificates_are_left_to_botocore(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

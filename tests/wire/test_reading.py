@@ -29,7 +29,8 @@ from pipemodels.attributes import (
 from pipemodels.models.base import Model
 from pipemodels.records import Record, part
 from pipemodels.wire import decoders, forms
-from pipemodels.wire.replies import Items, WireParser
+from pipemodels.wire.lazy import Items
+from pipemodels.wire.replies import WireParser
 from tests.wire import worlds
 from tests.wire.swapped import Every, Theirs
 from tests.wire.worlds import MODELS, ON, Circle, Odd, Shape, exact, made_ordinarily, ordinarily, outcome, reply
