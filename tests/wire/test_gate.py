@@ -33,12 +33,12 @@ import zlib
 from botocore.awsrequest import AWSResponse
 from pipemodels import DynamoDBConfig, PipelineRunLog, using
 from pipemodels.config import connection_of
-from pipemodels.models import base, batch
+from pipemodels.models import batch, writing
 from tests.wire.swapped import Every
 
-base.new_write_id = lambda: "named"
+writing.new_write_id = lambda: "named"
 NOON = datetime(2026, 5, 17, 12, tzinfo=UTC)
-base.utc_now = lambda: NOON
+writing.utc_now = lambda: NOON
 FIELDS = dict(
     status="success", trigger_type="t", start_time=NOON, end_time=NOON, cpu_hours=Decimal("1.5"), tags={{"a": "é"}},
     stages=[{{"stage_name": "s", "status": "success"}}], created_at=NOON,
