@@ -157,7 +157,8 @@ def _keeping(kind: Any) -> Callable[[Any], Any]:
 NAMES: dict[str, Any] = {
     "dumps": json.dumps, "number": number, "text": text, "listed": listed,
     "utc_datetime": utc_datetime, "elements": elements, "add_list": add_list, "add_text": add_text,
-    "add_free_list": add_free_list, "add_number": add_number, "add_part": add_part, "add_free_map": add_free_map, "add_asked": add_asked,
+    "add_free_list": add_free_list, "add_number": add_number, "add_part": add_part,
+    "add_free_map": add_free_map, "add_asked": add_asked,
     "kept_map": kept_map, "MapAttribute": MapAttribute, "no_maps": frozenset({str, int, float, datetime}),
     "LIST": LIST, "NO_LIST": NO_LIST, "NEXT": NEXT, "LIST_END": LIST_END,
 }  # fmt: skip
