@@ -71,13 +71,23 @@ def add_document(parts: Parts, value: Any, depth: int, left: list[int]) -> None:
     else:
         look_in(kind, value, depth, left)
         if kind is list:
-            add_list(parts, value, add_document, depth + 1, left)
+            add_free_list(parts, value, add_document, depth + 1, left)
         else:
             add_map(parts, value, add_document, depth + 1, left)
 
 
-def add_list(parts: Parts, ones: list[Any], add: Callable[..., None], *more: Any) -> None:
-    """Add a list, of which `add` adds an element that is no text."""
+def add_list(parts: Parts, ones: list[Any], add: Callable[..., None]) -> None:
+    """Add a list, of which `add` adds an element."""
+    parts.append(LIST if ones else NO_LIST)
+    for one in ones:
+        add(parts, one)
+        parts.append(NEXT)
+    if ones:
+        parts[-1] = LIST_END
+
+
+def add_free_list(parts: Parts, ones: list[Any], add: Callable[..., None], *more: Any) -> None:
+    """Add a list of anything, of which `add` adds an element that is no text."""
     parts.append(LIST if ones else NO_LIST)
     for one in ones:
         if type(one) is str:
@@ -90,7 +100,7 @@ def add_list(parts: Parts, ones: list[Any], add: Callable[..., None], *more: Any
 
 
 def add_map(parts: Parts, values: dict[str, Any], add: Callable[..., None], *more: Any) -> None:
-    """Add a map, of which `add` adds a value that is neither a text nor a usual whole number."""
+    """Add a map of anything, of which `add` adds a value that is neither a text nor a usual whole number."""
     parts.append(MAP if values else NO_MAP)
     for key, one in values.items():
         if type(key) is not str or not key:

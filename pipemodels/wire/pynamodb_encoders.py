@@ -44,6 +44,7 @@ from pipemodels.wire.parts import (
     TRUE,
     Parts,
     add_asked,
+    add_free_list,
     add_list,
     add_map,
     raw,
@@ -124,7 +125,7 @@ def add_part(parts: Parts, value: Any) -> None:
     elif value is None:
         parts.append(NULL)
     elif kind is list:
-        add_list(parts, value, add_part)
+        add_free_list(parts, value, add_part)
     elif kind is dict or kind is MapAttribute:
         add_free_map(parts, value)
     elif kind is set and any(type(one) is str for one in value):
@@ -159,7 +160,8 @@ def _keeping(kind: Any) -> Callable[[Any], Any]:
 NAMES: dict[str, Any] = {
     "LIMIT": LIMIT, "dumps": json.dumps, "number": number, "text": text, "listed": listed,
     "utc_datetime": utc_datetime, "elements": elements, "add_list": add_list, "add_text": add_text,
-    "add_number": add_number, "add_part": add_part, "add_free_map": add_free_map, "add_asked": add_asked,
+    "add_free_list": add_free_list, "add_number": add_number, "add_part": add_part,
+    "add_free_map": add_free_map, "add_asked": add_asked,
     "kept_map": kept_map, "MapAttribute": MapAttribute, "no_maps": frozenset({str, int, float, datetime}),
     "LIST": LIST, "NO_LIST": NO_LIST, "NEXT": NEXT, "LIST_END": LIST_END,
 }  # fmt: skip
@@ -242,7 +244,7 @@ def _list(attribute: Any, name: str, names: dict[str, Any]) -> str | None:
     """Return what writes a list."""
     of = attribute.element_type
     if of is None and _free_parts_are_written_as_usual():
-        return "add_list(parts, listed(v), add_part)"
+        return "add_free_list(parts, listed(v), add_part)"
     if of is UnicodeAttribute:
         return "add_list(parts, listed(v), add_text)"
     if of is NumberAttribute:
