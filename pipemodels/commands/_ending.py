@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,6 +32,7 @@ from pipemodels.errors import (
     ValidationError,
 )
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
+from pipemodels.models.unreadable import read_item
 from pipemodels.storage.sending import bounded, out_of_time, waited
 
 _log = logging.getLogger("pipemodels.commands.ending")
@@ -113,6 +115,29 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
         raise ValidationError(
             Problem(f"{name}: {problem.field}", problem.value, problem.reason) for problem in error.problems
         ) from error
+
+
+@bounded
+def expire_part(part: PipelineRunLog, *, by: str | None, now: datetime) -> None:
+    """Make a run failed whose lease has expired, and of whose item only a part can be read; the rest stays as it is.
+
+    Args:
+        part: a summary of a run that holds a slot.
+        by: who says so.
+        now: the clock.
+
+    Raises:
+        SummaryError: its start cannot be read.
+        ValidationError: what is stored breaks a rule between fields.
+        ConflictError: it is no longer as it was read.
+        UnreadableItemError: it may be; it cannot be read again.
+    """
+    run = copy.copy(part)
+    run.attribute_values, run._held = dict(part.attribute_values), None
+    message = f"lease expired at {part.lease_expires_at}; a part of the item cannot be read"
+    changes = {"status": RunStatus.FAILED, "end_time": part.lease_expires_at, "error_message": message}
+    changes = _not_before_start(changes, part, exact=False)
+    _end_holder(run_target(part.pipeline_id, part.run_id), run, changes, by=by, now=now)
 
 
 def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:
@@ -237,7 +262,7 @@ def _end_as_stored(
     """
     for attempt in count():
         stored = writing.read_item(target)
-        run: PipelineRunLog = PipelineRunLog.from_raw_data(dict(stored))
+        run = read_item(PipelineRunLog, dict(stored))
         if not _may_end(run, changes["status"], lease):
             conflict = ConflictError(f"{target.name}: the condition failed", run)
             return _same_or_refused(target, changes, said, lease, conflict)

@@ -153,15 +153,29 @@ def test_a_pipeline_that_lacks_attributes_is_shown(cli: CommandLine, store: str)
 def test_what_keeps_a_run_from_being_reaped_is_no_wrong_usage(
     cli: CommandLine, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is stored: the exit code is 1."""
-    from pipemodels import ValidationError
-
-    def refused(**_: Any) -> Any:
-        raise ValidationError.of("attempt", 0, "must be at least 1")
-
-    monkeypatch.setattr(commands, "reap_expired_runs", refused)
+    """It is stored: the exit code is 1. It is named on standard error, and all others are reaped and shown."""
+    with using(config_of(store)):
+        commands.create_pipeline(pipeline_id="p", pipeline_name="n", source_type="s", destination_type="d")
+        for run_id in ("late", "later"):
+            commands.start_run(pipeline_id="p", run_id=run_id, owner="ann", now=parse_instant("2026-01-01T00:00:00Z"))
+    spoil(store, broken)
+    table = f"{store}pipeline_run_logs"
+    lines = {
+        "rule": (
+            f"{table}: run 'orders' / 'odd': total_records_failed: 2 exceeds total_records_processed (1); "
+            "the run is not reaped\n"
+        ),
+        "unreadable": (
+            f"cannot be read: table '{table}', pipeline_id 'orders', run_id 'odd': "
+            "attempt: '1.5' is stored, but is no whole number\n"
+            "1 item could not be read: mend or delete what is named above\n"
+        ),
+    }
+    answer = cli("runs", "reap", "--prefix", store, "--json")
+    assert (answer.code, answer.err) == (1, lines[name])
+    assert sorted((run["run_id"], run["status"]) for run in answer.json) == [("late", "failed"), ("later", "failed")]
     answer = cli("runs", "reap", "--prefix", store)
-    assert (answer.code, answer.err) == (1, "pipemodels: attempt: 0 must be at least 1\n")
+    assert (answer.code, answer.out, answer.err) == (1, "Nothing was reaped.\n", lines[name])
 
 
 def test_an_item_is_named_once_however_often_it_is_met(

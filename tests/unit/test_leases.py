@@ -21,6 +21,7 @@ from pipemodels import (
     RunStatus,
     StaleRevisionError,
     StorageError,
+    UnreapedRunsError,
     ValidationError,
     commands,
     current_config,
@@ -357,14 +358,21 @@ def test_a_run_that_cannot_be_read_keeps_no_other_from_being_reaped(
         start(other, "a")
     put_odd(pipeline_id, **values)
     try:
-        with pytest.raises(ValidationError) as caught:
+        with pytest.raises(UnreapedRunsError) as caught:
             commands.reap_expired_runs(now=EXPIRED)
         name = f"run {pipeline_id!r} / 'odd'"
         assert str(caught.value).startswith(f"{name}: {reason}")
         assert sorted(caught.value.done) == [f"{other}/a" for other in others]
-        warning = f"unit.pipeline_run_logs: {caught.value}; the run is not reaped"
+        key = {"pipeline_id": pipeline_id, "run_id": "odd"}
+        (problem,) = caught.value.problems
+        warning = (
+            f"passed over an item that cannot be read: table 'unit.pipeline_run_logs', {key!r}: "
+            f"{problem.field.removeprefix(f'{name}: ')} {problem.reason}"
+        )
         assert caplog.record_tuples == [("pipemodels.commands.leases", logging.WARNING, warning)]
-        assert {queries.get_run(other, "a").status for other in others} == {RunStatus.FAILED}
+        reaped = sorted(caught.value.reaped, key=lambda run: run.pipeline_id)
+        assert reaped == [queries.get_run(other, "a") for other in others]
+        assert {run.status for run in reaped} == {RunStatus.FAILED}
         if limit is not None:
             assert [holders(other) for other in others] == [{}] * 6
     finally:
@@ -379,8 +387,9 @@ def test_what_is_not_for_one_run_ends_the_reaping(limited: Limited, monkeypatch:
         raise StorageError("away")
 
     monkeypatch.setattr(leases, "expire_run", away)
-    with pytest.raises(StorageError, match="away"):
+    with pytest.raises(StorageError, match="^away$") as caught:
         commands.reap_expired_runs(now=EXPIRED)
+    assert caught.value.done == ()
     monkeypatch.undo()
     commands.reap_expired_runs(now=EXPIRED)
 
