@@ -27,9 +27,12 @@ from pipemodels.errors import (
     IllegalTransitionError,
     ItemNotFoundError,
     ItemTooLargeError,
+    PipemodelsError,
     Problem,
+    StorageError,
     ThrottledError,
     ValidationError,
+    is_invalid_request,
 )
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
 from pipemodels.models.unreadable import read_item
@@ -88,8 +91,8 @@ def end_run(
         return _end(target, changes, said_again, exact=exact, lease=lease, known=known, by=by, now=at)
     except ItemTooLargeError:
         _log.warning("%s: its item has no room for this end, which is stored in fewer words", target.name)
-    except ConflictError as conflict:
-        if not _is_unexplained(conflict):
+    except (ConflictError, StorageError) as error:
+        if not _is_unexplained(error):
             raise
     return _end_as_stored(target, changes, said_again, exact=exact, lease=lease, by=by, now=at)
 
@@ -128,16 +131,19 @@ def expire_part(part: PipelineRunLog, *, by: str | None, now: datetime) -> None:
 
     Raises:
         SummaryError: its start cannot be read.
-        ValidationError: what is stored breaks a rule between fields.
+        ItemTooLargeError: it has no room for its end.
         ConflictError: it is no longer as it was read.
         UnreadableItemError: it may be; it cannot be read again.
     """
-    run = copy.copy(part)
-    run.attribute_values, run._held = dict(part.attribute_values), None
+    target, before, after = run_target(part.pipeline_id, part.run_id), copy.copy(part), copy.copy(part)
     message = f"lease expired at {part.lease_expires_at}; a part of the item cannot be read"
     changes = {"status": RunStatus.FAILED, "end_time": part.lease_expires_at, "error_message": message}
-    changes = _not_before_start(changes, part, exact=False)
-    _end_holder(run_target(part.pipeline_id, part.run_id), run, changes, by=by, now=now)
+    before._held = after._held = None
+    before.attribute_values = dict(part.attribute_values)
+    after.attribute_values = {**part.attribute_values, **_not_before_start(changes, part, exact=False)}
+    after.holds_slot = None
+    after.derive()
+    slots.with_slot_freed(target, before, slots.written(target, before, after, by=by, now=now), after)
 
 
 def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:
@@ -145,15 +151,18 @@ def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now
     changes = {"status": RunStatus.FAILED, "end_time": run.lease_expires_at, **said}
     try:
         return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
-    except ConflictError as conflict:
-        if not _is_unexplained(conflict):
+    except (ConflictError, StorageError) as error:
+        if not _is_unexplained(error):
             raise
     return _end_as_stored(target, changes, None, exact=False, lease=lease, by=by, now=now)
 
 
-def _is_unexplained(conflict: ConflictError) -> bool:
-    """Say whether a condition failed of a run that looks as it must: a value is stored in another form than ours."""
-    return type(conflict) is ConflictError and conflict.current is not None
+def _is_unexplained(error: PipemodelsError) -> bool:
+    """Say whether a write failed of a run that looks as it must: a value is stored in another form than ours, or not.
+
+    DynamoDB cannot compute a duration where `start_epoch` is not stored.
+    """
+    return is_invalid_request(error) or (type(error) is ConflictError and error.current is not None)
 
 
 @bounded

@@ -23,6 +23,7 @@ from pipemodels.errors import (
     AlreadyExistsError,
     ConflictError,
     IllegalTransitionError,
+    ItemTooLargeError,
     PipemodelsError,
     Problem,
     RunLimitError,
@@ -224,7 +225,7 @@ def _expire_part(run: PipelineRunLog, unreadable: UnreadableItemError, beginning
     with suppress(ConflictError):  # as above
         try:
             expire_part(run, by=beginning.by, now=beginning.now)
-        except (SummaryError, ValidationError, UnreadableItemError):
+        except (SummaryError, ItemTooLargeError, UnreadableItemError):
             return False
     return True
 

@@ -18,6 +18,7 @@ from pipemodels.errors import (
     UnreadableItemError,
     UnreapedRunsError,
     ValidationError,
+    is_invalid_request,
 )
 from pipemodels.instants import instant_text, shifted
 from pipemodels.models.base import shards_of
@@ -86,9 +87,9 @@ def reap_expired_runs(
         limit: how many at the most.
 
     Raises:
-        UnreapedRunsError: all others are reaped, but some runs break a rule or cannot be read, which only a write past
-            this package can make: mend or delete them. Each is named, and logged as a warning; `reaped` are the
-            others, and `done` their ids, `pipeline_id/run_id`. It is a ValidationError.
+        UnreapedRunsError: all others are reaped, but some runs break a rule or cannot be read, which only a write
+            past this package can make: mend or delete them. Each is named, and logged as a warning; `reaped` are
+            the others, and `done` their ids, `pipeline_id/run_id`. It is a ValidationError.
         ValidationError: `limit` is not a whole number above 0.
         PipemodelsError: any other, which is not for one run alone; `done` holds what was reaped before.
     """
@@ -130,8 +131,10 @@ def _ended(
         return None
     except ValidationError as error:
         found = list(error.problems)
-    except PipemodelsError:
-        raise
+    except PipemodelsError as error:
+        if not is_invalid_request(error):  # else DynamoDB cannot do with this item what it does with others
+            raise
+        found = [Problem(f"{name}: item", str(error), "keeps the run from being reaped")]
     except Exception as error:  # whatever it is of this run: the others' slots must not wait for it
         found = [Problem(f"{name}: item", error, "keeps the run from being reaped")]
     for problem in found:

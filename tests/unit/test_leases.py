@@ -379,6 +379,22 @@ def test_a_run_that_cannot_be_read_keeps_no_other_from_being_reaped(
         PipelineRunLog._get_connection().delete_item(pipeline_id, range_key="odd")
 
 
+def test_a_run_with_which_dynamodb_cannot_do_the_same_keeps_no_other_from_being_reaped(limited: Limited) -> None:
+    """What counts its writes is a text: it is named, in DynamoDB's words."""
+    commands.reap_expired_runs(now=EXPIRED)  # what other tests have left
+    pipeline_id, other = limited(None), limited(None)
+    start(other, "a")
+    put_odd(pipeline_id, start_epoch={"S": "x"})
+    try:
+        with pytest.raises(UnreapedRunsError) as caught:
+            commands.reap_expired_runs(now=EXPIRED)
+        (problem,) = caught.value.problems
+        assert problem.field.startswith(f"run {pipeline_id!r} / 'odd': ")
+        assert caught.value.reaped == (queries.get_run(other, "a"),)
+    finally:
+        PipelineRunLog._get_connection().delete_item(pipeline_id, range_key="odd")
+
+
 def test_what_is_not_for_one_run_ends_the_reaping(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where DynamoDB is away, that is told at once."""
     start(limited(None), "a")
@@ -387,7 +403,7 @@ def test_what_is_not_for_one_run_ends_the_reaping(limited: Limited, monkeypatch:
         raise StorageError("away")
 
     monkeypatch.setattr(leases, "expire_run", away)
-    with pytest.raises(StorageError, match="^away$") as caught:
+    with pytest.raises(StorageError, match=r"^away$") as caught:
         commands.reap_expired_runs(now=EXPIRED)
     assert caught.value.done == ()
     monkeypatch.undo()
@@ -405,6 +421,17 @@ def test_a_lease_that_pynamodb_wrote_is_reaped(form: str, limited: Limited) -> N
     assert (reaped.status, reaped.end_time) == (RunStatus.FAILED, AT + timedelta(seconds=1))
     assert reaped.error_message == "lease expired at 2026-11-22 06:00:01+00:00; no heartbeat ever; owner None"
     assert commands.reap_expired_runs(now=EXPIRED) == []
+
+
+def test_a_run_that_lacks_what_a_duration_is_computed_from_is_reaped(limited: Limited) -> None:
+    """Another tool stores no `start_epoch`: the duration follows from the start."""
+    commands.reap_expired_runs(now=EXPIRED)  # what other tests have left
+    pipeline_id, other = limited(None), limited(None)
+    put_odd(pipeline_id)
+    start(other, "a")
+    reaped = commands.reap_expired_runs(now=EXPIRED)
+    assert sorted((run.pipeline_id, run.duration_seconds) for run in reaped) == [(pipeline_id, 1), (other, 300)]
+    assert all(queries.get_run(run.pipeline_id, run.run_id) == run for run in reaped)
 
 
 @pytest.mark.parametrize("holds_slot", [{"BOOL": False}, {"NULL": True}])
