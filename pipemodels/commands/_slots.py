@@ -184,7 +184,8 @@ def _as_read(run: PipelineRunLog | None) -> Any:
     write_id = PipelineRunLog.write_id
     same_write = write_id.does_not_exist() if run.write_id is None else write_id == run.write_id
     revision = PipelineRunLog.revision
-    return (revision.does_not_exist() if run.revision is None else revision == run.revision) & same_write
+    same_revision = revision.does_not_exist() if run.revision is None else revision == run.revision
+    return same_revision & same_write
 
 
 def taken(situation: Situation, pipeline_id: str, run_id: str, token: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -430,7 +431,10 @@ def test_a_run_that_lacks_what_a_duration_is_computed_from_is_reaped(limited: Li
     put_odd(pipeline_id)
     start(other, "a")
     reaped = commands.reap_expired_runs(now=EXPIRED)
-    assert sorted((run.pipeline_id, run.duration_seconds) for run in reaped) == [(pipeline_id, 1), (other, 300)]
+    assert sorted((run.pipeline_id, run.duration_seconds) for run in reaped) == [
+        (pipeline_id, Decimal(1)),
+        (other, Decimal(300)),
+    ]
     assert all(queries.get_run(run.pipeline_id, run.run_id) == run for run in reaped)
 
 
