@@ -183,9 +183,7 @@ def _as_read(run: PipelineRunLog | None) -> Any:
     # a run that was deleted and started again may be at the same revision, but not of the same write
     write_id = PipelineRunLog.write_id
     same_write = write_id.does_not_exist() if run.write_id is None else write_id == run.write_id
-    revision = PipelineRunLog.revision
-    same_revision = revision.does_not_exist() if run.revision is None else revision == run.revision
-    return same_revision & same_write
+    return (PipelineRunLog.revision == run.revision) & same_write
 
 
 def taken(situation: Situation, pipeline_id: str, run_id: str, token: int) -> dict[str, Any]:
