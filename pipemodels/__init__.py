@@ -32,6 +32,7 @@ from pipemodels.errors import (
     ThrottledError,
     UnreadableItem,
     UnreadableItemError,
+    UnreapedRunsError,
     ValidationError,
 )
 from pipemodels.instants import parse_instant
@@ -104,6 +105,7 @@ __all__ = [
     "ThrottledError",
     "UnreadableItem",
     "UnreadableItemError",
+    "UnreapedRunsError",
     "ValidationError",
     "__version__",
     "commands",

@@ -89,6 +89,17 @@ def joined(problems: Iterable[Problem], causes: Iterable[ValidationError] = ()) 
     return NaiveDateTimeError(problems) if only_naive else ValidationError(problems)
 
 
+class UnreapedRunsError(ValidationError):
+    """Of the runs whose lease has expired, some could not be reaped; `reaped` are the others, which were.
+
+    Each of `problems` names its run. Mend the items or delete them. `done` holds the ids of `reaped`.
+    """
+
+    def __init__(self, problems: Iterable[Problem], reaped: Iterable[Any] = ()) -> None:
+        super().__init__(problems)
+        self.reaped = tuple(reaped)
+
+
 class ItemNotFoundError(PipemodelsError, LookupError):
     """There is no such item. Check the id, the prefix and the store."""
 
@@ -205,12 +216,13 @@ class UnreadableItem:
 class UnreadableItemError(StorageError):
     """The item is there, but the model cannot read it; `item` has the key, each field, its value and the reason.
 
-    Something other than this package wrote it. Mend it where it was written, or delete it.
+    Something other than this package wrote it. Mend it where it was written, or delete it. Where `done` has its id,
+    the write was done, and only its result cannot be returned.
     """
 
-    def __init__(self, item: UnreadableItem) -> None:
+    def __init__(self, item: UnreadableItem, message: str | None = None) -> None:
         self.item = item
-        super().__init__(f"{item}; mend the item or delete it")
+        super().__init__(f"{item}; mend the item or delete it" if message is None else message)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -218,7 +230,7 @@ class UnreadableItemError(StorageError):
         return self.item.problems
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.item,), vars(self)
+        return type(self), (self.item, str(self)), vars(self)
 
 
 _THROTTLED = {
@@ -358,8 +370,10 @@ def _from_service(response: Any, subject: str, table: str, decode: _Decode | Non
 
 
 def _conflict(subject: str, item: Any, decode: _Decode | None) -> PipemodelsError:
+    failed = f"{subject}: the condition failed"
     try:
-        return ConflictError(f"{subject}: the condition failed", decode(item) if decode and item else None)
+        return ConflictError(failed, decode(item) if decode and item else None)
+    except UnreadableItemError as error:
+        return UnreadableItemError(error.item, f"{failed}, and the stored item cannot be read: {error}")
     except Exception as error:  # whatever a model makes of an item that was written past it
-        reason = f"{type(error).__name__}: {error}"
-        return StorageError(f"{subject}: the condition failed, and the stored item cannot be read: {reason}")
+        return StorageError(f"{failed}, and the stored item cannot be read: {type(error).__name__}: {error}")

@@ -18,7 +18,7 @@ from pipemodels.cli.output import Report, Screen, note
 from pipemodels.cli.runs import show_runs
 from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store
-from pipemodels.errors import StorageError, ThrottledError, ValidationError
+from pipemodels.errors import StorageError, ThrottledError, UnreapedRunsError
 from pipemodels.models import PipelineRunLog
 
 _EVERY = re.compile(r"([0-9]{1,5}) ?(s|m|min|h)")
@@ -44,19 +44,22 @@ EveryOption = Annotated[
 def reap_runs(store: Store, every: EveryOption = None, by: ByOption = None) -> Report:
     """Make the runs failed whose lease has expired, and free their slots: once, or with --every until Ctrl-C."""
     if every is None:
-        reaped: Sequence[PipelineRunLog] = _reap_once(who(by))
+        reaped, exit_code = _reap_once(who(by))
     else:
-        reaped = _reap_until_interrupted(every, who(by))
+        reaped, exit_code = _reap_until_interrupted(every, who(by)), 0
     return Report(
-        document=[document(run) for run in reaped], show=lambda screen: _show_reaped(screen, store, list(reaped))
+        document=[document(run) for run in reaped],
+        show=lambda screen: _show_reaped(screen, store, list(reaped), exit_code),
+        exit_code=exit_code,
     )
 
 
-def _reap_once(by: str | None) -> list[PipelineRunLog]:
+def _reap_once(by: str | None) -> tuple[Sequence[PipelineRunLog], int]:
+    """Return what was reaped, and the exit code; each run that could not be is named by a warning."""
     try:
-        return commands.reap_expired_runs(by=by)
-    except ValidationError as error:  # of what is stored: there is nothing wrong with the command line
-        raise StorageError(str(error)) from error
+        return commands.reap_expired_runs(by=by), 0
+    except UnreapedRunsError as error:
+        return error.reaped, 1
 
 
 def _reap_until_interrupted(every: int, by: str | None) -> deque[PipelineRunLog]:
@@ -68,8 +71,8 @@ def _reap_until_interrupted(every: int, by: str | None) -> deque[PipelineRunLog]
     try:
         while True:
             try:
-                found = commands.reap_expired_runs(by=by)
-            except (ThrottledError, StorageError, ValidationError) as error:
+                found, _ = _reap_once(by)
+            except (ThrottledError, StorageError) as error:
                 note(f"{error}; again in {every} s")
             else:
                 for run in found:
@@ -80,9 +83,9 @@ def _reap_until_interrupted(every: int, by: str | None) -> deque[PipelineRunLog]
         return reaped
 
 
-def _show_reaped(screen: Screen, store: Store, reaped: list[PipelineRunLog]) -> None:
+def _show_reaped(screen: Screen, store: Store, reaped: list[PipelineRunLog], exit_code: int) -> None:
     if not reaped:
-        screen.line("No lease has expired.")
+        screen.line("Nothing was reaped." if exit_code else "No lease has expired.")
         return
     show_runs(screen, store.zone, reaped)
     if screen.is_terminal:

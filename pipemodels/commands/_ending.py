@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,11 +27,15 @@ from pipemodels.errors import (
     IllegalTransitionError,
     ItemNotFoundError,
     ItemTooLargeError,
+    PipemodelsError,
     Problem,
+    StorageError,
     ThrottledError,
     ValidationError,
+    is_invalid_request,
 )
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
+from pipemodels.models.unreadable import read_item
 from pipemodels.storage.sending import bounded, out_of_time, waited
 
 _log = logging.getLogger("pipemodels.commands.ending")
@@ -86,8 +91,8 @@ def end_run(
         return _end(target, changes, said_again, exact=exact, lease=lease, known=known, by=by, now=at)
     except ItemTooLargeError:
         _log.warning("%s: its item has no room for this end, which is stored in fewer words", target.name)
-    except ConflictError as conflict:
-        if not _is_unexplained(conflict):
+    except (ConflictError, StorageError) as error:
+        if not _is_unexplained(error):
             raise
     return _end_as_stored(target, changes, said_again, exact=exact, lease=lease, by=by, now=at)
 
@@ -117,20 +122,49 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
     return ended
 
 
+@bounded
+def expire_part(part: PipelineRunLog, *, by: str | None, now: datetime) -> None:
+    """Make a run failed whose lease has expired, and of whose item only a part can be read; the rest stays as it is.
+
+    Args:
+        part: a summary of a run that holds a slot.
+        by: who says so.
+        now: the clock.
+
+    Raises:
+        SummaryError: its start cannot be read.
+        ItemTooLargeError: it has no room for its end.
+        ConflictError: it is no longer as it was read.
+        UnreadableItemError: it may be; it cannot be read again.
+    """
+    target, before, after = run_target(part.pipeline_id, part.run_id), copy.copy(part), copy.copy(part)
+    message = f"lease expired at {part.lease_expires_at}; a part of the item cannot be read"
+    changes = {"status": RunStatus.FAILED, "end_time": part.lease_expires_at, "error_message": message}
+    before._held = after._held = None
+    before.attribute_values = dict(part.attribute_values)
+    after.attribute_values = {**part.attribute_values, **_not_before_start(changes, part, exact=False)}
+    after.holds_slot = None
+    after.derive()
+    slots.with_slot_freed(target, before, slots.written(target, before, after, by=by, now=now), after)
+
+
 def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:
     target, lease = run_target(run.pipeline_id, run.run_id), Lease(run.lease_token, run.lease_expires_at)
     changes = {"status": RunStatus.FAILED, "end_time": run.lease_expires_at, **said}
     try:
         return _end(target, changes, {}, exact=False, lease=lease, known=None, by=by, now=now, repeats=False)
-    except ConflictError as conflict:
-        if not _is_unexplained(conflict):
+    except (ConflictError, StorageError) as error:
+        if not _is_unexplained(error):
             raise
     return _end_as_stored(target, changes, None, exact=False, lease=lease, by=by, now=now)
 
 
-def _is_unexplained(conflict: ConflictError) -> bool:
-    """Say whether a condition failed of a run that looks as it must: a value is stored in another form than ours."""
-    return type(conflict) is ConflictError and conflict.current is not None
+def _is_unexplained(error: PipemodelsError) -> bool:
+    """Say whether a write failed of a run that looks as it must: a value is stored in another form than ours, or not.
+
+    DynamoDB cannot compute a duration where `start_epoch` is not stored.
+    """
+    return is_invalid_request(error) or (type(error) is ConflictError and error.current is not None)
 
 
 @bounded
@@ -239,7 +273,7 @@ def _end_as_stored(
     """
     for attempt in count():
         stored = writing.read_item(target)
-        run: PipelineRunLog = PipelineRunLog.from_raw_data(dict(stored))
+        run = read_item(PipelineRunLog, dict(stored))
         if not _may_end(run, changes["status"], lease):
             conflict = ConflictError(f"{target.name}: the condition failed", run)
             return _same_or_refused(target, changes, said, lease, conflict)

@@ -9,12 +9,11 @@ import time
 from contextvars import copy_context
 
 from pipemodels.commands._error_texts import error_text
-from pipemodels.commands.leases import heartbeat
-from pipemodels.errors import ItemNotFoundError, LeaseLostError, PipemodelsError
+from pipemodels.commands.leases import HEARTBEATS_IN_A_LEASE, heartbeat
+from pipemodels.errors import ItemNotFoundError, LeaseLostError, PipemodelsError, UnreadableItemError
 from pipemodels.instants import shifted, utc_now
 from pipemodels.models.run import PipelineRunLog
 
-_BEATS_IN_A_LEASE = 3  # two may be lost before the lease is
 _TRIES_IN_A_THIRD = 10  # after one that did not come through
 _LEAST_SECONDS = 0.05
 _PATIENCE_SECONDS = 1.0  # a reply may take so long before another heartbeat is sent beside it
@@ -52,7 +51,7 @@ class Heartbeats:
         self._lost: PipemodelsError | None = None
         self._renewed = asked
         self._began = utc_now(), running_seconds()
-        self._third = max(_LEAST_SECONDS, (run.lease_seconds or 0) / _BEATS_IN_A_LEASE)
+        self._third = max(_LEAST_SECONDS, (run.lease_seconds or 0) / HEARTBEATS_IN_A_LEASE)
         self._patience = min(self._third, max(_PATIENCE_SECONDS, self._third / 2))
         self._senders: list[threading.Thread] = []
         # the configuration in force is the context's, and a thread starts without one
@@ -130,11 +129,16 @@ class Heartbeats:
                 _log.warning("%s is lost: %s", self._name, error_text(error))
         except Exception as error:  # an odd reply, an odd item, no memory: the run lives, and is tried again
             self._tell(error)
+            if isinstance(error, UnreadableItemError) and error.done:  # the lease is renewed all the same
+                self._note(self._run, asked)
         else:
-            with self._writing:
-                self._run = self.newer(run)
-                # the lease began no sooner than it was asked for: the reply may have come late
-                self._renewed = max(self._renewed, asked)
+            self._note(run, asked)
+
+    def _note(self, run: PipelineRunLog, asked: float) -> None:
+        with self._writing:
+            self._run = self.newer(run)
+            # the lease began no sooner than it was asked for: the reply may have come late
+            self._renewed = max(self._renewed, asked)
 
     def _heartbeat(self) -> PipelineRunLog:
         """Send a heartbeat; where the machine's clock was set back since the start, as if it had not been."""

@@ -17,12 +17,16 @@ from typing import Any
 
 from pipemodels.commands import _writing as writing
 from pipemodels.config import current_config
-from pipemodels.errors import ConflictError, failed_conditions
+from pipemodels.errors import ConflictError, UnreadableItemError, failed_conditions
 from pipemodels.models.base import Model, new_write_id
 from pipemodels.models.pipeline import PipelineConfig
 from pipemodels.models.run import PipelineRunLog
 from pipemodels.models.slots import RunSlots
+from pipemodels.models.unreadable import read_item, read_part
 from pipemodels.storage.batches import read_batch
+
+# the stored names by which a lease is judged, and the run known again
+_LEASE = frozenset({"status", "holds_slot", "lease_token", "lease_expires_at", "revision", "write_id"})
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,11 @@ def next_token(last: int = 0) -> int:
 
 
 def read_situation(target: writing.Target) -> Situation:
-    """Read what a run depends on, strongly consistent. One request."""
+    """Read what a run depends on, strongly consistent. One request.
+
+    Raises:
+        UnreadableItemError: one of the items cannot be read.
+    """
     pipeline_id, run_id = target.key.values()
     limits = {
         "ProjectionExpression": "pipeline_id, max_concurrent_runs, max_attempts",
@@ -68,14 +76,49 @@ def read_situation(target: writing.Target) -> Situation:
             PipelineRunLog: {"Keys": [_run_key(pipeline_id, run_id)]},
         },
     )
-    configured, slots, runs = (next(iter(found[model]), None) for model in (PipelineConfig, RunSlots, PipelineRunLog))
+    read: Iterable[Any] = (
+        next((read_item(model, stored) for stored in found[model]), None)
+        for model in (PipelineConfig, RunSlots, PipelineRunLog)
+    )
+    configured, slots, run = read
     return Situation(
-        getattr(configured, "max_concurrent_runs", None), getattr(configured, "max_attempts", None), slots, runs
+        getattr(configured, "max_concurrent_runs", None), getattr(configured, "max_attempts", None), slots, run
     )
 
 
-def read_runs(subject: str, pipeline_id: str, run_ids: Iterable[str]) -> list[PipelineRunLog]:
-    """Read runs of a pipeline, up to 100, strongly consistent; those that are gone are left out."""
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A run that has a slot.
+
+    Attributes:
+        run: the run; a summary, if only a part of its item can be read; None, if its lease cannot, or it is gone.
+        unreadable: why not all of its item can be read.
+    """
+
+    run: PipelineRunLog | None = None
+    unreadable: UnreadableItemError | None = None
+
+    @classmethod
+    def of(cls, stored: Any) -> Holder:
+        """Read a run as far as it can be read."""
+        try:
+            return cls(read_item(PipelineRunLog, stored))
+        except UnreadableItemError as error:
+            unreadable = error
+        try:
+            return cls(read_part(PipelineRunLog, stored, _LEASE), unreadable)
+        except UnreadableItemError:
+            return cls(None, unreadable)
+
+
+def read_holders(subject: str, pipeline_id: str, run_ids: Iterable[str]) -> dict[str, Holder]:
+    """Read runs of a pipeline, up to 100, by id, strongly consistent."""
+    run_ids = list(run_ids)
+    found = {stored["run_id"]["S"]: Holder.of(stored) for stored in _read_runs(subject, pipeline_id, run_ids)}
+    return {run_id: found.get(run_id, Holder()) for run_id in run_ids}
+
+
+def _read_runs(subject: str, pipeline_id: str, run_ids: Iterable[str]) -> list[Any]:
     keys = [_run_key(pipeline_id, run_id) for run_id in run_ids]
     return _read_together(subject, {PipelineRunLog: {"Keys": keys}})[PipelineRunLog] if keys else []
 
@@ -85,10 +128,10 @@ def _run_key(pipeline_id: str, run_id: str) -> dict[str, Any]:
 
 
 def _read_together(subject: str, wanted: Mapping[type[Model], dict[str, Any]]) -> dict[type[Model], list[Any]]:
-    """Return the items of these keys by model, with one BatchGetItem."""
+    """Return the items of these keys as they are stored, by model, with one BatchGetItem."""
     tables = {current_config().table_name(model.Meta.base_name): model for model in wanted}
     found = read_batch(subject, {name: wanted[model] for name, model in tables.items()})
-    return {model: list(map(model.from_raw_data, found[name])) for name, model in tables.items()}
+    return {model: found[name] for name, model in tables.items()}
 
 
 def changed(run: PipelineRunLog, changes: Mapping[str, Any]) -> PipelineRunLog:
@@ -240,7 +283,7 @@ def own_write(target: writing.Target, after: PipelineRunLog, error: ConflictErro
 
 def _stored(target: writing.Target) -> PipelineRunLog | None:
     pipeline_id, run_id = target.key.values()
-    return next(iter(read_runs(target.name, pipeline_id, [run_id])), None)
+    return next((read_item(PipelineRunLog, one) for one in _read_runs(target.name, pipeline_id, [run_id])), None)
 
 
 def free_without_run(target: writing.Target, run: PipelineRunLog | None, token: int) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import logging
 import os
 import socket
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -14,21 +16,28 @@ from typing import Any
 
 from pipemodels.commands import _slots as slots
 from pipemodels.commands import _writing as writing
-from pipemodels.commands._ending import expire_run
+from pipemodels.commands._ending import expire_part, expire_run
 from pipemodels.commands._run_rules import comparable, differences, records_rule, refusal, run_target
 from pipemodels.config import current_config
 from pipemodels.errors import (
     AlreadyExistsError,
     ConflictError,
     IllegalTransitionError,
+    ItemTooLargeError,
+    PipemodelsError,
     Problem,
     RunLimitError,
+    SummaryError,
     ThrottledError,
+    UnreadableItemError,
     ValidationError,
 )
 from pipemodels.instants import shifted
 from pipemodels.models.run import PipelineRunLog, RunStatus
+from pipemodels.models.unreadable import warn_unreadable
 from pipemodels.storage.sending import bounded, out_of_time, waited
+
+_log = logging.getLogger("pipemodels.commands.starting")
 
 # a queued run keeps what it was queued with, unless the start says otherwise
 _KEPT = ("attempt", "environment", "trigger_type")
@@ -145,13 +154,14 @@ def _start_in_slot(beginning: Beginning, situation: slots.Situation) -> Pipeline
 
     Raises:
         RunLimitError: no slot is free.
+        UnreadableItemError: no slot is free, and of a run that has one the lease cannot be judged.
         ConflictError: somebody else was faster.
     """
     pipeline_id, run_id = beginning.target.key.values()
     limit = situation.max_concurrent_runs or 0
     if len(situation.holders) >= limit or run_id in situation.holders:
         running = _free_stale_slots(beginning, situation)
-        if len(running) >= limit and all(run.run_id != run_id for run in running):
+        if len(running) >= limit and run_id not in running:
             raise _full(beginning, running)
         return None  # the run itself may hold one: BatchGetItem is no snapshot, and it was read before it started
     token = slots.next_token(situation.last_token)
@@ -178,21 +188,46 @@ def _started(beginning: Beginning, queued: PipelineRunLog | None, token: int) ->
     return after
 
 
-def _free_stale_slots(beginning: Beginning, situation: slots.Situation) -> list[PipelineRunLog]:
-    """Free the slots whose run is gone, has ended or has let its lease expire; return the runs that hold one."""
+def _free_stale_slots(beginning: Beginning, situation: slots.Situation) -> dict[str, slots.Holder]:
+    """Free the slots whose run is gone, has ended or has let its lease expire; return the others by run.
+
+    Of those of which the lease cannot be judged nobody knows: they keep their slots.
+    """
     pipeline_id = beginning.target.key["pipeline_id"]
-    runs = {run.run_id: run for run in slots.read_runs(beginning.target.name, pipeline_id, situation.holders)}
-    holding = []
-    for run_id, token in situation.holders.items():
-        run = runs.get(run_id)
-        if run is None or not run.holds_slot or run.status is not RunStatus.RUNNING or run.lease_token != token:
-            slots.free_without_run(run_target(pipeline_id, run_id), run, token)
-        elif is_expired(run, beginning.now):
-            # where somebody was faster, it has been renewed or has ended: what is true now is to be read
-            expire_run(run, by=beginning.by, now=beginning.now)
-        else:
-            holding.append(run)
-    return holding
+    holders = slots.read_holders(beginning.target.name, pipeline_id, situation.holders)
+    looked_at = {
+        run_id: _unless_stale(beginning, run_id, token, holders[run_id])
+        for run_id, token in situation.holders.items()
+    }
+    return {run_id: holder for run_id, holder in looked_at.items() if holder is not None}
+
+
+def _unless_stale(beginning: Beginning, run_id: str, token: int, holder: slots.Holder) -> slots.Holder | None:
+    """Return who holds a slot; None where the slot was stale, and has been freed."""
+    run, unreadable = holder.run, holder.unreadable
+    if run is None and unreadable is not None:
+        return holder
+    if run is None or not run.holds_slot or run.status is not RunStatus.RUNNING or run.lease_token != token:
+        slots.free_without_run(run_target(beginning.target.key["pipeline_id"], run_id), run, token)
+        return None
+    if not is_expired(run, beginning.now):
+        return holder
+    if unreadable is not None:
+        return None if _expire_part(run, unreadable, beginning) else slots.Holder(None, unreadable)
+    # where somebody was faster, it has been renewed or has ended: what is true now is to be read
+    expire_run(run, by=beginning.by, now=beginning.now)
+    return None
+
+
+def _expire_part(run: PipelineRunLog, unreadable: UnreadableItemError, beginning: Beginning) -> bool:
+    """End a run of whose item a part cannot be read, and say whether that is possible."""
+    warn_unreadable(_log, unreadable.item)
+    with suppress(ConflictError):  # as above
+        try:
+            expire_part(run, by=beginning.by, now=beginning.now)
+        except (SummaryError, ItemTooLargeError, UnreadableItemError):
+            return False
+    return True
 
 
 def is_expired(run: PipelineRunLog, now: datetime) -> bool:
@@ -201,14 +236,23 @@ def is_expired(run: PipelineRunLog, now: datetime) -> bool:
     return run.lease_expires_at is not None and run.lease_expires_at < before
 
 
-def _full(beginning: Beginning, running: list[PipelineRunLog]) -> RunLimitError:
-    held = "; ".join(
-        f"{run.run_id!r} of {run.owner}" + (f" until {run.lease_expires_at}" if run.lease_expires_at else "")
-        for run in running
-    )
+def _full(beginning: Beginning, holding: Mapping[str, slots.Holder]) -> PipemodelsError:
+    """Return the error that says who holds the slots, or of whom that cannot be said."""
     pipeline_id = beginning.target.key["pipeline_id"]
-    message = f"pipeline {pipeline_id!r} has as many running runs as it may ({len(running)}): {held}"
-    return RunLimitError(message, None, tuple(running))
+    message = f"pipeline {pipeline_id!r} has as many running runs as it may ({len(holding)})"
+    for holder in holding.values():
+        if holder.run is None and holder.unreadable is not None:
+            unknown = f"{message}, and the lease of one cannot be judged: {holder.unreadable}"
+            return UnreadableItemError(holder.unreadable.item, unknown)
+    running = [holder.run for holder in holding.values() if holder.run is not None]
+    return RunLimitError(f"{message}: {'; '.join(map(_named, running))}", None, tuple(running))
+
+
+def _named(run: PipelineRunLog) -> str:
+    with suppress(SummaryError):
+        until = f" until {run.lease_expires_at}" if run.lease_expires_at else ""
+        return f"{run.run_id!r} of {run.owner}{until}"
+    return f"{run.run_id!r} of an owner that cannot be read"
 
 
 def _same_or_taken(beginning: Beginning, error: ConflictError) -> PipelineRunLog:

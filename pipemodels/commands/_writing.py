@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from pynamodb.expressions.condition import Condition
@@ -23,11 +24,13 @@ from pipemodels.errors import (
     Problem,
     StaleRevisionError,
     StorageError,
+    UnreadableItemError,
     ValidationError,
     failed_conditions,
     joined,
 )
 from pipemodels.instants import utc_instant, utc_now
+from pipemodels.models import unreadable
 from pipemodels.models.base import StampedModel, new_write_id
 from pipemodels.records import checked_values, unknown_fields
 from pipemodels.storage.sending import bounded, send
@@ -64,7 +67,7 @@ class Target:
 
     def send(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request, repeated where that helps, and translate PynamoDB's errors, naming this item."""
-        table, decode = self.model.Meta.table_name, self.model.from_raw_data
+        table, decode = self.model.Meta.table_name, partial(unreadable.read_item, self.model)
         return send(operation, request, subject=self.name, table=table, decode=decode)
 
 
@@ -228,6 +231,7 @@ def update(
 
     Raises:
         ConflictError: the condition failed; `current` is the item, or None where there is none.
+        UnreadableItemError: the stored item cannot be read; `done` says whether the update was done all the same.
     """
     write_id = new_write_id()
     actions = [*write_actions(target, changes, by=by, now=now, write_id=write_id, once=once), *more]
@@ -239,7 +243,7 @@ def update(
     )
     refuse_too_large(_sent(actions))
     try:
-        return target.model.from_raw_data(target.send("UpdateItem", request)["Attributes"])
+        return _result(target, target.send("UpdateItem", request)["Attributes"], "updated")
     except ConflictError as error:
         if is_done(error.current, write_id):
             return error.current  # its first reply was lost
@@ -271,6 +275,11 @@ def create_or_update(
     try:
         known = allowed & target.model.created_by.exists()
         return update(target, changes, condition=absent | known, by=by, now=now, once={**once, "created_by": by})
+    except UnreadableItemError as error:
+        if error.done:
+            raise
+        # it may be one that nobody is known to have created, and that this write mends
+        return update(target, changes, condition=allowed, by=by, now=now, once=once)
     except ConflictError as error:
         if error.current is None or error.current.created_by is not None:
             raise
@@ -336,8 +345,9 @@ def read(target: Target) -> Any:
 
     Raises:
         ItemNotFoundError: there is no such item.
+        UnreadableItemError: it is there, but cannot be read.
     """
-    return target.model.from_raw_data(read_item(target))
+    return unreadable.read_item(target.model, read_item(target))
 
 
 def read_item(target: Target) -> dict[str, dict[str, Any]]:
@@ -371,6 +381,7 @@ def delete(target: Target, *, expected_revision: int | None, rules: Condition | 
         ItemNotFoundError: there is no such item.
         StaleRevisionError: it has another revision than expected.
         ConflictError: `rules` failed; `current` is the item.
+        UnreadableItemError: it cannot be read; `done` says whether it was deleted all the same.
     """
     condition = at_revision(target, expected_revision)
     request = target.request(
@@ -384,7 +395,22 @@ def delete(target: Target, *, expected_revision: int | None, rules: Condition | 
         raise refused(target, error, expected_revision) from error
     if "Attributes" not in answer:  # the condition was that there is an item
         raise StorageError(f"{target.name}: DynamoDB did not return what it has deleted; look whether it is gone")
-    return target.model.from_raw_data(answer["Attributes"])
+    return _result(target, answer["Attributes"], "deleted")
+
+
+def _result(target: Target, stored: Any, done: str) -> Any:
+    """Return the item that DynamoDB returned of a write.
+
+    Raises:
+        UnreadableItemError: it cannot be read; the message and `done` say that the write was done.
+    """
+    try:
+        return unreadable.read_item(target.model, stored)
+    except UnreadableItemError as error:
+        message = f"{target.name} has been {done}, but what is returned of it cannot be read: {error.item}"
+        failure = UnreadableItemError(error.item, message)
+        failure.done = ("/".join(target.key.values()),)
+        raise failure from error
 
 
 def id_list(ids: Iterable[str]) -> list[str]:
@@ -444,5 +470,5 @@ def transact(subject: str, model: type[StampedModel], *parts: Mapping[str, Any])
         ConflictError: a condition failed; `current` is the first item, of this model, of which one did.
     """
     request = {"TransactItems": list(parts), "ClientRequestToken": uuid.uuid4().hex}
-    table, decode = model.Meta.table_name, model.from_raw_data
+    table, decode = model.Meta.table_name, partial(unreadable.read_item, model)
     send("TransactWriteItems", request, subject=subject, table=table, decode=decode)

@@ -11,14 +11,23 @@ from pipemodels.commands import _writing as writing
 from pipemodels.commands._ending import expire_run
 from pipemodels.commands._run_rules import Lease, lease_lost, run_target
 from pipemodels.config import current_config
-from pipemodels.errors import ConflictError, PipemodelsError, Problem, ValidationError
+from pipemodels.errors import (
+    ConflictError,
+    PipemodelsError,
+    Problem,
+    UnreadableItemError,
+    UnreapedRunsError,
+    ValidationError,
+    is_invalid_request,
+)
 from pipemodels.instants import instant_text, shifted
 from pipemodels.models.base import shards_of
 from pipemodels.models.run import LeaseExpiryIndex, PipelineRunLog, RunStatus
+from pipemodels.models.unreadable import read_item, warn_unreadable
 from pipemodels.storage.sending import send, within
 
 _PAGE = 100
-_IN_A_LEASE = 3  # heartbeats; two may be lost before the lease is
+HEARTBEATS_IN_A_LEASE = 3  # two may be lost before the lease is
 
 _log = logging.getLogger("pipemodels.commands.leases")
 
@@ -48,7 +57,7 @@ def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | Non
     condition = (PipelineRunLog.status == RunStatus.RUNNING) & (PipelineRunLog.lease_expires_at <= until)
     condition &= lease.condition()
     changes = {"lease_expires_at": until, "heartbeat_at": at}
-    with within(run.lease_seconds / _IN_A_LEASE):
+    with within(run.lease_seconds / HEARTBEATS_IN_A_LEASE):
         try:
             renewed: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at)
         except ConflictError as error:
@@ -78,49 +87,60 @@ def reap_expired_runs(
         limit: how many at the most.
 
     Raises:
-        ValidationError: `limit` is not a whole number above 0; or, once all others are reaped, runs that break a rule
-            or cannot be read, which only a write past this package can make: mend or delete them. Each is named, and
-            logged as a warning; `done` holds the others, `pipeline_id/run_id`.
+        UnreapedRunsError: all others are reaped, but some runs break a rule or cannot be read, which only a write
+            past this package can make: mend or delete them. Each is named, and logged as a warning; `reaped` are
+            the others, and `done` their ids, `pipeline_id/run_id`. It is a ValidationError.
+        ValidationError: `limit` is not a whole number above 0.
+        PipemodelsError: any other, which is not for one run alone; `done` holds what was reaped before.
     """
     at = writing.all_checked(lambda: writing.stamp(now), lambda: writing.check_by(PipelineRunLog, by))[0]
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise ValidationError.of("limit", limit, "must be a whole number above 0")
     reaped: list[PipelineRunLog] = []
     problems: list[Problem] = []
-    for item in _expired(at):
-        try:
-            ended = expire_run(PipelineRunLog.from_raw_data(dict(item)), by=by, now=at)
-        except Exception as error:  # the others' slots must not wait for this one
-            problems += _unreadable(item, error)
-            continue
-        if ended is not None:
-            reaped.append(ended)
-            if len(reaped) == limit:
-                break
-    if problems:
-        failure = ValidationError(problems)
-        failure.done = tuple(f"{run.pipeline_id}/{run.run_id}" for run in reaped)
-        raise failure
+    try:
+        for item in _expired(at):
+            ended = _ended(item, problems, by=by, now=at)
+            if ended is not None:
+                reaped.append(ended)
+                if len(reaped) == limit:
+                    break
+        if problems:
+            raise UnreapedRunsError(problems, reaped)
+    except PipemodelsError as error:
+        error.done = tuple(f"{run.pipeline_id}/{run.run_id}" for run in reaped)
+        raise
     return reaped
 
 
-def _unreadable(item: Mapping[str, Any], error: Exception) -> list[Problem]:
-    """Log why a run cannot be reaped, and return the problems; raise what is not for its item but for all.
+def _ended(
+    item: Mapping[str, Any], problems: list[Problem], *, by: str | None, now: datetime
+) -> PipelineRunLog | None:
+    """End a run; None where that is not to be, or not possible, which is logged and added to the problems.
 
-    Items that were written past this package may hold anything, so that reading them may raise anything.
+    Raises:
+        PipemodelsError: what is not for this run but for all.
     """
-    if isinstance(error, PipemodelsError) and not isinstance(error, ValidationError):
-        raise error
     pipeline_id, run_id = (next(iter(item[name].values())) for name in ("pipeline_id", "run_id"))
-    name = f"run {pipeline_id!r} / {run_id!r}"
-    problems = error.problems if isinstance(error, ValidationError) else [Problem("item", error, "cannot be read")]
-    named = [
-        problem if name in problem.field else Problem(f"{name}: {problem.field}", problem.value, problem.reason)
-        for problem in problems
-    ]
-    for problem in named:
+    name = run_target(pipeline_id, run_id).name
+    try:
+        return expire_run(read_item(PipelineRunLog, dict(item)), by=by, now=now)
+    except UnreadableItemError as error:
+        warn_unreadable(_log, error.item)
+        problems += [Problem(f"{name}: {one.field}", one.value, one.reason) for one in error.problems]
+        return None
+    except ValidationError as error:
+        found = list(error.problems)
+    except PipemodelsError as error:
+        if not is_invalid_request(error):  # else DynamoDB cannot do with this item what it does with others
+            raise
+        found = [Problem(f"{name}: item", str(error), "keeps the run from being reaped")]
+    except Exception as error:  # whatever it is of this run: the others' slots must not wait for it
+        found = [Problem(f"{name}: item", error, "keeps the run from being reaped")]
+    for problem in found:
         _log.warning("%s: %s; the run is not reaped", PipelineRunLog.Meta.table_name, problem)
-    return named
+    problems += found
+    return None
 
 
 def _expired(now: Any) -> Iterator[Mapping[str, Any]]:

@@ -29,7 +29,14 @@ from pathlib import Path
 from typing import Any
 
 from pipemodels.commands import _writing as writing
-from pipemodels.errors import AlreadyExistsError, ItemNotFoundError, Problem, StaleRevisionError, ValidationError
+from pipemodels.errors import (
+    AlreadyExistsError,
+    ItemNotFoundError,
+    Problem,
+    StaleRevisionError,
+    UnreadableItemError,
+    ValidationError,
+)
 from pipemodels.interop.definition_files.collecting import Collection, Wanted, collect
 from pipemodels.interop.definition_files.kinds import KINDS
 from pipemodels.interop.definition_files.spool import Spool
@@ -102,18 +109,24 @@ def _apply_chunk(ready: list[_Ready], report: ApplyReport, *, dry_run: bool, by:
     for one in ready:
         wanted = one[0]
         try:
-            _apply(one, stored.get((wanted.entry.section, wanted.id)), report, dry_run=dry_run, by=by)
+            _apply(one, stored[wanted.entry.section].get((wanted.id,)), report, dry_run=dry_run, by=by)
         except ValidationError as error:
             report.refused.append(wanted.refusal(error.problems))
+        except UnreadableItemError as error:
+            report.refused.append(wanted.refusal(map(_stored_problem, error.problems)))
 
 
-def _stored(ready: list[_Ready]) -> Mapping[tuple[str, str], Any]:
-    """Return the items that there are by section and id."""
-    found: dict[tuple[str, str], Any] = {}
-    for section, kind in KINDS.items():
-        keys = [(wanted.id,) for wanted, _, _ in ready if wanted.entry.section == section]
-        found |= {(section, key[0]): item for key, item in stored_items(kind.model, keys).items()}
-    return found
+def _stored_problem(problem: Problem) -> Problem:
+    """Return the problem of a stored item as one that is not of the file."""
+    return Problem(f"stored {problem.field}", problem.value, f"{problem.reason}; mend the stored item or delete it")
+
+
+def _stored(ready: list[_Ready]) -> Mapping[str, Mapping[tuple[str, ...], Any]]:
+    """Return the items that there are by id, for each section."""
+    return {
+        section: stored_items(kind.model, [(one.id,) for one, _, _ in ready if one.entry.section == section])
+        for section, kind in KINDS.items()
+    }
 
 
 def _apply(one: _Ready, stored: Any, report: ApplyReport, *, dry_run: bool, by: str | None) -> None:

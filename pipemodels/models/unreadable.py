@@ -36,6 +36,25 @@ def read_item(model: type[_M], stored: Any, held: frozenset[str] | None = None) 
         raise UnreadableItemError(_unreadable(model, wire.plain(stored), error)) from error
 
 
+def read_part(model: type[_M], stored: Any, needed: frozenset[str]) -> _M:
+    """Return a summary of the fields that can be read of an item of which not all can.
+
+    Args:
+        model: its model.
+        stored: the item as DynamoDB returned it.
+        needed: the stored names without which it is of no use.
+
+    Raises:
+        UnreadableItemError: one of the needed fields cannot be read, or the item cannot be read in part either.
+    """
+    item = wire.plain(stored)
+    attributes = model.get_attributes().values()
+    held = frozenset(one.attr_name for one in attributes if not any(_problems(one, item.get(one.attr_name))))
+    if not needed <= held:
+        return read_item(model, stored)
+    return read_item(model, {name: value for name, value in item.items() if name in held}, held)
+
+
 def warn_unreadable(log: logging.Logger, item: UnreadableItem) -> None:
     """Log which item was passed over, and why, but not what is in it; the record has the item as `unreadable`."""
     log.warning(

@@ -150,18 +150,39 @@ def test_a_pipeline_that_lacks_attributes_is_shown(cli: CommandLine, store: str)
     assert (shown.code, shown.err, shown.lines[-1].split()) == (0, "", ["t", "source"])
 
 
+LEASE = {"lease_expires_at": {"S": "2026-01-01T00:00:02.000000Z"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("rule", {"total_records_processed": {"N": "1"}, "total_records_failed": {"N": "2"}}),
+        ("unreadable", {"attempt": {"N": "1.5"}}),
+    ],
+)
 def test_what_keeps_a_run_from_being_reaped_is_no_wrong_usage(
-    cli: CommandLine, store: str, monkeypatch: pytest.MonkeyPatch
+    name: str, values: dict[str, Any], cli: CommandLine, store: str
 ) -> None:
-    """It is stored: the exit code is 1."""
-    from pipemodels import ValidationError
-
-    def refused(**_: Any) -> Any:
-        raise ValidationError.of("attempt", 0, "must be at least 1")
-
-    monkeypatch.setattr(commands, "reap_expired_runs", refused)
+    """It is stored: the exit code is 1. It is named on standard error, and all others are reaped and shown."""
+    spoil(store, ODD | LEASE | values)
+    table = f"{store}pipeline_run_logs"
+    lines = {
+        # of an item with no start_epoch, so that DynamoDB cannot compute its duration
+        "rule": (
+            f"{table}: run 'orders' / 'odd': total_records_failed: 2 exceeds total_records_processed (1); "
+            "the run is not reaped\n"
+        ),
+        "unreadable": (
+            f"cannot be read: table '{table}', pipeline_id 'orders', run_id 'odd': "
+            "attempt: '1.5' is stored, but is no whole number\n"
+            "1 item could not be read: mend or delete what is named above\n"
+        ),
+    }
+    answer = cli("runs", "reap", "--prefix", store, "--json")
+    assert (answer.code, answer.err) == (1, lines[name])
+    assert [(run["run_id"], run["status"]) for run in answer.json] == [("good", "failed")]
     answer = cli("runs", "reap", "--prefix", store)
-    assert (answer.code, answer.err) == (1, "pipemodels: attempt: 0 must be at least 1\n")
+    assert (answer.code, answer.out, answer.err) == (1, "Nothing was reaped.\n", lines[name])
 
 
 def test_an_item_is_named_once_however_often_it_is_met(

@@ -133,7 +133,7 @@ def test_so_many_heartbeats_wait_at_once(unique: Callable[[str], str], monkeypat
     monkeypatch.setattr(BEATING, beat)
     monkeypatch.setattr("pipemodels.commands._heartbeats._PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr("pipemodels.commands._heartbeats._AT_ONCE", 2)
-    monkeypatch.setattr("pipemodels.commands._heartbeats._BEATS_IN_A_LEASE", 20)
+    monkeypatch.setattr("pipemodels.commands._heartbeats.HEARTBEATS_IN_A_LEASE", 20)
     with commands.recorded_run(pipeline_id=unique("silent"), lease_seconds=1) as recorded:
         wait_for(lambda: len(sent) == 2)
         wait_for(lambda: bool(told(recorded)))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from pipemodels import (
     RunStatus,
     StaleRevisionError,
     StorageError,
+    UnreapedRunsError,
     ValidationError,
     commands,
     current_config,
@@ -357,16 +359,39 @@ def test_a_run_that_cannot_be_read_keeps_no_other_from_being_reaped(
         start(other, "a")
     put_odd(pipeline_id, **values)
     try:
-        with pytest.raises(ValidationError) as caught:
+        with pytest.raises(UnreapedRunsError) as caught:
             commands.reap_expired_runs(now=EXPIRED)
         name = f"run {pipeline_id!r} / 'odd'"
         assert str(caught.value).startswith(f"{name}: {reason}")
         assert sorted(caught.value.done) == [f"{other}/a" for other in others]
-        warning = f"unit.pipeline_run_logs: {caught.value}; the run is not reaped"
+        key = {"pipeline_id": pipeline_id, "run_id": "odd"}
+        (problem,) = caught.value.problems
+        warning = (
+            f"passed over an item that cannot be read: table 'unit.pipeline_run_logs', {key!r}: "
+            f"{problem.field.removeprefix(f'{name}: ')} {problem.reason}"
+        )
         assert caplog.record_tuples == [("pipemodels.commands.leases", logging.WARNING, warning)]
-        assert {queries.get_run(other, "a").status for other in others} == {RunStatus.FAILED}
+        reaped = sorted(caught.value.reaped, key=lambda run: run.pipeline_id)
+        assert reaped == [queries.get_run(other, "a") for other in others]
+        assert {run.status for run in reaped} == {RunStatus.FAILED}
         if limit is not None:
             assert [holders(other) for other in others] == [{}] * 6
+    finally:
+        PipelineRunLog._get_connection().delete_item(pipeline_id, range_key="odd")
+
+
+def test_a_run_with_which_dynamodb_cannot_do_the_same_keeps_no_other_from_being_reaped(limited: Limited) -> None:
+    """What counts its writes is a text: it is named, in DynamoDB's words."""
+    commands.reap_expired_runs(now=EXPIRED)  # what other tests have left
+    pipeline_id, other = limited(None), limited(None)
+    start(other, "a")
+    put_odd(pipeline_id, start_epoch={"S": "x"})
+    try:
+        with pytest.raises(UnreapedRunsError) as caught:
+            commands.reap_expired_runs(now=EXPIRED)
+        (problem,) = caught.value.problems
+        assert problem.field.startswith(f"run {pipeline_id!r} / 'odd': ")
+        assert caught.value.reaped == (queries.get_run(other, "a"),)
     finally:
         PipelineRunLog._get_connection().delete_item(pipeline_id, range_key="odd")
 
@@ -379,8 +404,9 @@ def test_what_is_not_for_one_run_ends_the_reaping(limited: Limited, monkeypatch:
         raise StorageError("away")
 
     monkeypatch.setattr(leases, "expire_run", away)
-    with pytest.raises(StorageError, match="away"):
+    with pytest.raises(StorageError, match=r"^away$") as caught:
         commands.reap_expired_runs(now=EXPIRED)
+    assert caught.value.done == ()
     monkeypatch.undo()
     commands.reap_expired_runs(now=EXPIRED)
 
@@ -396,6 +422,20 @@ def test_a_lease_that_pynamodb_wrote_is_reaped(form: str, limited: Limited) -> N
     assert (reaped.status, reaped.end_time) == (RunStatus.FAILED, AT + timedelta(seconds=1))
     assert reaped.error_message == "lease expired at 2026-11-22 06:00:01+00:00; no heartbeat ever; owner None"
     assert commands.reap_expired_runs(now=EXPIRED) == []
+
+
+def test_a_run_that_lacks_what_a_duration_is_computed_from_is_reaped(limited: Limited) -> None:
+    """Another tool stores no `start_epoch`: the duration follows from the start."""
+    commands.reap_expired_runs(now=EXPIRED)  # what other tests have left
+    pipeline_id, other = limited(None), limited(None)
+    put_odd(pipeline_id)
+    start(other, "a")
+    reaped = commands.reap_expired_runs(now=EXPIRED)
+    assert sorted((run.pipeline_id, run.duration_seconds) for run in reaped) == [
+        (pipeline_id, Decimal(1)),
+        (other, Decimal(300)),
+    ]
+    assert all(queries.get_run(run.pipeline_id, run.run_id) == run for run in reaped)
 
 
 @pytest.mark.parametrize("holds_slot", [{"BOOL": False}, {"NULL": True}])

@@ -18,6 +18,7 @@ from pipemodels.errors import (
     ConflictError,
     ItemNotFoundError,
     ItemTooLargeError,
+    UnreadableItemError,
     ValidationError,
 )
 from pipemodels.interop.reading import stored_items
@@ -98,7 +99,7 @@ class Recorder:
                 if key[0] in refused:
                     raise refused[key[0]]
                 self._record(key, run.facts, stored.get(key))
-            except ValidationError as error:
+            except (ValidationError, UnreadableItemError) as error:
                 for file, line in run.places:
                     self.refuse(file, line, str(error))
             else:
@@ -210,7 +211,7 @@ def _create(pipeline_id: str, name: str, by: str | None) -> None:
         create_pipeline(
             by=by, pipeline_id=pipeline_id, pipeline_name=name, source_type=ORIGIN, destination_type=ORIGIN
         )
-    except AlreadyExistsError:
+    except (AlreadyExistsError, UnreadableItemError):  # it is there, and no event says more of it
         return
 
 
