@@ -361,7 +361,7 @@ def stored_fields(item: Model) -> dict[str, Any]:
     """
     fields = {}
     for name, attribute in item.get_attributes().items():
-        value = item.attribute_values.get(name)
+        value = item._read(name)
         if value is not None and name != "write_id":
             fields[attribute.attr_name] = _plain(attribute, value)
     return fields
