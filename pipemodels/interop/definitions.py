@@ -33,7 +33,7 @@ from pipemodels.errors import AlreadyExistsError, ItemNotFoundError, Problem, St
 from pipemodels.interop.definition_files.collecting import Collection, Wanted, collect
 from pipemodels.interop.definition_files.kinds import KINDS
 from pipemodels.interop.definition_files.spool import Spool
-from pipemodels.interop.reading import stored_items
+from pipemodels.interop.reading import readable, stored_items
 from pipemodels.interop.reports import ApplyReport, FieldChange, Progress, Refusal, silent
 from pipemodels.models.pipeline import PipelineConfig
 
@@ -102,7 +102,8 @@ def _apply_chunk(ready: list[_Ready], report: ApplyReport, *, dry_run: bool, by:
     for one in ready:
         wanted = one[0]
         try:
-            _apply(one, stored.get((wanted.entry.section, wanted.id)), report, dry_run=dry_run, by=by)
+            there = readable(stored.get((wanted.entry.section, wanted.id)))
+            _apply(one, there, report, dry_run=dry_run, by=by)
         except ValidationError as error:
             report.refused.append(wanted.refusal(error.problems))
 

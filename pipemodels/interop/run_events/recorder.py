@@ -20,7 +20,7 @@ from pipemodels.errors import (
     ItemTooLargeError,
     ValidationError,
 )
-from pipemodels.interop.reading import stored_items
+from pipemodels.interop.reading import readable, stored_items
 from pipemodels.interop.reports import IngestReport, LineRefusal, Progress
 from pipemodels.interop.run_events.events import RunEvent
 from pipemodels.interop.run_events.facts import RunFacts, joined
@@ -97,7 +97,7 @@ class Recorder:
             try:
                 if key[0] in refused:
                     raise refused[key[0]]
-                self._record(key, run.facts, stored.get(key))
+                self._record(key, run.facts, readable(stored.get(key)))
             except ValidationError as error:
                 for file, line in run.places:
                     self.refuse(file, line, str(error))
