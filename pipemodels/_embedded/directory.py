@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipemodels._embedded.forks import only_here, unshared
-from pipemodels.errors import StorageError, shown
+from pipemodels.errors import StorageError, ValidationError, shown
 
 SNAPSHOT = "dynamodb.json"
 _SESSION = ".pipemodels-session-"
@@ -48,8 +48,19 @@ Tables = dict[tuple[str, str], set[str]]
 
 
 def prepared(directory: str | os.PathLike[str]) -> Path:
-    """Return the directory's absolute path; create it, private and ignored by git, if there is none."""
-    path = Path(directory).expanduser().absolute()
+    """Return the directory's absolute path; create it, private and ignored by git, if there is none.
+
+    Raises:
+        ValidationError: the name is blank, which would mean the working directory, or holds a null character.
+        StorageError: it cannot be made, or not be used.
+    """
+    name = os.fspath(directory)
+    if not name.strip() or "\0" in name:
+        raise ValidationError.of("directory", name, "does not name a directory: write . for the working directory")
+    try:
+        path = Path(name).expanduser().absolute()
+    except RuntimeError as error:  # of ~user, a user that there is not
+        raise StorageError(f"cannot keep a store in {shown(name)}: {error}") from error
     try:
         missing = [part for part in (path, *path.parents) if not part.exists()]
         for part in reversed(missing):

@@ -74,9 +74,9 @@ def embedded(name: str, options: Options) -> Iterator[Store]:
     from pipemodels.local import embedded_store  # the one store that needs an extra
 
     directory = name.partition(":")[2] or DEFAULT_DIRECTORY
-    if name == "local:":
+    if name != "local" and not name.partition(":")[2].strip():
         raise typer.BadParameter(
-            "'local:' names no directory: write local:DIR, or local", param_hint=_source(options)
+            f"{name!r} names no directory: write local:DIR, or local", param_hint=_source(options)
         )
     with embedded_store(directory, **_embedded_settings(options.environ)) as config, using(config):
         yield Store(f"local:{directory}", config, options)
@@ -110,7 +110,7 @@ def _remote_config(name: str, options: Options) -> DynamoDBConfig:
 def _refuse_no_url(name: str, options: Options) -> None:
     if "://" not in name:
         stores = "local, local:DIR, aws, or an endpoint URL, e.g. http://127.0.0.1:4566"
-        raise typer.BadParameter(f"{name!r} is no store: use {stores}", param_hint=_source(options))
+        raise typer.BadParameter(f"{without_password(name)!r} is no store: use {stores}", param_hint=_source(options))
 
 
 def _source(options: Options) -> str:

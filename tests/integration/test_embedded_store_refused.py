@@ -53,6 +53,25 @@ def test_a_wrong_configuration_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize("name", ["", " ", "\t\n", "a\0b"])
+def test_a_name_that_names_no_directory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An empty one, mostly a variable that is not set, would mean the working directory; nothing is made there."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValidationError) as error, embedded_store(name):
+        pass
+    reason = "does not name a directory: write . for the working directory"
+    assert (str(error.value), list(tmp_path.iterdir())) == (f"directory: {name!r} {reason}", [])
+
+
+def test_the_home_of_nobody_is_named() -> None:
+    """A user that there is not has no directory."""
+    with pytest.raises(StorageError) as error, embedded_store("~nobody-of-this-name/store"):
+        pass
+    assert str(error.value).startswith("cannot keep a store in '~nobody-of-this-name/store': ")
+
+
 @pytest.mark.parametrize("below", ["", "store"])
 def test_a_directory_that_cannot_be_is_named(tmp_path: Path, below: str) -> None:
     """A file is no directory, and none can be made below it."""

@@ -253,3 +253,19 @@ def test_a_directory_of_no_name_is_refused_in_code_too() -> None:
     """The error is Typer's, for its exit code."""
     with pytest.raises(typer.BadParameter, match="names no directory"), opened(Options(store="local:")):
         pass
+
+
+@pytest.mark.parametrize("name", ["local:", "local: ", "local:\t"])
+def test_a_blank_directory_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
+    """Nothing is made in the working directory."""
+    assert main(["--store", name, "pipelines", "list"]) == 2
+    assert "names no directory: write local:DIR, or local" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_is_not_shown_whatever_it_is_in(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where the scheme of an endpoint was forgotten."""
+    assert main(["--store", "user:secret@127.0.0.1:9", "pipelines", "list"]) == 2
+    error = capsys.readouterr().err
+    assert "'***@127.0.0.1:9' is no store: use local, local:DIR, aws, or an endpoint URL" in error
+    assert "secret" not in error

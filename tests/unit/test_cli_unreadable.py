@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -204,3 +206,35 @@ def test_an_item_is_named_once_however_often_it_is_met(
     assert (lines, len(warnings.unreadable)) == ([NAMED.format(store), "lost \x1b[31m"], 1)
     logging.getLogger("pipemodels.runs").warning("after the block")
     assert len(lines) == 2
+
+
+def test_apply_refuses_the_entry_of_such_an_item_alone(cli: CommandLine, store: str, tmp_path: Path) -> None:
+    """Nobody can say how it differs; all other entries are applied."""
+    spoil(
+        store, {"pipeline_id": {"S": "odd"}, "is_active": {"S": "yes"}, "revision": {"N": "1.5"}}, "pipeline_config"
+    )
+    file = tmp_path / "definitions.json"
+    fields = {"pipeline_name": "n", "source_type": "s", "destination_type": "d"}
+    file.write_text(json.dumps({"pipelines": [{"pipeline_id": name, **fields} for name in ("new", "odd", "orders")]}))
+    answer = cli("apply", str(file), "--prefix", store)
+    assert (answer.code, answer.lines) == (1, ["+ new", "1 created, 0 updated, 1 unchanged, 1 refused"])
+    assert answer.err.splitlines() == [
+        f"{file}: pipelines[1] odd (line 1): revision: '1.5' is stored, but is no whole number; "
+        "is_active: {'S': 'yes'} is stored as another type than BOOL",
+        "1 entry refused: correct them and apply again",
+    ]
+
+
+def test_ingest_refuses_the_events_of_such_a_run_alone(cli: CommandLine, store: str, tmp_path: Path) -> None:
+    """The pipeline of the others may be unreadable: they are recorded."""
+    spoil(store, {"pipeline_id": {"S": "ns/j"}, "is_active": {"S": "yes"}}, "pipeline_config")
+    spoil(store, ODD | {"pipeline_id": {"S": "ns/j"}, "attempt": {"N": "1.5"}})
+    file = tmp_path / "events.ndjson"
+    event = {"eventType": "COMPLETE", "eventTime": "2026-01-01T00:00:05Z", "job": {"namespace": "ns", "name": "j"}}
+    file.write_text("".join(json.dumps({**event, "run": {"runId": name}}) + "\n" for name in ("odd", "new")))
+    answer = cli("ingest", str(file), "--prefix", store)
+    assert (answer.code, answer.lines) == (1, ["1 event of 1 run of 1 pipeline, 1 refused"])
+    assert answer.err.splitlines() == [
+        f"{file}:1: attempt: '1.5' is stored, but is no whole number",
+        "1 event refused: correct them and ingest again",
+    ]
