@@ -208,3 +208,22 @@ def test_more_names_than_digests_find_room_for_are_estimated() -> None:
     assert abs(note.count - 60_000) < 3_000
     assert "all about" in cutting.note_entry(note)["message"]
     assert cutting.read_note(cutting.note_entry(note)) == (note.field, note.digests)
+
+
+def test_a_failed_check_that_finds_no_room_still_says_that_the_data_are_bad() -> None:
+    """Also where other checks pass, before or after it."""
+    bad = {"assertion": "a" * 300_000, "success": False}
+    good = {"assertion": "b", "success": True}
+    wide = {"outputs": tables(range(2), 150_000)}
+
+    def checked(second: int, assertion: dict[str, Any]) -> dict[str, Any]:
+        facets = {"inputFacets": {"dataQualityAssertions": {"assertions": [assertion]}}}
+        return event(
+            "FAIL" if second == 9 else "RUNNING", second, inputs=[{"namespace": "n", "name": "t", **facets}], **wide
+        )
+
+    run = in_every_delivery(checked(1, good), checked(2, bad), checked(9, good))
+    assert (run["data_quality_passed"], [one["check_name"] for one in run["data_quality_results"]]) == (
+        False,
+        ["n/t: b"],
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipemodels.documents import field_sizes
 from pipemodels.interop.run_events.checks import Check, results_of, stored_checks
-from pipemodels.interop.run_events.cutting import fitted, note_entry, notes_of, read_note, start_of
+from pipemodels.interop.run_events.cutting import CHECKS, fitted, note_entry, notes_of, read_note, start_of
 from pipemodels.interop.run_events.facts import FIRST_INSTANT, Ending, RunFacts, joined
 from pipemodels.interop.run_events.reasons import (
     errors_of,
@@ -83,11 +83,11 @@ def changes_to(run: PipelineRunLog | None, facts: RunFacts, *, is_full: bool = F
     """
     before = RunFacts() if run is None else facts_of(run)
     told = joined(before, facts)
-    own_bytes = 0
+    every, own_bytes = told.checks, 0
     if is_full or told.left_out:
         own_bytes = 0 if run is None else _own_bytes(run)
         told = fitted(told, own_bytes)
-    after = _values(told, before, run) | _additions(told, run, own_bytes)
+    after = _values(told, before, run) | _additions(told, run, own_bytes) | _verdict(told, every, run)
     return {name: value for name, value in after.items() if value != getattr(run, name, None)}
 
 
@@ -154,18 +154,23 @@ def _additions(told: RunFacts, run: PipelineRunLog | None, own_bytes: int) -> di
     before = stored_checks(results)
     if told.checks != before:
         values["data_quality_results"] = results_of(told.checks, results) or None
-        said = getattr(run, "data_quality_passed", None)
-        values["data_quality_passed"] = _passed(said, before, told.checks)
     tags = dict(getattr(run, "tags", None) or {})
     if tags != (more := tags | _tags(told)):
         values["tags"] = more
     return values | _log(told, run, own_bytes)
 
 
-def _passed(said: bool | None, before: Mapping[str, Check], checks: Mapping[str, Check]) -> bool:
-    """Return whether the data are good; a job that said that they are not, and not for a check, is not overruled."""
-    is_overruled = said is False and not any(check.failed for check in before.values())
-    return not is_overruled and not any(check.failed for check in checks.values())
+def _verdict(told: RunFacts, every: Mapping[str, Check], run: PipelineRunLog | None) -> dict[str, bool]:
+    """Return whether the data are good, by every check that is known, also those that find no room.
+
+    A job that said that they are not, and not for a check, is not overruled; nor is a check that was left out.
+    """
+    before = stored_checks(getattr(run, "data_quality_results", None) or [])
+    if every == before:
+        return {}
+    is_known_why = CHECKS not in told.left_out and any(check.failed for check in before.values())
+    is_overruled = getattr(run, "data_quality_passed", None) is False and not is_known_why
+    return {"data_quality_passed": not is_overruled and not any(check.failed for check in every.values())}
 
 
 def _log(told: RunFacts, run: PipelineRunLog | None, own_bytes: int) -> dict[str, Any]:
