@@ -1,4 +1,4 @@
-"""Items by their keys, many to a request, and those of them that cannot be read."""
+"""Items by their keys, many to a request."""
 
 from __future__ import annotations
 
@@ -45,8 +45,6 @@ class StoredItems(Mapping[tuple[str, ...], _M]):
 def stored_items(model: type[_M], keys: Iterable[tuple[str, ...]]) -> StoredItems[_M]:
     """Read the items that there are, whole, by their keys; strongly consistent, 100 to a request.
 
-    One that cannot be read keeps none of the others from being read: its error stands in its place.
-
     Each request, with its repeats, has the time limit for itself.
     """
     unique = list(dict.fromkeys(keys))
@@ -55,7 +53,7 @@ def stored_items(model: type[_M], keys: Iterable[tuple[str, ...]]) -> StoredItem
     found: dict[tuple[str, ...], _M | UnreadableItemError] = {}
     for start in range(0, len(unique), MAX_KEYS):
         wanted = [
-            {name: {"S": part} for name, part in zip(hash_and_range, key, strict=True)}
+            {attributes[name].attr_name: {"S": part} for name, part in zip(names, key, strict=True)}
             for key in unique[start : start + MAX_KEYS]
         ]
         with wire.reading(model):
