@@ -28,6 +28,7 @@ from pipemodels.errors import (
     joined,
 )
 from pipemodels.instants import utc_instant, utc_now
+from pipemodels.models import unreadable
 from pipemodels.models.base import StampedModel, new_write_id
 from pipemodels.records import checked_values, unknown_fields
 from pipemodels.storage.sending import bounded, send
@@ -239,7 +240,7 @@ def update(
     )
     refuse_too_large(_sent(actions))
     try:
-        return target.model.from_raw_data(target.send("UpdateItem", request)["Attributes"])
+        return unreadable.read_item(target.model, target.send("UpdateItem", request)["Attributes"])
     except ConflictError as error:
         if is_done(error.current, write_id):
             return error.current  # its first reply was lost
@@ -337,7 +338,7 @@ def read(target: Target) -> Any:
     Raises:
         ItemNotFoundError: there is no such item.
     """
-    return target.model.from_raw_data(read_item(target))
+    return unreadable.read_item(target.model, read_item(target))
 
 
 def read_item(target: Target) -> dict[str, dict[str, Any]]:
@@ -384,7 +385,7 @@ def delete(target: Target, *, expected_revision: int | None, rules: Condition | 
         raise refused(target, error, expected_revision) from error
     if "Attributes" not in answer:  # the condition was that there is an item
         raise StorageError(f"{target.name}: DynamoDB did not return what it has deleted; look whether it is gone")
-    return target.model.from_raw_data(answer["Attributes"])
+    return unreadable.read_item(target.model, answer["Attributes"])
 
 
 def id_list(ids: Iterable[str]) -> list[str]:
