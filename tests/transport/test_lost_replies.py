@@ -106,8 +106,8 @@ def test_an_endpoint_where_somebody_else_answers_is_told_soon(
         for kind, requests in {
             "200 with a page": 6,
             "404 with text": 6,
-            "200 without a body": 31,
-            "502 with a page": 31,
+            "200 without a body": 30,
+            "502 with a page": 30,
         }.items():
             server.requests.clear()
             server.replies = [LOST[kind]]

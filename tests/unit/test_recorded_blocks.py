@@ -286,10 +286,13 @@ def test_a_function_that_returns_a_coroutine_is_refused(pipeline_id: str) -> Non
     async def job() -> None:
         pytest.fail("it ran")
 
-    decorated = recorded_run(pipeline_id=pipeline_id)(lambda: job())
+    def passed_on() -> Any:
+        return job()
+
+    decorated = recorded_run(pipeline_id=pipeline_id)(passed_on)
     with pytest.raises(TypeError) as caught:
         decorated()
-    message = "<lambda> returned a coroutine: decorate the `async` function itself"
+    message = "passed_on returned a coroutine: decorate the `async` function itself"
     assert str(caught.value) == message
     assert ends(pipeline_id) == [(RunStatus.FAILED, f"TypeError: {message}")]
 

@@ -31,15 +31,17 @@ class Leaving(Exception):
 class Noted(Exception):
     """An error whose notes leave Python."""
 
-    @property
-    def __notes__(self) -> list[str]:
-        raise SystemExit(3)
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__notes__":
+            raise SystemExit(3)
+        return super().__getattribute__(name)
 
 
 class _Unnamed(type):
-    @property
-    def __name__(cls) -> str:
-        raise RuntimeError("no name")
+    def __getattribute__(cls, name: str) -> Any:
+        if name == "__name__":
+            raise RuntimeError("no name")
+        return super().__getattribute__(name)
 
 
 class Unnamed(Exception, metaclass=_Unnamed):
@@ -157,7 +159,8 @@ def test_every_way_out(pipeline_id: str, error: BaseException, status: RunStatus
 def test_an_error_without_a_stack_has_its_message(pipeline_id: str) -> None:
     """Where the notes cannot be read there is no stack trace; the run ends nevertheless."""
     run = record(pipeline_id, Noted("m"))
-    assert (run.status, run.error_message, run.error_stack_trace) == (RunStatus.FAILED, "Noted: m", None)
+    assert (run.status, run.error_message) == (RunStatus.FAILED, "Noted: m")
+    assert run.error_stack_trace is None
 
 
 def test_a_huge_stack_keeps_its_end(pipeline_id: str) -> None:
