@@ -111,7 +111,7 @@ def _unreadable(item: Mapping[str, Any], error: Exception) -> list[Problem]:
     """
     if isinstance(error, PipemodelsError) and not isinstance(error, ValidationError):
         raise error
-    pipeline_id, run_id = (next(iter(item[name].values())) for name in ("pipeline_id", "run_id"))
+    pipeline_id, run_id = (next(iter(item.get(name, {"": None}).values())) for name in ("pipeline_id", "run_id"))
     name = f"run {pipeline_id!r} / {run_id!r}"
     problems = error.problems if isinstance(error, ValidationError) else [Problem("item", error, "cannot be read")]
     named = [
