@@ -113,15 +113,20 @@ class Block(Generic[_T]):
         """Record each call of a function as a block of its own; of an `async` one, each time that it is awaited.
 
         Raises:
-            TypeError: the function is an asynchronous generator: say `async with` inside it.
+            TypeError: the function is an asynchronous generator: say `async with` inside it. When it is called: it
+                returns a coroutine, of which nothing has run yet.
         """
-        if inspect.isasyncgenfunction(function):
-            raise TypeError(f"{function.__name__} is an asynchronous generator: say `async with` inside it")
+        if _is(inspect.isasyncgenfunction, function):
+            raise TypeError(f"{_name(function)} is an asynchronous generator: say `async with` inside it")
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             with self._another():
-                return function(*args, **kwargs)
+                returned = function(*args, **kwargs)
+                if inspect.iscoroutine(returned):
+                    returned.close()
+                    raise TypeError(f"{_name(function)} returned a coroutine: decorate the `async` function itself")
+                return returned
 
         @wraps(function)
         def generate(*args: Any, **kwargs: Any) -> Any:
@@ -133,14 +138,28 @@ class Block(Generic[_T]):
             async with self._another():
                 return await function(*args, **kwargs)
 
-        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004  # not whether, but which
+        if _is(inspect.iscoroutinefunction, function):
             return cast(_F, wait)
-        return cast(_F, generate if inspect.isgeneratorfunction(function) else call)
+        return cast(_F, generate if _is(inspect.isgeneratorfunction, function) else call)
+
+
+def _is(kind: Callable[[object], bool], function: Callable[..., Any]) -> bool:
+    """Say whether a function, or what an object does when it is called, is of a kind."""
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004  # not whether, but which
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", None) or repr(function)
 
 
 def _raised(kind: type[BaseException] | None, error: BaseException | None) -> BaseException | None:
     """Return the error with which a block is left; who calls `__exit__` by hand may give its class alone."""
-    return kind() if error is None and kind is not None else error
+    if error is not None or kind is None:
+        return error
+    try:
+        return kind()
+    except Exception:  # it is not to be made without arguments
+        return RuntimeError(kind.__name__)
 
 
 class _Outcome(Generic[_T]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 
 MESSAGE_CHARACTERS = 4_000
 TRACE_CHARACTERS = 50_000  # its end says most
@@ -10,24 +11,28 @@ SHORTENED = "…"
 """Stands where the rest of a text was left out."""
 
 _MARK = SHORTENED.encode()
+_NAMELESS = "an error without a name"
 
 
 def error_text(error: BaseException) -> str:
     """Return type and message of an error, as text that can be stored."""
-    try:
-        message = f"{type(error).__name__}: {error}".removesuffix(": ")
-    except Exception:  # a broken __str__ must not keep the run from ending
-        message = type(error).__name__
-    return _storable(message)[:MESSAGE_CHARACTERS]
+    name, message = _said(lambda: type(error).__name__) or _NAMELESS, _said(lambda: str(error))
+    return _storable(f"{name}: {message}".removesuffix(": "))[:MESSAGE_CHARACTERS]
 
 
 def stack_text(error: BaseException) -> str | None:
     """Return the end of an error's stack trace, as text that can be stored; None where it has none."""
+    return _storable(_said(lambda: "".join(traceback.format_exception(error))))[-TRACE_CHARACTERS:] or None
+
+
+def _said(say: Callable[[], str]) -> str:
+    """Return what somebody else's error says of itself; nothing where its code fails, or memory."""
     try:
-        lines = traceback.format_exception(error)
-    except Exception:  # notes that cannot be read, or no memory: the run ends with its message alone
-        return None
-    return _storable("".join(lines))[-TRACE_CHARACTERS:]
+        return say()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # SystemExit too: a broken __str__ must not keep the run from ending
+        return ""
 
 
 def _storable(text: str) -> str:

@@ -13,6 +13,7 @@ from pipemodels.commands.leases import HEARTBEATS_IN_A_LEASE, heartbeat
 from pipemodels.errors import ItemNotFoundError, LeaseLostError, PipemodelsError, UnreadableItemError
 from pipemodels.instants import shifted, utc_now
 from pipemodels.models.run import PipelineRunLog
+from pipemodels.transport import deadlines
 
 _TRIES_IN_A_THIRD = 10  # after one that did not come through
 _LEAST_SECONDS = 0.05
@@ -56,6 +57,7 @@ class Heartbeats:
         self._senders: list[threading.Thread] = []
         # the configuration in force is the context's, and a thread starts without one
         self._context = copy_context()
+        self._context.run(deadlines.begin, None)  # a limit of the code around is not the heartbeats'
         self._thread = threading.Thread(target=self._keep, name=f"heartbeats of {run.run_id}", daemon=True)
 
     def start(self) -> None:

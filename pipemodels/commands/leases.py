@@ -121,7 +121,7 @@ def _ended(
     Raises:
         PipemodelsError: what is not for this run but for all.
     """
-    pipeline_id, run_id = (next(iter(item[name].values())) for name in ("pipeline_id", "run_id"))
+    pipeline_id, run_id = (next(iter(item.get(name, {"": None}).values())) for name in ("pipeline_id", "run_id"))
     name = run_target(pipeline_id, run_id).name
     try:
         return expire_run(read_item(PipelineRunLog, dict(item)), by=by, now=now)

@@ -7,7 +7,7 @@ import platform
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Any, cast
 
 from pipemodels.commands import runs, stages
@@ -33,6 +33,8 @@ class RecordedRun:
         self._key: dict[str, Any] = {"pipeline_id": run.pipeline_id, "run_id": run.run_id}
         self._leased = {**self._key, "lease_token": run.lease_token}
         self._beats = Heartbeats(run, asked)
+        self._outer: RecordedRun | None = None
+        self._is_left = False
 
     @property
     def run_id(self) -> str:
@@ -157,15 +159,16 @@ class recorded_run(Block[RecordedRun]):  # read as a verb
             self._recorded._beats.stop()
 
     def _enter(self) -> None:
-        self._outer = _current.get()
-        self._token: Token[RecordedRun | None] = _current.set(self._recorded)
+        self._recorded._outer = _current.get()
+        _current.set(self._recorded)
 
     def _leave(self) -> None:
-        try:
-            _current.reset(self._token)
-        except ValueError:  # the block was entered in another context: this one may be a copy of that
-            if _current.get() is self._recorded:
-                _current.set(self._outer)
+        # not by a token: blocks may be left in another context than they were entered in, and in any order
+        self._recorded._is_left = True
+        run = _current.get()
+        while run is not None and run._is_left:
+            run = run._outer
+        _current.set(run)
 
 
 def _begun(pipeline_id: str, run_id: str | None, owner: str, facts: Mapping[str, Any]) -> PipelineRunLog:
@@ -202,7 +205,19 @@ def _record_end(recorded: RecordedRun, error: BaseException | None) -> None:
 def _status_after(error: BaseException) -> RunStatus:
     if isinstance(error, SystemExit) and (error.code is None or (isinstance(error.code, int) and error.code == 0)):
         return RunStatus.SUCCESS  # Python exits with 1 where the code is any text, also an empty one
-    return RunStatus.CANCELLED if isinstance(error, _stops()) else RunStatus.FAILED
+    stopped = all(isinstance(one, _stops()) for one in _parts(error))
+    return RunStatus.CANCELLED if stopped else RunStatus.FAILED
+
+
+def _parts(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors of which a group was made, or else the error."""
+    rest = [error]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, BaseExceptionGroup):
+            rest += one.exceptions
+        else:
+            yield one
 
 
 def _stops() -> tuple[type[BaseException], ...]:

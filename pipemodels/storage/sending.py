@@ -175,5 +175,6 @@ def out_of_time(error: PipemodelsError, subject: str) -> PipemodelsError:
         return StorageError(f"{subject}: no time was left to ask {endpoint}: all of {tried} was spent before")
     if isinstance(cause, LostReplyError):
         return StorageError(f"{subject}: {cause}; tried for {tried}. Check the endpoint and what stands between.")
-    problem = f"no answer from {endpoint} within {tried}: {cause}"
+    operation = getattr(cause, "kwargs", {}).get("operation")
+    problem = f"{f'{operation}: ' if operation else ''}no answer from {endpoint} within {tried}: {cause}"
     return StorageError(f"{subject}: {problem} Check the endpoint and the network.")

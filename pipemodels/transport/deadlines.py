@@ -30,8 +30,8 @@ def current() -> Deadline | None:
     return _current.get()
 
 
-def begin(deadline: Deadline) -> Token[Deadline | None]:
-    """Put a deadline in force; returns the token that `end` takes."""
+def begin(deadline: Deadline | None) -> Token[Deadline | None]:
+    """Put a deadline, or none, in force; returns the token that `end` takes."""
     return _current.set(deadline)
 
 

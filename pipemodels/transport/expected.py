@@ -103,6 +103,12 @@ class Table(Named):
     LocalSecondaryIndexes: list[Index] | None = None
 
 
+class Keys(msgspec.Struct):
+    """What a batch left out of a table."""
+
+    Keys: list[Item]
+
+
 class Reason(msgspec.Struct):
     """Why an action of a transaction was refused; the code `None` says that it was not."""
 
@@ -124,7 +130,11 @@ class Asked(NamedTuple):
     in_part: bool = False
     """Whether attributes are named: an item may have none of them."""
     tables: frozenset[str] | None = None
-    """From which a batch reads."""
+    """Of which a batch reads or writes items."""
+    key: Mapping[str, Any] | None = None
+    """Of the item that is asked for."""
+    start: Any = None
+    """The key after which a page begins."""
 
 
 NOTHING = Asked()
@@ -140,6 +150,8 @@ def asked_of(parameters: Mapping[str, Any]) -> Asked:
         None if actions is None else len(actions),
         "ProjectionExpression" in parameters or returned in ("UPDATED_OLD", "UPDATED_NEW"),
         None if tables is None else frozenset(tables),
+        parameters.get("Key"),
+        parameters.get("ExclusiveStartKey"),
     )
 
 
@@ -163,6 +175,27 @@ def _stored(value: Any, asked: Asked) -> bool:
     return is_item(item) and (asked.in_part or bool(item))
 
 
+def _own(value: Any, asked: Asked) -> bool:
+    """Say whether this is an item, and the one that was asked for: a server in between may give another's reply."""
+    return _stored(value, asked) and _has_key(_taken(value), asked)
+
+
+def _has_key(item: Any, asked: Asked) -> bool:
+    """Say whether an item has the key that was asked for, as far as both are texts."""
+    return all(_text(item, name) in (None, value.get("S")) for name, value in (asked.key or {}).items())
+
+
+def _text(item: Any, name: str) -> Any:
+    if _is_form(item):
+        return getattr(getattr(item, type(item).fields.get(name, ""), None), "S", None)
+    return item.get(name, {}).get("S")
+
+
+def _next(value: Any, asked: Asked) -> bool:
+    """Say whether a listing may go on at this key: who goes on where the page began would never end."""
+    return _stored(value, asked) and _taken(value) != asked.start
+
+
 def _page_of_items(value: Any, asked: Asked) -> bool:
     if not isinstance(value, list):
         return False
@@ -178,6 +211,16 @@ def _page_of_items(value: Any, asked: Asked) -> bool:
 def _items_by_table(value: Any, asked: Asked) -> bool:
     known = type(value) is dict and (asked.tables is None or value.keys() <= asked.tables)
     return known and all(_page_of_items(items, asked) for items in value.values())
+
+
+def _left_out(kind: Any) -> _Check:
+    """Return the check for what a batch did not do, which will be asked for again; of its own tables."""
+    is_right = _of(dict[str, kind])
+
+    def belongs(value: Any, asked: Asked) -> bool:
+        return is_right(value, asked) and (asked.tables is None or value.keys() <= asked.tables)
+
+    return belongs
 
 
 def _responses(value: Any, asked: Asked) -> bool:
@@ -223,18 +266,18 @@ def _always(**members: _Check) -> Whole:
 
 
 _COUNTS = frozenset({"Count", "ScannedCount"})
-_COUNTED = Whole({"Count": _count, "ScannedCount": _count, "LastEvaluatedKey": _stored}, _COUNTS)
+_COUNTED = Whole({"Count": _count, "ScannedCount": _count, "LastEvaluatedKey": _next}, _COUNTS)
 _PAGE = Whole(_COUNTED.members | {"Items": _page_of_items}, _COUNTS | {"Items"})
-_WRITTEN = Whole({"Attributes": _stored})
+_WRITTEN = Whole({"Attributes": _own})
 _WHOLE = {
-    "GetItem": Whole({"Item": _stored}),
+    "GetItem": Whole({"Item": _own}),
     "PutItem": _WRITTEN,
     "UpdateItem": _WRITTEN,
     "DeleteItem": _WRITTEN,
     "Query": _PAGE,
     "Scan": _PAGE,
-    "BatchGetItem": _always(Responses=_items_by_table, UnprocessedKeys=_of(dict[str, dict[str, Any]])),
-    "BatchWriteItem": _always(UnprocessedItems=_of(dict[str, list[dict[str, Any]]])),
+    "BatchGetItem": _always(Responses=_items_by_table, UnprocessedKeys=_left_out(Keys)),
+    "BatchWriteItem": _always(UnprocessedItems=_left_out(list[dict[str, Any]])),
     "TransactWriteItems": Whole({}),
     "TransactGetItems": _always(Responses=_responses),
     "DescribeTable": _always(Table=_table),
@@ -245,7 +288,7 @@ _WHOLE = {
     "DescribeTimeToLive": _always(TimeToLiveDescription=_map),
     "UpdateTimeToLive": _always(TimeToLiveSpecification=_map),
 }
-_ALL_NEW = _always(Attributes=_stored)
+_ALL_NEW = _always(Attributes=_own)
 _ANY = Whole({})
 
 
@@ -282,7 +325,8 @@ def _fault_of_count(members: Mapping[str, Any], parsed: Mapping[str, Any]) -> st
     return None if count == items else f"Count is {count}, and there are {items} items"
 
 
-_MEMBERS = frozenset(name for one in _WHOLE.values() for name in one.members)
+_OF_REFUSALS = frozenset({"__type", "message", "Message"})
+_MEMBERS = _OF_REFUSALS | {name for one in _WHOLE.values() for name in one.members}
 
 
 def _fault_of_empty(body: bytes, names: frozenset[str]) -> str | None:
@@ -318,11 +362,13 @@ def fault_of_refusal(asked: Asked, body: bytes) -> str | None:
         refusal = _refusals.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return "it is not a JSON object with a __type and what belongs to that"
-    code = refusal.type.rpartition("#")[2].partition(":")[0]
+    code = refusal.type.rpartition("#")[2].partition(":")[0].strip()
     if not code:
         return "its __type names no error"
     if refusal.Item is not msgspec.UNSET and not _is_stored(refusal.Item):
         return "its Item is empty, or not of its type"
+    if refusal.Item is not msgspec.UNSET and not _has_key(refusal.Item, asked):
+        return "its Item has another key"
     if code == "TransactionCanceledException":
         return _fault_of_reasons(refusal.CancellationReasons, asked.actions)
     return None

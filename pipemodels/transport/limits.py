@@ -12,6 +12,7 @@ import io
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from botocore.awsrequest import (
@@ -30,6 +31,7 @@ from pipemodels.transport import deadlines
 
 _log = logging.getLogger("pipemodels.transport")
 _LONGEST_PAUSE = 20.0  # botocore's: before attempt n + 1 it waits up to 2 ** n seconds, and no longer than this
+_GRACE = 0.05  # seconds after the deadline, in which what has come is still read
 _ASKED_FOR = 5.0  # and by so much longer where the reply asks for it
 
 
@@ -98,19 +100,30 @@ class LimitedSocket:
         """Send all of it; the deadline is one for all its pieces."""
         view = memoryview(data).cast("B")
         while view:
-            self._shorten()
+            self._begin()
             view = view[self._sock.send(view) :]
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive some bytes."""
-        self._shorten()
+        self._begin()
         received: bytes = self._sock.recv(size)
         return received
 
     def makefile(self, mode: str = "rb", buffering: int | None = None, **_: Any) -> io.BufferedReader:
         """Return a file that reads from the socket."""
         size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 2 else buffering
-        return io.BufferedReader(_Reader(self._sock.makefile(mode, 0), self._shorten), size)
+        return io.BufferedReader(_Reader(self._sock.makefile(mode, 0), self._begin), size)
+
+    def _begin(self) -> None:
+        """Begin to send or to receive; where bytes come without a pause, nothing is waited for, and that must end.
+
+        Raises:
+            TimeoutError: the deadline has passed, and what was there then has been read since.
+        """
+        left = deadlines.seconds_left()
+        if left is not None and left < -_GRACE:
+            raise TimeoutError("timed out")
+        self._shorten()
 
     def _shorten(self) -> None:
         timeout = self._sock.gettimeout()
@@ -120,16 +133,16 @@ class LimitedSocket:
 
 
 class _Reader(io.RawIOBase):
-    """The unbuffered file of a socket; before each wait, the wait is shortened."""
+    """The unbuffered file of a socket; each wait is begun."""
 
-    def __init__(self, raw: Any, shorten: Any) -> None:
-        self._raw, self._shorten = raw, shorten
+    def __init__(self, raw: Any, begin: Callable[[], None]) -> None:
+        self._raw, self._begin = raw, begin
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._shorten()
+        self._begin()
         size: int | None = self._raw.readinto(buffer)
         return size
 

@@ -32,6 +32,7 @@ def _recorded() -> None:
 
 
 COMMANDS: Mapping[str, Callable[[], Any] | None] = {
+    "RecordedRun": None,
     "activate_pipelines": lambda: commands.activate_pipelines(["p", "q"]),
     "activate_tables": lambda: commands.activate_tables(["t", "u"]),
     "cancel_run": lambda: commands.cancel_run(**_RUN),

@@ -37,7 +37,7 @@ def test_a_web_server_is_told_in_one_line(
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("botocore.endpoint.time.sleep", pass_time)
-    monkeypatch.setattr("pipemodels.commands._sending.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("pipemodels.storage.sending.time.monotonic", lambda: now[0])
     server.replies = [FOREIGN["200 with a page"]]
     code = main(["--store", server.url, *arguments])
     said = capsys.readouterr()

@@ -18,6 +18,7 @@ from tests.helpers.odd_replies import JSON
 
 MODEL = botocore.session.get_session().get_service_model("dynamodb")
 ITEM: dict[str, Any] = {"pipeline_id": {"S": "p"}}
+OTHER: dict[str, Any] = {"pipeline_id": {"S": "q"}}
 KEY = [{"AttributeName": "pipeline_id", "KeyType": "HASH"}]
 TABLE: dict[str, Any] = {
     "TableName": "t",
@@ -45,6 +46,9 @@ WHOLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("GetItem", {}, UNITS),
     ("GetItem", {}, {"Item": ITEM}),
     ("GetItem", {"ProjectionExpression": "a"}, {"Item": {}}),
+    ("GetItem", {"Key": ITEM}, {"Item": ITEM}),
+    ("GetItem", {"Key": ITEM, "ProjectionExpression": "a"}, {"Item": {"description": {"S": "x"}}}),
+    ("GetItem", {"Key": {"revision": {"N": "1.0"}}}, {"Item": {"revision": {"N": "1"}}}),
     ("PutItem", {}, {}),
     ("PutItem", {"ReturnValues": "ALL_OLD"}, {"Attributes": ITEM}),
     ("UpdateItem", {}, UNITS),
@@ -56,11 +60,13 @@ WHOLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("Query", {}, {"Items": [ITEM], **COUNTS}),
     ("Query", {"Select": "COUNT"}, COUNTS),
     ("Query", {"ProjectionExpression": "a"}, {"Items": [{}], **COUNTS}),
+    ("Query", {"ExclusiveStartKey": OTHER}, {"Items": [ITEM], **COUNTS, "LastEvaluatedKey": ITEM}),
     ("Scan", {}, {"Items": [ITEM], **COUNTS}),
     ("Scan", {"Select": "COUNT"}, {**COUNTS, "LastEvaluatedKey": ITEM}),
     ("BatchGetItem", {"RequestItems": {"t": {}}}, {"Responses": {"t": [ITEM]}, "UnprocessedKeys": {}}),
     ("BatchGetItem", {"RequestItems": {"t": {}}}, {"Responses": {}, "UnprocessedKeys": {"t": {"Keys": [ITEM]}}}),
     ("BatchWriteItem", {"RequestItems": {"t": []}}, {"UnprocessedItems": {}}),
+    ("BatchWriteItem", {"RequestItems": {"t": []}}, {"UnprocessedItems": {"t": [{"DeleteRequest": {"Key": ITEM}}]}}),
     ("TransactGetItems", {"TransactItems": [1, 2]}, {"Responses": [{}, {"Item": ITEM}]}),
     ("TransactWriteItems", {"TransactItems": [1]}, {}),
     ("TransactWriteItems", {"TransactItems": [1]}, {"ItemCollectionMetrics": {}, "ConsumedCapacity": []}),
@@ -89,6 +95,23 @@ NOT: list[tuple[str, dict[str, Any], Any, str]] = [
     ("GetItem", {}, {"Item": {}}, "Item is not what GetItem returns"),
     ("GetItem", {}, {"Item": None}, "it holds Item, which is null or belongs to another request"),
     ("GetItem", {}, {"Items": [ITEM], **COUNTS}, "it holds Count, which is null or belongs to another request"),
+    ("GetItem", {"Key": ITEM}, {"Item": OTHER}, "Item is not what GetItem returns"),
+    ("UpdateItem", {"Key": ITEM, "ReturnValues": "ALL_NEW"}, {"Attributes": OTHER},
+     "Attributes is not what UpdateItem returns"),
+    ("DeleteItem", {"Key": ITEM, "ReturnValues": "ALL_OLD"}, {"Attributes": OTHER},
+     "Attributes is not what DeleteItem returns"),
+    ("PutItem", {}, {"__type": "x#ThrottlingException"},
+     "it holds __type, which is null or belongs to another request"),
+    ("GetItem", {}, {"message": "m"}, "it holds message, which is null or belongs to another request"),
+    ("TransactWriteItems", {}, {"Message": "m"}, "it holds Message, which is null or belongs to another request"),
+    *[(operation, {"ExclusiveStartKey": ITEM}, {"Items": [], "Count": 0, "ScannedCount": 0, "LastEvaluatedKey": ITEM},
+       f"LastEvaluatedKey is not what {operation} returns") for operation in ("Query", "Scan")],
+    ("BatchGetItem", {"RequestItems": {"t": {}}}, {"Responses": {}, "UnprocessedKeys": {"u": {"Keys": [ITEM]}}},
+     "UnprocessedKeys is not what BatchGetItem returns"),
+    ("BatchGetItem", {"RequestItems": {"t": {}}}, {"Responses": {}, "UnprocessedKeys": {"t": {}}},
+     "UnprocessedKeys is not what BatchGetItem returns"),
+    ("BatchWriteItem", {"RequestItems": {"t": []}}, {"UnprocessedItems": {"u": []}},
+     "UnprocessedItems is not what BatchWriteItem returns"),
     ("PutItem", {}, {"Responses": {}}, "it holds Responses, which is null or belongs to another request"),
     ("TransactWriteItems", {}, {"Item": ITEM}, "it holds Item, which is null or belongs to another request"),
     ("UpdateItem", {"ReturnValues": "ALL_NEW"}, {}, "Attributes is missing"),
@@ -173,7 +196,7 @@ CANCELLED = {"__type": "x#TransactionCanceledException", "message": "m", "Cancel
 )
 def test_a_refusal_is_dynamodbs_word(said: dict[str, Any]) -> None:
     """It has a type, and what belongs to that."""
-    assert fault_of_refusal(Asked(actions=2), json.dumps(said).encode()) is None
+    assert fault_of_refusal(Asked(actions=2, key=ITEM), json.dumps(said).encode()) is None
 
 
 NO_OBJECT = "it is not a JSON object with a __type and what belongs to that"
@@ -191,6 +214,8 @@ NO_REASON = "a transaction was cancelled, and CancellationReasons gives no reaso
         ({**CANCELLED, "CancellationReasons": [{}]}, NO_OBJECT),
         ({**CANCELLED, "CancellationReasons": [None, 7]}, NO_OBJECT),
         ({"__type": "x#"}, "its __type names no error"),
+        ({"__type": "x# "}, "its __type names no error"),
+        ({"__type": FAILED, "Item": OTHER}, "its Item has another key"),
         ({"__type": FAILED, "Item": {}}, "its Item is empty, or not of its type"),
         ({"__type": FAILED, "Item": {"a": {"S": 1}}}, "its Item is empty, or not of its type"),
         ({"__type": FAILED, "Item": {"a": {"B": "a"}}}, "its Item is empty, or not of its type"),
@@ -209,12 +234,13 @@ NO_REASON = "a transaction was cancelled, and CancellationReasons gives no reaso
 )
 def test_what_is_no_refusal_is_named(said: Any, reason: str) -> None:
     """A server in between refuses in its own words."""
-    assert fault_of_refusal(Asked(actions=2), json.dumps(said).encode()) == reason
+    assert fault_of_refusal(Asked(actions=2, key=ITEM), json.dumps(said).encode()) == reason
 
 
 def test_what_a_reply_depends_on() -> None:
     """A few parts of the request; most have none of them."""
-    assert asked_of({"TableName": "t", "Key": ITEM}) == NOTHING
+    assert asked_of({"TableName": "t", "Item": ITEM}) == NOTHING
+    assert asked_of({"Key": ITEM, "ExclusiveStartKey": ITEM}) == Asked(key=ITEM, start=ITEM)
     assert asked_of(
         {"Select": "COUNT", "ReturnValues": "UPDATED_NEW", "TransactItems": [1, 2], "RequestItems": {"t": {}}}
     ) == Asked("COUNT", "UPDATED_NEW", 2, True, frozenset({"t"}))

@@ -31,7 +31,7 @@ ODD = [
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("pipemodels.commands._sending.random.uniform", lambda least, most: 0.0)
+    monkeypatch.setattr("pipemodels.storage.sending.random.uniform", lambda least, most: 0.0)
 
 
 @pytest.fixture(params=[(1, 30.0), (2, 0.0)], ids=["the command repeats", "botocore repeats"])
@@ -96,18 +96,18 @@ def test_an_endpoint_where_somebody_else_answers_is_told_soon(
 ) -> None:
     """For five seconds something in between may answer; what may be DynamoDB's has all the time there is."""
     now = [0.0]
-    monkeypatch.setattr("pipemodels.commands._sending.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("pipemodels.storage.sending.time.monotonic", lambda: now[0])
 
     def later(_: float) -> None:
         now[0] += 1.0
 
-    monkeypatch.setattr("pipemodels.commands._sending.time.sleep", later)
+    monkeypatch.setattr("pipemodels.storage.sending.time.sleep", later)
     with using(replace(config, time_limit_seconds=30.0)):
         for kind, requests in {
             "200 with a page": 6,
             "404 with text": 6,
-            "200 without a body": 31,
-            "502 with a page": 31,
+            "200 without a body": 30,
+            "502 with a page": 30,
         }.items():
             server.requests.clear()
             server.replies = [LOST[kind]]

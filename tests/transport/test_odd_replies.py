@@ -8,9 +8,9 @@ import pytest
 from hypothesis import settings
 
 from pipemodels import DynamoDBConfig, commands, queries
-from pipemodels.errors import PipemodelsError, StorageError
+from pipemodels.errors import PipemodelsError, StorageError, UnreadableItemError
 from tests.helpers.asking import ASKING, COMMANDS, QUERIES
-from tests.helpers.odd_replies import KINDS, LOST, SAID, Answering
+from tests.helpers.odd_replies import KINDS, LOST, SAID, Answering, members, reply
 
 OPERATION = re.compile(
     r"\b(GetItem|PutItem|UpdateItem|DeleteItem|Query|Scan|BatchGetItem|TransactWriteItems|DescribeTable)\b"
@@ -86,3 +86,12 @@ def test_an_empty_object_says_that_there_is_no_item(server: Answering, config: D
         server.replies = [LOST[kind]]
         with pytest.raises(StorageError, match=f"GetItem at {server.url}: the reply is not DynamoDB's: "):
             queries.find_run("p", "r")
+
+
+def test_a_reply_whose_item_cannot_be_read_names_the_field(server: Answering, config: DynamoDBConfig) -> None:
+    """Also where a command returns what it has written, or deleted."""
+    server.replies = [reply(members({"pipeline_id": {"S": "p"}, "run_id": {"S": "r"}, "revision": {"N": "x"}}))]
+    for name in ("record_metrics", "heartbeat", "delete_run"):
+        error = outcome(name)
+        assert type(error) is UnreadableItemError, (name, error)
+        assert [problem.field for problem in error.problems] == ["revision"]

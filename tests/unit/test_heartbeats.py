@@ -25,6 +25,7 @@ from pipemodels import (
 from pipemodels.commands._error_texts import error_text
 from pipemodels.commands.leases import heartbeat
 from pipemodels.instants import utc_now
+from pipemodels.storage.sending import within
 
 BEATING = "pipemodels.commands._heartbeats.heartbeat"
 
@@ -222,6 +223,18 @@ def test_a_block_without_heartbeats_is_not_entered(
         pytest.fail("the block ran")
     run = queries.get_run(pipeline_id, "r")
     assert (run.status, run.error_message) == ("failed", "RuntimeError: can't start new thread")
+
+
+def test_a_limit_around_the_block_is_not_that_of_its_heartbeats(unique: Callable[[str], str]) -> None:
+    """They go on where it has passed: the run lives."""
+    pipeline_id = unique("within")
+    block = commands.recorded_run(pipeline_id=pipeline_id, run_id="r", lease_seconds=1)
+    with within(0.2):
+        block.__enter__()
+        time.sleep(0.2)
+    wait_for(lambda: queries.get_run(pipeline_id, "r").heartbeat_at is not None)
+    block.__exit__(None, None, None)
+    assert queries.get_run(pipeline_id, "r").status == "success"
 
 
 def test_a_loss_is_told_by_dynamodb_alone(unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:

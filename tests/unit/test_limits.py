@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -220,6 +220,32 @@ def test_the_pieces_of_a_request_have_one_deadline() -> None:
             reading.join()
 
 
+def test_bytes_without_a_pause_are_cut_off() -> None:
+    """Nothing is waited for, and there would be no end: a reply over a line that never pauses."""
+    ours, theirs = socket.socketpair()
+
+    def flood() -> None:
+        with suppress(OSError):  # the reader has gone
+            while True:
+                theirs.sendall(bytes(65_536))
+
+    def read_on() -> None:
+        with within(LIMIT), limits.LimitedSocket(ours).makefile() as reader:
+            while time.monotonic() < begun + 10 * LIMIT:
+                reader.read(65_536)
+
+    flooding = threading.Thread(target=flood)
+    with ours, theirs:
+        begun = time.monotonic()
+        flooding.start()
+        try:
+            with ends_in(LIMIT), pytest.raises(TimeoutError):
+                read_on()
+        finally:
+            theirs.shutdown(socket.SHUT_RDWR)
+            flooding.join()
+
+
 @pytest.mark.parametrize("addresses", [1, 20])
 def test_connecting_is_cut_off(addresses: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SYN that is not answered, by any of the addresses of the host."""
@@ -285,12 +311,14 @@ def test_refusals_are_repeated_in_time(status: str, code: str, kind: type[Except
 def test_what_is_left_out_is_asked_for_in_time() -> None:
     """BatchGetItem that leaves out its keys all the time is a DynamoDB that is busy."""
     key = {"pipeline_id": {"S": "p"}, "run_id": {"S": "r"}, "start_time": {"S": "2026-11-22T06:00:00.000000Z"}}
-    missing = {"pipeline_run_logs": {"Keys": [key]}}
-    left_out = hanging.reply(
-        "200 OK", {"Responses": {}, "UnprocessedKeys": missing, "Items": [key], "Count": 1, "ScannedCount": 1}
-    )
-    with hanging.server(hanging.answering(left_out)) as address, using(config_of(address)):
-        for work in (COMMANDS["start_run"], QUERIES["all_runs iterated"], OTHERS["ingest_events"]):
+    page = {"Items": [key], "Count": 1, "ScannedCount": 1}
+    for work, table in (
+        (COMMANDS["start_run"], "pipeline_run_logs"),
+        (QUERIES["all_runs iterated"], "pipeline_run_logs"),
+        (OTHERS["ingest_events"], "pipeline_config"),
+    ):
+        left_out = hanging.reply("200 OK", {"Responses": {}, "UnprocessedKeys": {table: {"Keys": [key]}}, **page})
+        with hanging.server(hanging.answering(left_out)) as address, using(config_of(address)):
             text = gives_up(work, ThrottledError)
             assert f"left items out; safe to try again; tried for 0.3 s at http://{address}" in text
 
@@ -327,11 +355,11 @@ def test_queries_are_repeated(config: DynamoDBConfig, unique: Callable[[str], st
 
 def test_a_page_has_one_limit_and_an_iteration_one_for_each_request() -> None:
     """A listing of four pages that come slowly can be iterated and counted, but is no page."""
-    key = {"status_shard": {"S": "s"}, "start_time": {"S": "t"}, "pipeline_id": {"S": "p"}, "run_id": {"S": "r"}}
+    key = {"status_shard": {"S": "s"}, "start_time": {"S": "t"}, "pipeline_id": {"S": "p"}}
 
     def slow(page: dict[str, Any]) -> Any:
-        more = hanging.reply("200 OK", page | {"LastEvaluatedKey": key})
-        return hanging.answering(more, more, more, hanging.reply("200 OK", page), after=0.25)
+        more = [page | {"LastEvaluatedKey": key | {"run_id": {"S": run_id}}} for run_id in ("a", "b", "c")]
+        return hanging.answering(*(hanging.reply("200 OK", one) for one in (*more, page)), after=0.25)
 
     empty, counted = {"Items": [], "Count": 0, "ScannedCount": 1}, {"Count": 1, "ScannedCount": 1}
     with hanging.server(slow(empty)) as address, using(config_of(address, time_limit_seconds=0.6)):

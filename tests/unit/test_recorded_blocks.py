@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import dataclasses
+import functools
 import os
 import threading
 import time
@@ -88,6 +89,29 @@ def test_an_error_that_cannot_be_changed_comes_through(
     assert stored.status is (RunStatus.FAILED if recordable else RunStatus.RUNNING)
     failure = "pipemodels could not record this end of the run: down; it was FrozenError: NoSuchKey"
     assert [record.getMessage() for record in caplog.records] == ([] if recordable else [failure])
+
+
+def test_blocks_may_be_left_in_any_order(pipeline_id: str) -> None:
+    """The current run is the innermost of those that have not been left; after all there is none."""
+    outer, inner = (recorded_run(pipeline_id=pipeline_id, run_id=name) for name in "ab")
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+    assert current_run.run_id == "b"
+    inner.__exit__(None, None, None)
+    assert no_run()
+    assert ends(pipeline_id) == [(RunStatus.SUCCESS, None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [(KeyError, "KeyError"), (UnicodeDecodeError, "RuntimeError: UnicodeDecodeError")]
+)
+def test_a_block_that_is_left_by_a_class_of_errors(pipeline_id: str, kind: type[Exception], message: str) -> None:
+    """Its run fails, also where the class makes no error without arguments."""
+    block = recorded_run(pipeline_id=pipeline_id)
+    block.__enter__()
+    block.__exit__(kind, None, None)
+    assert ends(pipeline_id) == [(RunStatus.FAILED, message)]
 
 
 def test_a_block_is_used_once(pipeline_id: str) -> None:
@@ -254,6 +278,41 @@ def test_an_asynchronous_generator_function_is_refused(pipeline_id: str) -> None
 
     with pytest.raises(TypeError, match="load is an asynchronous generator: say `async with` inside it"):
         recorded_run(pipeline_id=pipeline_id)(load)
+
+
+def test_a_function_that_returns_a_coroutine_is_refused(pipeline_id: str) -> None:
+    """Its run would be a success before anything has been done: it fails, and the message says what to do."""
+
+    async def job() -> None:
+        pytest.fail("it ran")
+
+    def passed_on() -> Any:
+        return job()
+
+    decorated = recorded_run(pipeline_id=pipeline_id)(passed_on)
+    with pytest.raises(TypeError) as caught:
+        decorated()
+    message = "passed_on returned a coroutine: decorate the `async` function itself"
+    assert str(caught.value) == message
+    assert ends(pipeline_id) == [(RunStatus.FAILED, f"TypeError: {message}")]
+
+
+def test_objects_that_are_called_are_recorded_like_functions(pipeline_id: str) -> None:
+    """A generator while it is iterated; an asynchronous one is refused."""
+
+    class Batches:
+        def __call__(self) -> Generator[str, None, None]:
+            yield current_run.run_id
+
+    class AsyncBatches:
+        async def __call__(self) -> AsyncIterator[int]:
+            yield 1
+
+    (run_id,) = recorded_run(pipeline_id=pipeline_id)(Batches())()
+    assert [(run.run_id, run.status) for run in PipelineRunLog.query(pipeline_id)] == [(run_id, RunStatus.SUCCESS)]
+    for batches in (AsyncBatches(), functools.partial(AsyncBatches.__call__, AsyncBatches())):
+        with pytest.raises(TypeError, match="is an asynchronous generator: say `async with` inside it"):
+            recorded_run(pipeline_id=pipeline_id)(batches)
 
 
 def test_a_stage_may_be_a_function(pipeline_id: str) -> None:

@@ -21,6 +21,36 @@ class Unprintable(Exception):
         raise RuntimeError("no text")
 
 
+class Leaving(Exception):
+    """An error whose text leaves Python."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class Noted(Exception):
+    """An error whose notes leave Python."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__notes__":
+            raise SystemExit(3)
+        return super().__getattribute__(name)
+
+
+class _Unnamed(type):
+    def __getattribute__(cls, name: str) -> Any:
+        if name == "__name__":
+            raise RuntimeError("no name")
+        return super().__getattribute__(name)
+
+
+class Unnamed(Exception, metaclass=_Unnamed):
+    """An error whose class does not say its name."""
+
+
+Nameless = type("", (Exception,), {})
+
+
 @pytest.fixture
 def pipeline_id(unique: Callable[[str], str]) -> str:
     """Return the id of a pipeline without runs."""
@@ -91,6 +121,24 @@ def test_a_block_that_fails(pipeline_id: str) -> None:
         (SystemExit(""), RunStatus.FAILED, "SystemExit"),
         (Exception(), RunStatus.FAILED, "Exception"),
         (Unprintable(), RunStatus.FAILED, "Unprintable"),
+        (Leaving(), RunStatus.FAILED, "Leaving"),
+        (Unnamed("m"), RunStatus.FAILED, "an error without a name: m"),
+        (Nameless(), RunStatus.FAILED, "an error without a name"),
+        (
+            BaseExceptionGroup("g", [KeyboardInterrupt()]),
+            RunStatus.CANCELLED,
+            "BaseExceptionGroup: g (1 sub-exception)",
+        ),
+        (
+            BaseExceptionGroup("g", [asyncio.CancelledError(), BaseExceptionGroup("h", [KeyboardInterrupt()])]),
+            RunStatus.CANCELLED,
+            "BaseExceptionGroup: g (2 sub-exceptions)",
+        ),
+        (
+            BaseExceptionGroup("g", [KeyboardInterrupt(), BaseExceptionGroup("h", [ValueError("a")])]),
+            RunStatus.FAILED,
+            "BaseExceptionGroup: g (2 sub-exceptions)",
+        ),
         (ValueError("half \ud800 of a pair"), RunStatus.FAILED, "ValueError: half ? of a pair"),
         (ValueError("ü" * 10_000), RunStatus.FAILED, "ValueError: " + "ü" * 3_988),
         (
@@ -106,6 +154,13 @@ def test_every_way_out(pipeline_id: str, error: BaseException, status: RunStatus
     run = record(pipeline_id, error)
     assert (run.status, run.error_message) == (status, message)
     assert (run.error_stack_trace is None) == (status is not RunStatus.FAILED)
+
+
+def test_an_error_without_a_stack_has_its_message(pipeline_id: str) -> None:
+    """Where the notes cannot be read there is no stack trace; the run ends nevertheless."""
+    run = record(pipeline_id, Noted("m"))
+    assert (run.status, run.error_message) == (RunStatus.FAILED, "Noted: m")
+    assert run.error_stack_trace is None
 
 
 def test_a_huge_stack_keeps_its_end(pipeline_id: str) -> None:
