@@ -219,8 +219,9 @@ def test_apply_refuses_the_entry_of_such_an_item_alone(cli: CommandLine, store: 
     answer = cli("apply", str(file), "--prefix", store)
     assert (answer.code, answer.lines) == (1, ["+ new", "1 created, 0 updated, 1 unchanged, 1 refused"])
     assert answer.err.splitlines() == [
-        f"{file}: pipelines[1] odd (line 1): revision: '1.5' is stored, but is no whole number; "
-        "is_active: {'S': 'yes'} is stored as another type than BOOL",
+        f"{file}: pipelines[1] odd (line 1): stored revision: '1.5' is stored, but is no whole number; mend the stored "
+        "item or delete it; stored is_active: {'S': 'yes'} is stored as another type than BOOL; mend the stored item or "
+        "delete it",
         "1 entry refused: correct them and apply again",
     ]
 
@@ -235,6 +236,7 @@ def test_ingest_refuses_the_events_of_such_a_run_alone(cli: CommandLine, store: 
     answer = cli("ingest", str(file), "--prefix", store)
     assert (answer.code, answer.lines) == (1, ["1 event of 1 run of 1 pipeline, 1 refused"])
     assert answer.err.splitlines() == [
-        f"{file}:1: attempt: '1.5' is stored, but is no whole number",
+        f"{file}:1: table '{store}pipeline_run_logs', pipeline_id 'ns/j', run_id 'odd': attempt: '1.5' is stored, but is "
+        "no whole number; mend the item or delete it",
         "1 event refused: correct them and ingest again",
     ]
