@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pipemodels import DynamoDBConfig, commands, create_tables, drop_tables, using
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.local import embedded_store
 
 READS = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}

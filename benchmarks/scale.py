@@ -27,7 +27,7 @@ from benchmarks.endpoint import running
 from benchmarks.growth import SIZES
 from benchmarks.items import corpus
 from pipemodels import DynamoDBConfig, commands, create_tables, drop_tables, using
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.local import embedded_store
 
 ENDPOINT_VARIABLE = "PIPEMODELS_LOCALSTACK_ENDPOINT"

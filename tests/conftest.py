@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from pipemodels.commands import _slots
-from pipemodels.wire import fallbacks
+from pipemodels.lifecycle import slots as _slots
+from pipemodels.transport import fallbacks
 from tests.helpers import backends
 from tests.helpers.backends import Backend
 from tests.helpers.differences import expected_failures

@@ -8,15 +8,15 @@ import typer
 from rich.text import Text
 
 from pipemodels.cli.app import app, store_command
+from pipemodels.cli.formatting import plural
 from pipemodels.cli.options import ByOption, who
 from pipemodels.cli.output import Report, Screen, json_text
 from pipemodels.cli.progress import shown_progress
-from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store
 from pipemodels.errors import Problem
 
 if TYPE_CHECKING:
-    from pipemodels.interop.definitions import ApplyReport, FieldChange, Refusal
+    from pipemodels.interop.definitions.applying import ApplyReport, FieldChange, Refusal
 
 _LISTED = 50  # ids of one kind that a terminal shows
 
@@ -33,7 +33,7 @@ def apply(
     by: ByOption = None,
 ) -> Report:
     """Create and update pipelines and tables as definition files say. What is not good is refused, the rest done."""
-    from pipemodels.interop.definitions import apply_definitions  # loads PyYAML
+    from pipemodels.interop.definitions.applying import apply_definitions  # loads PyYAML
 
     with shown_progress("applying") as progress:
         report = apply_definitions(files, dry_run=dry_run, by=who(by), progress=progress)

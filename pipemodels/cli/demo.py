@@ -21,24 +21,24 @@ from rich.console import Console
 from pipemodels import queries
 from pipemodels.cli import samples
 from pipemodels.cli.app import app, command
+from pipemodels.cli.chart.timeline import draw_timeline
 from pipemodels.cli.definitions import applied_text, apply_document
 from pipemodels.cli.events import ingest_document, ingested_text
+from pipemodels.cli.formatting import plural
 from pipemodels.cli.listing import document
 from pipemodels.cli.options import Options
 from pipemodels.cli.output import Report, Screen
 from pipemodels.cli.pipelines import show_pipelines
 from pipemodels.cli.runs import show_runs, show_stats, stats_document
-from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store, embedded
-from pipemodels.cli.timeline import draw_timeline
 from pipemodels.instants import utc_now
 from pipemodels.models import PipelineConfig, PipelineRunLog
 from pipemodels.queries import RunStatistics
 from pipemodels.schema import create_tables
 
 if TYPE_CHECKING:
-    from pipemodels.interop.definitions import ApplyReport
-    from pipemodels.interop.openlineage import IngestReport
+    from pipemodels.interop.definitions.applying import ApplyReport
+    from pipemodels.interop.openlineage.ingesting import IngestReport
 
 _DAYS = 7
 _LATEST = 12  # runs that are listed; the timeline draws all
@@ -104,8 +104,8 @@ def _directory(keep: Path | None) -> Iterator[str]:
 
 def _told(store: Store, *, kept: bool) -> _Story:
     """Do all that the demo does, step by step."""
-    from pipemodels.interop.definitions import apply_definitions  # loads PyYAML
-    from pipemodels.interop.openlineage import ingest_events
+    from pipemodels.interop.definitions.applying import apply_definitions  # loads PyYAML
+    from pipemodels.interop.openlineage.ingesting import ingest_events
 
     with _steps() as step, tempfile.TemporaryDirectory() as temporary:
         step("creating the tables")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipemodels.cli.app import app, store_command
+from pipemodels.cli.formatting import plural
 from pipemodels.cli.options import ByOption, usage, who
 from pipemodels.cli.output import Report
 from pipemodels.cli.progress import shown_progress
-from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store
 from pipemodels.errors import ValidationError
 
 if TYPE_CHECKING:
-    from pipemodels.interop.openlineage import IngestReport
+    from pipemodels.interop.openlineage.ingesting import IngestReport
 
 FilesArgument = Annotated[
     list[str], typer.Argument(metavar="FILE…", help="JSON, JSON arrays or NDJSON; - is standard input.")
@@ -35,7 +35,7 @@ def ingest(
     store: Store, files: FilesArgument, by: ByOption = None, assume_timezone: AssumeTimezoneOption = None
 ) -> Report:
     """Record runs from OpenLineage events, in any order and any number of times. What is not good is refused."""
-    from pipemodels.interop.openlineage import ingest_events
+    from pipemodels.interop.openlineage.ingesting import ingest_events
 
     with shown_progress("ingesting") as progress:
         try:

@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 import typer
 
 from pipemodels import queries
+from pipemodels.cli.formatting import moment_text
 from pipemodels.cli.options import usage
 from pipemodels.cli.output import Cell, Screen, json_text
-from pipemodels.cli.shown import moment_text
 from pipemodels.errors import ItemNotFoundError, ValidationError
-from pipemodels.models.base import Model, stored_fields
+from pipemodels.models.base import Model
+from pipemodels.models.stamped import stored_fields
 from pipemodels.queries.results import MAX_PAGE, Results
 
 _M = TypeVar("_M", bound=Model)

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from pipemodels import commands, queries
 from pipemodels.cli.app import pipelines, store_command
+from pipemodels.cli.formatting import moment_text, plural
 from pipemodels.cli.listing import FullOption, LimitOption, document, item_facts, no_pipeline, read
 from pipemodels.cli.options import ByOption, CursorOption, who
 from pipemodels.cli.output import Cell, Column, Report, Screen
 from pipemodels.cli.runs import show_runs
-from pipemodels.cli.shown import moment_text, plural
 from pipemodels.cli.stores import Store
 from pipemodels.errors import ItemNotFoundError
 from pipemodels.models import PipelineConfig, TableConfig

@@ -12,11 +12,11 @@ import typer
 
 from pipemodels import commands
 from pipemodels.cli.app import runs, store_command
+from pipemodels.cli.formatting import plural
 from pipemodels.cli.listing import document
 from pipemodels.cli.options import ByOption, who
 from pipemodels.cli.output import Report, Screen, note
 from pipemodels.cli.runs import show_runs
-from pipemodels.cli.shown import plural
 from pipemodels.cli.stores import Store
 from pipemodels.errors import StorageError, ThrottledError, UnreapedRunsError
 from pipemodels.models import PipelineRunLog

@@ -11,8 +11,8 @@ import typer
 
 from pipemodels.cli import definitions, demo, events, pipelines, reaping, runs, tables
 from pipemodels.cli.app import app
+from pipemodels.cli.formatting import plural
 from pipemodels.cli.output import note
-from pipemodels.cli.shown import plural
 from pipemodels.cli.warnings import shown_warnings
 from pipemodels.errors import PipemodelsError, ValidationError
 

@@ -13,10 +13,8 @@ from rich.text import Text
 
 from pipemodels import queries
 from pipemodels.cli.app import runs, store_command
-from pipemodels.cli.listing import FullOption, LimitOption, document, item_facts, read, require_pipeline
-from pipemodels.cli.options import CursorOption, SinceOption, UntilOption, moment_at
-from pipemodels.cli.output import Cell, Column, Report, Screen, as_text
-from pipemodels.cli.shown import (
+from pipemodels.cli.chart.timeline import draw_stages, draw_timeline
+from pipemodels.cli.formatting import (
     STYLES,
     age_text,
     bar,
@@ -27,8 +25,10 @@ from pipemodels.cli.shown import (
     plural,
     status_text,
 )
+from pipemodels.cli.listing import FullOption, LimitOption, document, item_facts, read, require_pipeline
+from pipemodels.cli.options import CursorOption, SinceOption, UntilOption, moment_at
+from pipemodels.cli.output import Cell, Column, Report, Screen, as_text
 from pipemodels.cli.stores import Store
-from pipemodels.cli.timeline import draw_stages, draw_timeline
 from pipemodels.errors import ItemNotFoundError
 from pipemodels.instants import instant_text, utc_instant, utc_now
 from pipemodels.models import DataQualityResult, PipelineRunLog, RunStatus, StageInfo

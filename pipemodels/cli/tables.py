@@ -9,9 +9,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from pipemodels.cli.app import store_command, tables
+from pipemodels.cli.formatting import count_text, plural
 from pipemodels.cli.options import WrongUsage
 from pipemodels.cli.output import Column, Report, Screen, note
-from pipemodels.cli.shown import count_text, plural
 from pipemodels.cli.stores import Store
 from pipemodels.errors import StorageError, ValidationError
 from pipemodels.models import MODELS

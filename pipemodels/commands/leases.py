@@ -7,9 +7,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from pipemodels.commands import _writing as writing
-from pipemodels.commands._ending import expire_run
-from pipemodels.commands._run_rules import Lease, lease_lost, run_target
 from pipemodels.config import current_config
 from pipemodels.errors import (
     ConflictError,
@@ -18,13 +15,16 @@ from pipemodels.errors import (
     UnreadableItemError,
     UnreapedRunsError,
     ValidationError,
-    is_invalid_request,
 )
 from pipemodels.instants import instant_text, shifted
-from pipemodels.models.base import shards_of
+from pipemodels.lifecycle.ending import expire_run
+from pipemodels.lifecycle.rules import Lease, lease_lost, run_target
 from pipemodels.models.run import LeaseExpiryIndex, PipelineRunLog, RunStatus
+from pipemodels.models.sharding import shards_of
 from pipemodels.models.unreadable import read_item, warn_unreadable
+from pipemodels.storage import targets, writes
 from pipemodels.storage.sending import send, within
+from pipemodels.translation import is_invalid_request
 
 _PAGE = 100
 HEARTBEATS_IN_A_LEASE = 3  # two may be lost before the lease is
@@ -50,7 +50,7 @@ def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | Non
         LeaseLostError: somebody has ended the run; stop the work.
     """
     target = run_target(run.pipeline_id, run.run_id)
-    at = writing.all_checked(lambda: writing.stamp(now), lambda: writing.check_by(PipelineRunLog, by))[0]
+    at = targets.all_checked(lambda: targets.stamp(now), lambda: targets.check_by(PipelineRunLog, by))[0]
     if run.lease_token is None or run.lease_seconds is None:
         raise ValidationError.of("lease_seconds", run.lease_seconds, f"{target.name} was started without a lease")
     lease, until = Lease(run.lease_token), shifted(at, run.lease_seconds)
@@ -59,10 +59,10 @@ def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | Non
     changes = {"lease_expires_at": until, "heartbeat_at": at}
     with within(run.lease_seconds / HEARTBEATS_IN_A_LEASE):
         try:
-            renewed: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=at)
+            renewed: PipelineRunLog = writes.update(target, changes, condition=condition, by=by, now=at)
         except ConflictError as error:
             # a reply without the item may come from somebody on the way: who is lost must be told by DynamoDB
-            current: PipelineRunLog = writing.read(target) if error.current is None else error.current
+            current: PipelineRunLog = writes.read(target) if error.current is None else error.current
             if not lease.holds(current):
                 raise lease_lost(target, current, lease) from error
             if current.lease_expires_at is not None and current.lease_expires_at < until:
@@ -93,7 +93,7 @@ def reap_expired_runs(
         ValidationError: `limit` is not a whole number above 0.
         PipemodelsError: any other, which is not for one run alone; `done` holds what was reaped before.
     """
-    at = writing.all_checked(lambda: writing.stamp(now), lambda: writing.check_by(PipelineRunLog, by))[0]
+    at = targets.all_checked(lambda: targets.stamp(now), lambda: targets.check_by(PipelineRunLog, by))[0]
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise ValidationError.of("limit", limit, "must be a whole number above 0")
     reaped: list[PipelineRunLog] = []

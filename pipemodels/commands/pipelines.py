@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pipemodels.commands import _writing as writing
 from pipemodels.models.pipeline import PipelineConfig
+from pipemodels.storage import targets, transactions, writes
 
 
-def pipeline_target(pipeline_id: str) -> writing.Target:
+def pipeline_target(pipeline_id: str) -> targets.Target:
     """Return the pipeline as what a command writes."""
-    return writing.Target(PipelineConfig, {"pipeline_id": pipeline_id}, f"pipeline {pipeline_id!r}")
+    return targets.Target(PipelineConfig, {"pipeline_id": pipeline_id}, f"pipeline {pipeline_id!r}")
 
 
 def create_pipeline(*, by: str | None = None, now: datetime | None = None, **fields: Any) -> PipelineConfig:
@@ -28,8 +28,8 @@ def create_pipeline(*, by: str | None = None, now: datetime | None = None, **fie
         ValidationError: with every problem of the input; nothing was sent.
         AlreadyExistsError: the id is taken; `current` is the pipeline that has it.
     """
-    item = writing.new_item(PipelineConfig, writing.with_environment(fields), by=by, now=now)
-    return writing.insert(pipeline_target(item.pipeline_id), item)
+    item = writes.new_item(PipelineConfig, targets.with_environment(fields), by=by, now=now)
+    return writes.insert(pipeline_target(item.pipeline_id), item)
 
 
 def put_pipeline(*, by: str | None = None, now: datetime | None = None, **fields: Any) -> PipelineConfig:
@@ -40,9 +40,9 @@ def put_pipeline(*, by: str | None = None, now: datetime | None = None, **fields
     Raises:
         ValidationError: with every problem of the input; nothing was sent.
     """
-    fields = writing.with_environment(fields)
+    fields = targets.with_environment(fields)
     target = pipeline_target(fields.get("pipeline_id", ""))
-    item: PipelineConfig = writing.put(target, fields, by=by, now=now)
+    item: PipelineConfig = writes.put(target, fields, by=by, now=now)
     return item
 
 
@@ -69,13 +69,13 @@ def update_pipeline(
         StaleRevisionError: somebody wrote it since; `current` is the newer one.
     """
     target = pipeline_target(pipeline_id)
-    _, checked, *_ = writing.all_checked(
+    _, checked, *_ = targets.all_checked(
         target.checked,
-        lambda: writing.check_changes(PipelineConfig, changes, target.key),
-        lambda: writing.check_by(PipelineConfig, by),
-        lambda: writing.stamp(now),
+        lambda: targets.check_changes(PipelineConfig, changes, target.key),
+        lambda: targets.check_by(PipelineConfig, by),
+        lambda: targets.stamp(now),
     )
-    item: PipelineConfig = writing.update_existing(
+    item: PipelineConfig = writes.update_existing(
         target, checked, expected_revision=expected_revision, by=by, now=now
     )
     return item
@@ -89,16 +89,16 @@ def activate_pipelines(
     Raises:
         ItemNotFoundError: one is missing; its transaction changed nothing, and `done` names what earlier ones did.
     """
-    targets = map(pipeline_target, writing.id_list(pipeline_ids))
-    return writing.update_together(targets, {"is_active": True}, by=by, now=now)
+    targets = map(pipeline_target, transactions.id_list(pipeline_ids))
+    return transactions.update_together(targets, {"is_active": True}, by=by, now=now)
 
 
 def deactivate_pipelines(
     pipeline_ids: Iterable[str], *, by: str | None = None, now: datetime | None = None
 ) -> list[str]:
     """Make pipelines inactive; otherwise like `activate_pipelines`."""
-    targets = map(pipeline_target, writing.id_list(pipeline_ids))
-    return writing.update_together(targets, {"is_active": False}, by=by, now=now)
+    targets = map(pipeline_target, transactions.id_list(pipeline_ids))
+    return transactions.update_together(targets, {"is_active": False}, by=by, now=now)
 
 
 def delete_pipeline(*, pipeline_id: str, expected_revision: int | None = None) -> PipelineConfig:
@@ -108,5 +108,5 @@ def delete_pipeline(*, pipeline_id: str, expected_revision: int | None = None) -
         ItemNotFoundError: there is no such pipeline.
         StaleRevisionError: it has another revision than expected.
     """
-    item: PipelineConfig = writing.delete(pipeline_target(pipeline_id).checked(), expected_revision=expected_revision)
+    item: PipelineConfig = writes.delete(pipeline_target(pipeline_id).checked(), expected_revision=expected_revision)
     return item

@@ -11,12 +11,12 @@ from contextvars import ContextVar
 from typing import Any, cast
 
 from pipemodels.commands import runs, stages
-from pipemodels.commands._blocks import Block
-from pipemodels.commands._ending import end_run
-from pipemodels.commands._error_texts import error_text, stack_text
-from pipemodels.commands._heartbeats import Heartbeats, running_seconds
-from pipemodels.commands._starting import default_owner
+from pipemodels.commands.blocks import Block
+from pipemodels.commands.heartbeats import Heartbeats, running_seconds
 from pipemodels.errors import AlreadyExistsError
+from pipemodels.lifecycle.ending import end_run
+from pipemodels.lifecycle.error_texts import error_text, stack_text
+from pipemodels.lifecycle.starting import default_owner
 from pipemodels.models.run import DataQualityResult, PipelineRunLog, RunStatus
 
 _log = logging.getLogger("pipemodels.commands.recording")

@@ -17,11 +17,6 @@ from typing import Any, cast
 from pynamodb.expressions.condition import Condition
 
 from pipemodels.checks import MAX_ID_BYTES, MAX_ID_CHARACTERS
-from pipemodels.commands import _slots as slots
-from pipemodels.commands import _writing as writing
-from pipemodels.commands._ending import end_run
-from pipemodels.commands._run_rules import Lease, checked_report, records_rule, refusal, run_target
-from pipemodels.commands._starting import begin_run
 from pipemodels.errors import (
     AlreadyExistsError,
     AttemptLimitError,
@@ -31,7 +26,12 @@ from pipemodels.errors import (
     ThrottledError,
     ValidationError,
 )
+from pipemodels.lifecycle import slots
+from pipemodels.lifecycle.ending import end_run
+from pipemodels.lifecycle.rules import Lease, checked_report, records_rule, refusal, run_target
+from pipemodels.lifecycle.starting import begin_run
 from pipemodels.models.run import DEFAULT_LEASE_SECONDS, DataQualityResult, PipelineRunLog, RunStatus
+from pipemodels.storage import targets, writes
 from pipemodels.storage.sending import bounded, out_of_time, waited
 
 RETRYABLE = frozenset({RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SKIPPED})
@@ -206,11 +206,11 @@ def record_metrics(
     if not report:
         raise ValidationError.of("report", {}, "must name at least one metric and its value")
     target = run_target(pipeline_id, run_id)
-    _, changes, _, at, lease = writing.all_checked(
+    _, changes, _, at, lease = targets.all_checked(
         target.checked,
         lambda: checked_report(report),
-        lambda: writing.check_by(PipelineRunLog, by),
-        lambda: writing.stamp(now),
+        lambda: targets.check_by(PipelineRunLog, by),
+        lambda: targets.stamp(now),
         lambda: Lease.checked(lease_token),
     )
     return _report(target, changes, records_rule(changes), lease, by=by, now=at)
@@ -236,11 +236,11 @@ def record_quality(
         LeaseLostError: it is not leased under the `lease_token` that is given.
     """
     target = run_target(pipeline_id, run_id)
-    _, values, _, at, lease = writing.all_checked(
+    _, values, _, at, lease = targets.all_checked(
         target.checked,
-        lambda: writing.check_values(PipelineRunLog, {"data_quality_results": list(results)}),
-        lambda: writing.check_by(PipelineRunLog, by),
-        lambda: writing.stamp(now),
+        lambda: targets.check_values(PipelineRunLog, {"data_quality_results": list(results)}),
+        lambda: targets.check_by(PipelineRunLog, by),
+        lambda: targets.stamp(now),
         lambda: Lease.checked(lease_token),
     )
     checked = values["data_quality_results"]
@@ -250,7 +250,7 @@ def record_quality(
 
 
 def _report(
-    target: writing.Target,
+    target: targets.Target,
     changes: Mapping[str, Any],
     rule: Condition | None,
     lease: Lease,
@@ -263,7 +263,7 @@ def _report(
         if one is not None:
             condition &= one
     try:
-        run: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=now)
+        run: PipelineRunLog = writes.update(target, changes, condition=condition, by=by, now=now)
     except ConflictError as error:
         raise refusal(target, error.current, changes, error, lease) from error
     return run
@@ -282,7 +282,7 @@ def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: date
         AttemptLimitError: it was the last attempt that its pipeline's `max_attempts` allows.
     """
     target = run_target(pipeline_id, run_id)
-    writing.all_checked(target.checked, lambda: writing.check_by(PipelineRunLog, by), lambda: writing.stamp(now))
+    targets.all_checked(target.checked, lambda: targets.check_by(PipelineRunLog, by), lambda: targets.stamp(now))
     situation = slots.read_situation(target)
     old = situation.run
     if old is None:
@@ -338,12 +338,12 @@ def delete_run(*, pipeline_id: str, run_id: str, expected_revision: int | None =
         try:
             if run is not None and run.holds_slot:
                 return slots.with_slot_freed(target, run, slots.deleted(target, run), None)
-            return cast(PipelineRunLog, writing.delete(target, expected_revision=expected_revision, rules=holds_none))
+            return cast(PipelineRunLog, writes.delete(target, expected_revision=expected_revision, rules=holds_none))
         except ConflictError as error:
             run = error.current
             right = run is not None and expected_revision in {None, run.revision}
             if run is None or not right or not run.holds_slot:
-                raise writing.refused(target, error, expected_revision) from error
+                raise writes.refused(target, error, expected_revision) from error
         if attempt and not waited(attempt):
             busy = ThrottledError(f"{target.name}: others kept writing it; safe to try again")
             raise out_of_time(busy, target.name)

@@ -15,10 +15,6 @@ from functools import partial
 from pynamodb.expressions.condition import Condition
 
 from pipemodels.checks import MAX_ITEM_BYTES
-from pipemodels.commands import _writing as writing
-from pipemodels.commands._error_texts import is_start_of, start_within
-from pipemodels.commands._fitting import stored_bytes
-from pipemodels.commands._run_rules import Lease, refusal, run_target
 from pipemodels.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -26,7 +22,11 @@ from pipemodels.errors import (
     ItemNotFoundError,
     ItemTooLargeError,
 )
+from pipemodels.lifecycle.error_texts import is_start_of, start_within
+from pipemodels.lifecycle.fitting import stored_bytes
+from pipemodels.lifecycle.rules import Lease, refusal, run_target
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
+from pipemodels.storage import targets, writes
 from pipemodels.storage.sending import bounded
 
 _log = logging.getLogger("pipemodels.commands.stages")
@@ -58,11 +58,11 @@ def start_stage(
         LeaseLostError: the run is not leased under the `lease_token` that is given.
     """
     target = run_target(pipeline_id, run_id)
-    _, at, stage, _, lease = writing.all_checked(
+    _, at, stage, _, lease = targets.all_checked(
         target.checked,
-        lambda: writing.stamp(now),
+        lambda: targets.stamp(now),
         lambda: StageInfo(stage_name=stage_name, status=RunStatus.RUNNING, start_time=start_time),
-        lambda: writing.check_by(PipelineRunLog, by),
+        lambda: targets.check_by(PipelineRunLog, by),
         lambda: Lease.checked(lease_token),
     )
     stage = replace(stage, start_time=stage.start_time or at)
@@ -105,9 +105,9 @@ def finish_stage(
         LeaseLostError: the run is not leased under the `lease_token` that is given.
     """
     target = run_target(pipeline_id, run_id)
-    _, at, ended, _, lease = writing.all_checked(
+    _, at, ended, _, lease = targets.all_checked(
         target.checked,
-        lambda: writing.stamp(now),
+        lambda: targets.stamp(now),
         lambda: StageInfo(
             stage_name=stage_name,
             status=status,  # type: ignore[arg-type]  # its text is taken too
@@ -117,7 +117,7 @@ def finish_stage(
             records_processed=records_processed,
             error_message=error_message,
         ),
-        lambda: writing.check_by(PipelineRunLog, by),
+        lambda: targets.check_by(PipelineRunLog, by),
         lambda: Lease.checked(lease_token),
     )
     if ended.status in {RunStatus.PENDING, RunStatus.RUNNING}:
@@ -131,13 +131,13 @@ def finish_stage(
             raise
     _log.warning("%s: the message of stage %r did not fit, and is shortened", target.name, stage_name)
     try:
-        return change(partial(_with_end, target, _shortened(ended, _room(writing.read(target))), at))
+        return change(partial(_with_end, target, _shortened(ended, _room(writes.read(target))), at))
     except ItemTooLargeError:
         return change(partial(_with_end, target, _shortened(ended, _FEWEST_BYTES), at))
 
 
 def _with_end(
-    target: writing.Target, ended: StageInfo, at: datetime, stages: list[StageInfo]
+    target: targets.Target, ended: StageInfo, at: datetime, stages: list[StageInfo]
 ) -> list[StageInfo] | None:
     """Return the stages with the end of one; None where it has ended so."""
     name = ended.stage_name
@@ -167,7 +167,7 @@ def _room(run: PipelineRunLog) -> int:
 
 @bounded
 def _change_stages(
-    target: writing.Target,
+    target: targets.Target,
     decide: _Decide,
     lease: Lease,
     *,
@@ -176,7 +176,7 @@ def _change_stages(
     now: datetime,
 ) -> PipelineRunLog:
     """Write what `decide` makes of the stages; None leaves the run as it is."""
-    run: PipelineRunLog = writing.read(target)
+    run: PipelineRunLog = writes.read(target)
     for _ in range(_TRIES):
         if not lease.holds(run):
             raise refusal(target, run, {}, ConflictError(f"{target.name}: the condition failed", run), lease)
@@ -195,7 +195,7 @@ def _change_stages(
         if (leased := lease.condition()) is not None:
             condition &= leased
         try:
-            written: PipelineRunLog = writing.update(target, changes, condition=condition, by=by, now=now)
+            written: PipelineRunLog = writes.update(target, changes, condition=condition, by=by, now=now)
         except ConflictError as error:
             if error.current is None:
                 raise ItemNotFoundError(f"there is no {target.name}") from error

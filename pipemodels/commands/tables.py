@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from pipemodels.commands import _writing as writing
 from pipemodels.errors import ConflictError, ValidationError
 from pipemodels.models.table import TableConfig
+from pipemodels.storage import targets, transactions, writes
 
 
-def table_target(table_id: str) -> writing.Target:
+def table_target(table_id: str) -> targets.Target:
     """Return the table as what a command writes."""
-    return writing.Target(TableConfig, {"table_id": table_id}, f"table {table_id!r}")
+    return targets.Target(TableConfig, {"table_id": table_id}, f"table {table_id!r}")
 
 
 def create_table(*, by: str | None = None, now: datetime | None = None, **fields: Any) -> TableConfig:
@@ -29,8 +29,8 @@ def create_table(*, by: str | None = None, now: datetime | None = None, **fields
         ValidationError: with every problem of the input; nothing was sent.
         AlreadyExistsError: the id is taken; `current` is the table that has it.
     """
-    item = writing.new_item(TableConfig, writing.with_environment(fields), by=by, now=now)
-    return writing.insert(table_target(item.table_id), item)
+    item = writes.new_item(TableConfig, targets.with_environment(fields), by=by, now=now)
+    return writes.insert(table_target(item.table_id), item)
 
 
 def put_table(*, by: str | None = None, now: datetime | None = None, **fields: Any) -> TableConfig:
@@ -41,8 +41,8 @@ def put_table(*, by: str | None = None, now: datetime | None = None, **fields: A
     Raises:
         ValidationError: with every problem of the input; nothing was sent.
     """
-    fields = writing.with_environment(fields)
-    item: TableConfig = writing.put(table_target(fields.get("table_id", "")), fields, by=by, now=now)
+    fields = targets.with_environment(fields)
+    item: TableConfig = writes.put(table_target(fields.get("table_id", "")), fields, by=by, now=now)
     return item
 
 
@@ -63,15 +63,15 @@ def update_table(
         StaleRevisionError: somebody wrote it since; `current` is the newer one.
     """
     target = table_target(table_id)
-    _, checked, *_ = writing.all_checked(
+    _, checked, *_ = targets.all_checked(
         target.checked,
-        lambda: writing.check_changes(TableConfig, changes, target.key),
-        lambda: writing.check_by(TableConfig, by),
-        lambda: writing.stamp(now),
+        lambda: targets.check_changes(TableConfig, changes, target.key),
+        lambda: targets.check_by(TableConfig, by),
+        lambda: targets.stamp(now),
     )
     rules = _archive_rule(checked)
     try:
-        item: TableConfig = writing.update_existing(
+        item: TableConfig = writes.update_existing(
             target, checked, expected_revision=expected_revision, rules=rules, by=by, now=now
         )
     except ConflictError as error:
@@ -129,13 +129,15 @@ def activate_tables(table_ids: Iterable[str], *, by: str | None = None, now: dat
     Raises:
         ItemNotFoundError: one is missing; its transaction changed nothing, and `done` names what earlier ones did.
     """
-    return writing.update_together(map(table_target, writing.id_list(table_ids)), {"is_active": True}, by=by, now=now)
+    return transactions.update_together(
+        map(table_target, transactions.id_list(table_ids)), {"is_active": True}, by=by, now=now
+    )
 
 
 def deactivate_tables(table_ids: Iterable[str], *, by: str | None = None, now: datetime | None = None) -> list[str]:
     """Make tables inactive; otherwise like `activate_tables`."""
-    return writing.update_together(
-        map(table_target, writing.id_list(table_ids)), {"is_active": False}, by=by, now=now
+    return transactions.update_together(
+        map(table_target, transactions.id_list(table_ids)), {"is_active": False}, by=by, now=now
     )
 
 
@@ -146,5 +148,5 @@ def delete_table(*, table_id: str, expected_revision: int | None = None) -> Tabl
         ItemNotFoundError: there is no such table.
         StaleRevisionError: it has another revision than expected.
     """
-    item: TableConfig = writing.delete(table_target(table_id).checked(), expected_revision=expected_revision)
+    item: TableConfig = writes.delete(table_target(table_id).checked(), expected_revision=expected_revision)
     return item

@@ -11,55 +11,31 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from typing import Any, ClassVar, Self
-from zlib import crc32
 
 from pynamodb.attributes import Attribute, UTCDateTimeAttribute
 from pynamodb.connection import TableConnection
 from pynamodb.connection.base import MetaTable
 from pynamodb.constants import NULL
-from pynamodb.indexes import IncludeProjection
 from pynamodb.models import MetaModel
 from pynamodb.models import Model as PynamoModel
 
-from pipemodels import wire
-from pipemodels.attributes import (
-    CheckedAttribute,
-    DocumentAttribute,
-    DocumentListAttribute,
-    IdAttribute,
-    RecordListAttribute,
-    RevisionAttribute,
-    TextListAttribute,
-    UTCInstantAttribute,
-    ValueAttribute,
-)
-from pipemodels.config import connection_of, current_config
-from pipemodels.documents import decode, refuse_too_large
+from pipemodels.attributes.base import CheckedAttribute
+from pipemodels.attributes.scalars import IdAttribute
+from pipemodels.attributes.times import UTCInstantAttribute
+from pipemodels.codecs import facade as wire
+from pipemodels.config import current_config
+from pipemodels.connections import connection_of
+from pipemodels.documents import refuse_too_large
 from pipemodels.errors import Problem, ValidationError, joined
-from pipemodels.instants import utc_now
 from pipemodels.models.declared import is_key
 from pipemodels.models.meta import ConfiguredMeta, billing_mode_for, configured, warn_of_settings_file
-from pipemodels.models.meta import ConfiguredTable as ConfiguredTable  # its public place is here
+from pipemodels.models.meta import ConfiguredTable as ConfiguredTable
 from pipemodels.models.partial import opened
 from pipemodels.models.reading import ReadingModel
 from pipemodels.models.stored_forms import have_checked
 from pipemodels.models.writing import WritingModel
-from pipemodels.models.writing import new_write_id as new_write_id  # its place for others is here
-from pipemodels.records import Record, record_fields, unknown_fields
-
-
-def shard_of(value: str, item_id: str) -> str:
-    """Return the hash key under which an index keeps this value of this item: `<value>#<n>`.
-
-    n = crc32(id) mod `index_shards`: a stable hash, because every process must agree.
-    """
-    return f"{value}#{crc32(item_id.encode()) % current_config().index_shards}"
-
-
-def shards_of(value: str) -> list[str]:
-    """Return every hash key under which an index may keep this value."""
-    return [f"{value}#{shard}" for shard in range(current_config().index_shards)]
-
+from pipemodels.models.writing import new_write_id as new_write_id
+from pipemodels.records import unknown_fields
 
 _SET_AS_IT_IS = frozenset({UTCInstantAttribute, IdAttribute})  # what the package itself stamps an item with
 
@@ -124,6 +100,8 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
     """
 
     # what the wire has compiled, with the class for which it has
+    _base: ClassVar[type]
+    """This class, which the codecs compare a model's functions with."""
     _wire_encoder: ClassVar[tuple[Any, Any]] = None, None
     _wire_decoder: ClassVar[tuple[Any, Any]] = None, None
 
@@ -282,6 +260,24 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
     # -- connection -----------------------------------------------------------------------------------------------
 
     @classmethod
+    def meta_table(cls, name: str) -> MetaTable:
+        """Return what PynamoDB needs to know of the keys of a table with this name, in the words of DescribeTable."""
+        schema = cls._get_schema()
+
+        def named(indexes: Any) -> list[dict[str, Any]]:
+            return [{"IndexName": index["index_name"], "KeySchema": index["key_schema"]} for index in indexes]
+
+        return MetaTable(
+            {
+                "TableName": name,
+                "KeySchema": schema["key_schema"],
+                "AttributeDefinitions": schema["attribute_definitions"],
+                "GlobalSecondaryIndexes": named(schema["global_secondary_indexes"]),
+                "LocalSecondaryIndexes": named(schema["local_secondary_indexes"]),
+            }
+        )
+
+    @classmethod
     def _get_connection(cls) -> TableConnection:
         config = current_config()
         name = config.table_name(cls._base_name())
@@ -291,7 +287,7 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
             warn_of_settings_file()
             with connection.lock:
                 with suppress(ValueError):  # another model on the same table was first
-                    connection.add_meta_table(MetaTable({"TableName": name, **_key_schemas(cls)}))
+                    connection.add_meta_table(cls.meta_table(name))
                 table = TableConnection(name)
                 table.connection = connection
                 connection.tables[cls] = table
@@ -326,61 +322,6 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
         )
 
 
-_FREE = (DocumentAttribute, DocumentListAttribute, TextListAttribute, ValueAttribute)  # plain values already
-
-
-class StampedModel(Model):
-    """A model with the attributes that every item of this package has.
-
-    `write_id` is a random text that each command writes, and who saves a new object: a command whose reply was lost
-    knows its own write by it, and a copy of an item that was deleted is told from what was made under its key since.
-    """
-
-    WRITE_ID = "write_id"
-
-    revision = RevisionAttribute()
-    created_at = UTCInstantAttribute(default_for_new=utc_now)
-    updated_at = UTCInstantAttribute(default_for_new=utc_now)
-    created_by = IdAttribute(null=True)
-    updated_by = IdAttribute(null=True)
-    write_id = IdAttribute(null=True)
-
-
-def summary(*names: str) -> IncludeProjection:
-    """Return the projection of a summary: the named attributes and the revision, never the whole item."""
-    return IncludeProjection([*names, "revision"])
-
-
-def stored_fields(item: Model) -> dict[str, Any]:
-    """Return an item's fields by stored name as plain values, instants as stored text, numbers exact.
-
-    What was read is shown, also where a check would refuse to write it. `write_id`, which is random and tells people
-    nothing, is left out.
-    """
-    fields = {}
-    for name, attribute in item.get_attributes().items():
-        value = item._read(name)
-        if value is not None and name != "write_id":
-            fields[attribute.attr_name] = _plain(attribute, value)
-    return fields
-
-
-def _plain(attribute: Any, value: Any) -> Any:
-    """Return a value of an attribute as a plain one, without checking it again."""
-    if isinstance(attribute, RecordListAttribute):
-        return [_plain_record(record) for record in value]
-    if isinstance(attribute, _FREE):
-        return value
-    if isinstance(attribute, CheckedAttribute):
-        return decode({attribute.attr_type: attribute.encode(value)})
-    return decode({attribute.attr_type: attribute.serialize(value)})
-
-
-def _plain_record(record: Record) -> dict[str, Any]:
-    fields = record_fields(type(record)).items()
-    return {name: _plain(field, value) for name, field in fields if (value := getattr(record, name)) is not None}
-
-
 def _storing(item: Model, name: str) -> tuple[Problem, ...]:
     """Return what keeps a value of an item from being stored."""
     value = getattr(item, name)
@@ -392,16 +333,4 @@ def _storing(item: Model, name: str) -> tuple[Problem, ...]:
     return ()
 
 
-def _key_schemas(model: type[Model]) -> dict[str, Any]:
-    """Return what PynamoDB needs to know of a table's keys, in the words of DescribeTable."""
-    schema = model._get_schema()
-
-    def named(indexes: Any) -> list[dict[str, Any]]:
-        return [{"IndexName": index["index_name"], "KeySchema": index["key_schema"]} for index in indexes]
-
-    return {
-        "KeySchema": schema["key_schema"],
-        "AttributeDefinitions": schema["attribute_definitions"],
-        "GlobalSecondaryIndexes": named(schema["global_secondary_indexes"]),
-        "LocalSecondaryIndexes": named(schema["local_secondary_indexes"]),
-    }
+Model._base = Model

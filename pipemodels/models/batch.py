@@ -9,7 +9,7 @@ from weakref import ref
 
 from pynamodb.models import BatchWrite, Model
 
-from pipemodels import wire
+from pipemodels.codecs import facade as wire
 
 _M = TypeVar("_M", bound=Model)
 _MAX_ITEMS = 100  # DynamoDB: items in one transaction

@@ -15,7 +15,8 @@ from pynamodb.attributes import Attribute, ListAttribute, MapAttribute
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.util import get_path_segments
 
-from pipemodels.attributes import DocumentAttribute, RecordListAttribute
+from pipemodels.attributes.documents import DocumentAttribute
+from pipemodels.attributes.lists import RecordListAttribute
 from pipemodels.errors import Problem, SummaryError, ValidationError
 
 Parts = dict[str, Any]

@@ -7,21 +7,23 @@ from typing import Any, ClassVar
 
 from pynamodb.indexes import GlobalSecondaryIndex
 
-from pipemodels.attributes import (
+from pipemodels.attributes.documents import DocumentAttribute, TextMapAttribute
+from pipemodels.attributes.scalars import (
     DecimalAttribute,
-    DocumentAttribute,
     FlagAttribute,
     IdAttribute,
     IntegerAttribute,
     ScheduleAttribute,
     SemVerAttribute,
     TextAttribute,
-    TextMapAttribute,
     TimezoneAttribute,
-    UTCInstantAttribute,
 )
-from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
+from pipemodels.attributes.times import UTCInstantAttribute
+from pipemodels.models.base import ConfiguredTable
+from pipemodels.models.sharding import shard_of
 from pipemodels.models.slots import MAX_SLOTS
+from pipemodels.models.stamped import StampedModel
+from pipemodels.models.summaries import summary
 
 ACTIVE = "active"  # the value under which ActivePipelinesIndex keeps its shards
 

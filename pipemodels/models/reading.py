@@ -10,7 +10,7 @@ from typing import Any, Self
 from pynamodb.models import Model as PynamoModel
 from pynamodb.pagination import ResultIterator
 
-from pipemodels import wire
+from pipemodels.codecs import facade as wire
 from pipemodels.config import current_config, using
 from pipemodels.models.declared import DeclaredModel
 from pipemodels.models.partial import Parts, listed, parts_of, refuse_parts_of_records, restrict

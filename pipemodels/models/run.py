@@ -11,25 +11,23 @@ from typing import Any, ClassVar
 
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from pipemodels.attributes import (
+from pipemodels.attributes.documents import DocumentAttribute, TextMapAttribute, ValueAttribute
+from pipemodels.attributes.lists import DocumentListAttribute, RecordListAttribute, TextListAttribute
+from pipemodels.attributes.scalars import (
     DecimalAttribute,
-    DocumentAttribute,
-    DocumentListAttribute,
     EnumAttribute,
-    ExpiryAttribute,
     FlagAttribute,
     IdAttribute,
     IntegerAttribute,
-    RecordListAttribute,
     TextAttribute,
-    TextListAttribute,
-    TextMapAttribute,
-    UTCInstantAttribute,
-    ValueAttribute,
 )
+from pipemodels.attributes.times import ExpiryAttribute, UTCInstantAttribute
 from pipemodels.errors import Problem, ValidationError
 from pipemodels.instants import EPOCH
-from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
+from pipemodels.models.base import ConfiguredTable
+from pipemodels.models.sharding import shard_of
+from pipemodels.models.stamped import StampedModel
+from pipemodels.models.summaries import summary
 from pipemodels.records import Record, part
 
 DEFAULT_LEASE_SECONDS = 300

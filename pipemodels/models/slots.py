@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipemodels.attributes import DocumentAttribute, IdAttribute, IntegerAttribute
+from pipemodels.attributes.documents import DocumentAttribute
+from pipemodels.attributes.scalars import IdAttribute, IntegerAttribute
 from pipemodels.models.base import ConfiguredTable, Model
 
 MAX_SLOTS = 100  # so that the item stays small: each start and each end writes it

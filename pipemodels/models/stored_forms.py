@@ -34,7 +34,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path, Value, _Operand
 from pynamodb.expressions.update import SetAction
 
-from pipemodels.attributes import CheckedAttribute
+from pipemodels.attributes.base import CheckedAttribute
 from pipemodels.checks import number_problem, text_problem
 from pipemodels.errors import Problem, ValidationError
 

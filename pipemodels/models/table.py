@@ -8,20 +8,15 @@ from typing import Any, ClassVar
 
 from pynamodb.indexes import GlobalSecondaryIndex
 
-from pipemodels.attributes import (
-    DocumentAttribute,
-    DocumentListAttribute,
-    EnumAttribute,
-    FlagAttribute,
-    IdAttribute,
-    IntegerAttribute,
-    TextAttribute,
-    TextListAttribute,
-    TextMapAttribute,
-    UTCInstantAttribute,
-)
+from pipemodels.attributes.documents import DocumentAttribute, TextMapAttribute
+from pipemodels.attributes.lists import DocumentListAttribute, TextListAttribute
+from pipemodels.attributes.scalars import EnumAttribute, FlagAttribute, IdAttribute, IntegerAttribute, TextAttribute
+from pipemodels.attributes.times import UTCInstantAttribute
 from pipemodels.errors import Problem
-from pipemodels.models.base import ConfiguredTable, StampedModel, shard_of, summary
+from pipemodels.models.base import ConfiguredTable
+from pipemodels.models.sharding import shard_of
+from pipemodels.models.stamped import StampedModel
+from pipemodels.models.summaries import summary
 
 
 class TableType(StrEnum):

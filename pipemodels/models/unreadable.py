@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pynamodb.constants import NULL
 
-from pipemodels import wire
+from pipemodels.codecs import facade as wire
 from pipemodels.documents import decode
 from pipemodels.errors import Problem, UnreadableItem, UnreadableItemError, ValidationError
 from pipemodels.models.base import Model

@@ -12,8 +12,8 @@ from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, RemoveAction, SetAction
 from pynamodb.models import BatchWrite
 
-from pipemodels import wire
-from pipemodels.attributes import RevisionAttribute
+from pipemodels.attributes.scalars import RevisionAttribute
+from pipemodels.codecs import facade as wire
 from pipemodels.errors import Problem, ValidationError
 from pipemodels.instants import utc_now
 from pipemodels.models.batch import PlainBatch, TransactionalBatch

@@ -21,7 +21,7 @@ from pipemodels.queries.runs import (
 )
 from pipemodels.queries.statistics import RunStatistics, run_statistics
 from pipemodels.queries.tables import all_tables, find_table, get_table, tables_by_type, tables_of_pipeline
-from pipemodels.queries.zones import in_timezone
+from pipemodels.queries.timezones import in_timezone
 
 __all__ = [
     "Page",

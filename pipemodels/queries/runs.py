@@ -8,11 +8,12 @@ from typing import Any
 from pipemodels.config import current_config
 from pipemodels.errors import ValidationError
 from pipemodels.instants import instant_text, shifted, utc_instant, utc_now
-from pipemodels.models.base import shards_of
 from pipemodels.models.run import PipelineRunLog, RunStatus
-from pipemodels.queries._reading import find_item, get_item
-from pipemodels.queries.results import Query, Results
+from pipemodels.models.sharding import shards_of
+from pipemodels.queries.partitions import Query
+from pipemodels.queries.results import Results
 from pipemodels.records import checked_values
+from pipemodels.storage.reads import find_item, get_item
 from pipemodels.storage.sending import bounded
 
 

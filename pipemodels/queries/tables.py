@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pipemodels.models.base import shards_of
+from pipemodels.models.sharding import shards_of
 from pipemodels.models.table import TableConfig, TableType
-from pipemodels.queries._reading import find_item, get_item
-from pipemodels.queries.results import Query, Results
+from pipemodels.queries.partitions import Query
+from pipemodels.queries.results import Results
 from pipemodels.records import checked_values
+from pipemodels.storage.reads import find_item, get_item
 
 
 def get_table(table_id: str) -> TableConfig:

@@ -13,19 +13,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from pipemodels.config import connection_of, current_config
-from pipemodels.errors import (
-    LostReplyError,
-    PipemodelsError,
-    StorageError,
-    ThrottledError,
-    raised_below,
-    translated,
-    worth_repeating,
-)
+from pipemodels.config import current_config
+from pipemodels.connections import connection_of
+from pipemodels.errors import PipemodelsError, StorageError, ThrottledError
+from pipemodels.translation import raised_below, translated, worth_repeating
 from pipemodels.transport import deadlines
 from pipemodels.transport.deadlines import Deadline
-from pipemodels.transport.limits import TimeIsUpError
+from pipemodels.transport.errors import LostReplyError, TimeIsUpError
 
 _log = logging.getLogger("pipemodels.storage")
 _P = ParamSpec("_P")

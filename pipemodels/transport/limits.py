@@ -15,23 +15,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from botocore.awsrequest import (
-    AWSHTTPConnection,
-    AWSHTTPConnectionPool,
-    AWSHTTPSConnection,
-    AWSHTTPSConnectionPool,
-)
-from botocore.exceptions import ConnectTimeoutError
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSHTTPSConnection, AWSHTTPSConnectionPool
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError as Urllib3ConnectTimeoutError
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
 from pipemodels.transport import deadlines
+from pipemodels.transport.errors import TimeIsUpError
 
 _log = logging.getLogger("pipemodels.transport")
+
 _LONGEST_PAUSE = 20.0  # botocore's: before attempt n + 1 it waits up to 2 ** n seconds, and no longer than this
+
 _GRACE = 0.05  # seconds after the deadline, in which what has come is still read
+
 _ASKED_FOR = 5.0  # and by so much longer where the reply asks for it
 
 
@@ -46,12 +44,6 @@ def install(client: Any) -> None:
     events.register_first(f"before-send.{service}", refuse)
     events.register_first(f"needs-retry.{service}", stop_attempts)
     _install_pools(client)
-
-
-class TimeIsUpError(ConnectTimeoutError):  # type: ignore[misc]  # botocore carries no types
-    """A request was not sent, because the deadline had passed."""
-
-    fmt = 'No time was left to send a request to "{endpoint_url}"'
 
 
 def refuse_after_the_deadline(endpoint_url: str) -> None:
@@ -224,6 +216,7 @@ class LimitedHTTPSPool(AWSHTTPSConnectionPool):  # type: ignore[misc]  # botocor
 
 
 _THEIRS = {"http": AWSHTTPConnectionPool, "https": AWSHTTPSConnectionPool}
+
 _OURS = {"http": LimitedHTTPPool, "https": LimitedHTTPSPool}
 
 

@@ -16,7 +16,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 from botocore.parsers import ResponseParserFactory
 
-from pipemodels.errors import LostReplyError, shown
+from pipemodels.errors import shown
+from pipemodels.transport.errors import LostReplyError
 from pipemodels.transport.expected import NOTHING, Asked, asked_of, fault, fault_of_refusal
 
 _log = logging.getLogger("pipemodels.transport")

@@ -9,7 +9,7 @@ import pytest
 
 from pipemodels import PipelineRunLog, RunStatus, queries
 from pipemodels.interop import ingest_events
-from pipemodels.interop.run_events.reasons import NO_MESSAGE
+from pipemodels.interop.openlineage.reasons import NO_MESSAGE
 from tests.acceptance.shared_data import OPENLINEAGE
 from tests.helpers.moto_store import moto_store, requests
 

@@ -16,7 +16,7 @@ from typing import Any
 from hypothesis import settings
 
 from pipemodels import DynamoDBConfig, create_tables, drop_tables, table_status, using
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.local import embedded_store
 
 ENDPOINT_VARIABLE = "PIPEMODELS_LOCALSTACK_ENDPOINT"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipemodels import DynamoDBConfig
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.models.base import Model
 from pipemodels.records import Record
 from tests.helpers.backends import fresh

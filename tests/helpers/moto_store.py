@@ -10,7 +10,7 @@ from typing import Any
 from moto import mock_aws
 
 from pipemodels import DynamoDBConfig, create_tables, current_config, using
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipemodels import DynamoDBConfig, using
-from pipemodels.config import _connections, connection_of
+from pipemodels.connections import _connections, connection_of
 
 
 class WorkerDied(BaseException):

@@ -8,7 +8,7 @@ from contextvars import copy_context
 import pytest
 
 from pipemodels import TableMissingError, ValidationError, commands, create_tables, drop_tables, queries, table_status
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from tests.helpers.backends import Backend, fresh, requests_of
 from tests.helpers.differences import concurrent
 from tests.helpers.items import pipeline_fields

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from pipemodels import ConflictError, DynamoDBConfig, ValidationError, commands, queries, using
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.models import MODELS, PipelineRunLog, RunSlots
 from pipemodels.models.base import Model
 from pipemodels.queries import Results

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from pipemodels import PipelineRunLog, RunStatus, parse_instant, queries
 from pipemodels.checks import MAX_ITEM_BYTES
 from pipemodels.interop import ingest_events
-from pipemodels.interop.run_events.checks import CHECK_FAILED, Check
-from pipemodels.interop.run_events.cutting import RESERVE, fitted, notes_of
-from pipemodels.interop.run_events.events import read_event
-from pipemodels.interop.run_events.facts import RunFacts, joined
-from pipemodels.interop.run_events.reasons import NO_MESSAGE
-from pipemodels.models.base import stored_fields
+from pipemodels.interop.openlineage.checks import CHECK_FAILED, Check
+from pipemodels.interop.openlineage.cutting import RESERVE, fitted, notes_of
+from pipemodels.interop.openlineage.events import read_event
+from pipemodels.interop.openlineage.facts import RunFacts, joined
+from pipemodels.interop.openlineage.reasons import NO_MESSAGE
+from pipemodels.models.stamped import stored_fields
 from tests.helpers.moto_store import moto_store
 
 _STAMPS = {"pipeline_id", "created_at", "updated_at", "revision"}

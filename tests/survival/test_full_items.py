@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from pipemodels import IllegalTransitionError, ItemTooLargeError, commands, queries
-from pipemodels.commands._error_texts import error_text
-from pipemodels.commands._fitting import SPARED, stored_bytes
-from pipemodels.config import connection_of
-from pipemodels.errors import StorageError, translated
+from pipemodels.connections import connection_of
+from pipemodels.errors import StorageError
+from pipemodels.lifecycle.error_texts import error_text
+from pipemodels.lifecycle.fitting import SPARED, stored_bytes
+from pipemodels.translation import translated
 from tests.survival.scenarios import at
 from tests.survival.world import LATE, LEASE, PIPELINE, START, World, difference
 

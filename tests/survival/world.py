@@ -11,7 +11,7 @@ from typing import Any
 
 from pipemodels import DynamoDBConfig, commands, queries, using
 from pipemodels.commands import reap_expired_runs
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.errors import RunLimitError
 from pipemodels.models.run import PipelineRunLog, RunStatus
 from tests.helpers.items import pipeline_fields

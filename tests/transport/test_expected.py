@@ -10,10 +10,11 @@ import pytest
 from botocore.awsrequest import HeadersDict
 from botocore.parsers import JSONParser
 
-from pipemodels import PipelineConfig, wire
+from pipemodels import PipelineConfig
+from pipemodels.codecs import facade as wire
 from pipemodels.transport.expected import NOTHING, Asked, asked_of, fault, fault_of_refusal, is_item
+from pipemodels.transport.parsing import WireParser
 from pipemodels.transport.replies import GuardedParser, LostReply
-from pipemodels.wire.replies import WireParser
 from tests.helpers.odd_replies import JSON
 
 MODEL = botocore.session.get_session().get_service_model("dynamodb")

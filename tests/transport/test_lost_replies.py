@@ -14,8 +14,9 @@ from moto import mock_aws
 from pynamodb.exceptions import GetError, PutError, QueryError, TableError
 
 from pipemodels import DynamoDBConfig, PipelineConfig, commands, create_tables, queries, using
-from pipemodels.config import connection_of
-from pipemodels.errors import LostReplyError, StorageError
+from pipemodels.connections import connection_of
+from pipemodels.errors import StorageError
+from pipemodels.transport.errors import LostReplyError
 from tests.helpers.odd_replies import FOREIGN, JSON, LOST, Answering, error, reply
 
 STORED: dict[str, Any] = {

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from pipemodels import DynamoDBConfig, commands, create_tables, using
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.models.base import Model
 
 CONFIG = DynamoDBConfig(

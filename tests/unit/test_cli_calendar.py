@@ -9,7 +9,7 @@ import pytest
 from rich.text import Text
 
 from pipemodels import commands, parse_instant, using
-from pipemodels.cli.axis import Axis, period_text, ticks
+from pipemodels.cli.chart.axis import Axis, period_text, ticks
 from pipemodels.cli.options import Moment
 from pipemodels.instants import instant_text, microseconds_since_epoch, shifted, utc_now
 from tests.helpers.command_line import CommandLine, cli, config_of, moto_aws, prefix

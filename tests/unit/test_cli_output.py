@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
+from pipemodels.cli.formatting import bar, duration_text, first_line, plural
 from pipemodels.cli.output import Column, Screen, as_text, cleaned, json_text, note, print_json
-from pipemodels.cli.shown import bar, duration_text, first_line, plural
 
 NAMES = (Column(name="name", gives_way=True), Column(name="count", right=True), Column(name="note", gives_way=True))
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from pipemodels.cli.axis import Axis, drawn_ticks, ticks
-from pipemodels.cli.bars import Bar, laid, painted
+from pipemodels.cli.chart.axis import Axis, drawn_ticks, ticks
+from pipemodels.cli.chart.bars import Bar, laid, painted
+from pipemodels.cli.chart.timeline import draw_timeline
 from pipemodels.cli.output import Screen
-from pipemodels.cli.timeline import draw_timeline
 from pipemodels.instants import microseconds_since_epoch
 from pipemodels.models import PipelineRunLog, RunStatus, StageInfo
 

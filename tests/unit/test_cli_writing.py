@@ -73,7 +73,7 @@ def test_the_status_of_missing_tables_says_how_to_create_them(cli: CommandLine) 
 
 def test_tables_of_others_are_refused(cli: CommandLine, moto_aws: None) -> None:
     """A table of that name with other keys is neither used nor dropped; that is no wrong usage."""
-    from pipemodels.config import connection_of
+    from pipemodels.connections import connection_of
 
     client = connection_of(config_of("")).client
     client.create_table(

@@ -24,9 +24,9 @@ from pipemodels import (
     ValidationError,
     commands,
 )
-from pipemodels.commands import _writing
-from pipemodels.commands._starting import default_owner
-from pipemodels.models.base import shard_of
+from pipemodels.lifecycle.starting import default_owner
+from pipemodels.models.sharding import shard_of
+from pipemodels.storage import writes
 
 pytestmark = pytest.mark.usefixtures("counted_tokens")
 Raw = Callable[..., dict[str, Any] | None]
@@ -612,14 +612,14 @@ def test_a_stage_cannot_end_before_it_started(key: Key, raw: Raw) -> None:
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, work: Callable[[int], object]) -> None:
     """Do something right after each read of a run, as another process might."""
-    original, calls = _writing.read, iter(range(100))
+    original, calls = writes.read, iter(range(100))
 
     def read(target: Any) -> Any:
         found = original(target)
         work(next(calls))
         return found
 
-    monkeypatch.setattr(_writing, "read", read)
+    monkeypatch.setattr(writes, "read", read)
 
 
 def test_stages_of_two_processes_do_not_lose_each_other(key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -657,7 +657,7 @@ def test_a_stage_gives_up_when_others_never_stop(key: Key, monkeypatch: pytest.M
     def conflict(*_: Any, **__: Any) -> None:
         raise ConflictError("the condition failed", run)
 
-    monkeypatch.setattr(_writing, "update", conflict)
+    monkeypatch.setattr(writes, "update", conflict)
     with pytest.raises(ConflictError, match="others kept changing its stages; try again") as caught:
         stages.start_stage(**key, stage_name="s", now=AT)
     assert caught.value.current == run

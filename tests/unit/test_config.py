@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipemodels import DynamoDBConfig, ValidationError
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 
 EVERY_VARIABLE = {
     "AWS_ACCESS_KEY_ID": "AKIA",

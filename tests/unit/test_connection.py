@@ -28,7 +28,7 @@ from pipemodels import (
     queries,
     using,
 )
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 
 Unique = Callable[[str], str]
 R = TypeVar("R")
@@ -379,13 +379,13 @@ def test_missing_tables_are_named() -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_a_forked_child_makes_its_own_connection(config: DynamoDBConfig) -> None:
     """A child neither shares its parent's sockets nor waits for a lock that a thread of the parent held."""
-    from pipemodels import config as module
+    from pipemodels import connections
 
     before = connection_of(config)
     locked, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with module._lock:
+        with connections._lock:
             locked.set()
             release.wait(10)
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pipemodels import DynamoDBConfig, commands, queries, using
-from pipemodels.config import connection_of
-from pipemodels.interop.definitions import apply_definitions
-from pipemodels.interop.openlineage import ingest_events
+from pipemodels.connections import connection_of
+from pipemodels.interop.definitions.applying import apply_definitions
+from pipemodels.interop.openlineage.ingesting import ingest_events
 
 PIPELINE: dict[str, Any] = {
     "pipeline_name": "n",

@@ -25,12 +25,13 @@ from pipemodels import (
     queries,
     using,
 )
-from pipemodels.config import connection_of
-from pipemodels.interop import ApplyReport, FieldChange, apply_definitions, definitions
-from pipemodels.interop.definition_files.entries import read_entries
-from pipemodels.interop.definition_files.kinds import KINDS, Kind
-from pipemodels.interop.reading import stored_items
-from pipemodels.models.base import stored_fields
+from pipemodels.connections import connection_of
+from pipemodels.interop import ApplyReport, FieldChange, apply_definitions
+from pipemodels.interop.definitions import applying as definitions
+from pipemodels.interop.definitions.entries import read_entries
+from pipemodels.interop.definitions.kinds import KINDS, Kind
+from pipemodels.models.stamped import stored_fields
+from pipemodels.storage.batch_reads import stored_items
 from tests.helpers.moto_store import moto_store, requests
 
 EXAMPLES = Path(definitions.__file__).parents[1] / "examples"

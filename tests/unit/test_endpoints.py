@@ -9,7 +9,7 @@ import pytest
 from botocore.session import Session
 
 from pipemodels import DynamoDBConfig, ValidationError
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.endpoints import Endpoint, configured_endpoint, is_loopback, store_in
 from pipemodels.errors import PipemodelsError
 
@@ -40,7 +40,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
             monkeypatch.delenv(variable, raising=False)
     for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_REGION", "AWS_ACCESS_KEY_ID"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("pipemodels.config._connections", {})  # each test makes its own
+    monkeypatch.setattr("pipemodels.connections._connections", {})  # each test makes its own
     (tmp_path / "config").write_text(FILE)
     found = {
         "AWS_CONFIG_FILE": str(tmp_path / "config"),

@@ -30,7 +30,6 @@ from pipemodels.errors import (
     IllegalTransitionError,
     ItemNotFoundError,
     ItemTooLargeError,
-    LostReplyError,
     NaiveDateTimeError,
     PipemodelsError,
     Problem,
@@ -40,10 +39,9 @@ from pipemodels.errors import (
     TableMissingError,
     ThrottledError,
     ValidationError,
-    failed_conditions,
-    translated,
-    worth_repeating,
 )
+from pipemodels.translation import failed_conditions, translated, worth_repeating
+from pipemodels.transport.errors import LostReplyError
 
 
 def client_error(code: str, message: str = "said DynamoDB", **more: Any) -> ClientError:

@@ -13,8 +13,8 @@ import pytest
 
 from pipemodels import commands, parse_instant, queries
 from pipemodels.interop import ingest_events
-from pipemodels.interop.run_events.reasons import NO_MESSAGE
-from pipemodels.models.base import stored_fields
+from pipemodels.interop.openlineage.reasons import NO_MESSAGE
+from pipemodels.models.stamped import stored_fields
 from tests.helpers.moto_store import moto_store
 
 _fresh = itertools.count()

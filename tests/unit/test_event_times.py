@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipemodels import ValidationError, parse_instant
 from pipemodels.instants import utc_instant
-from pipemodels.interop.run_events.times import event_time, zone_of
+from pipemodels.interop.openlineage.times import event_time, zone_of
 
 PARIS = zone_of("Europe/Paris", "assume_timezone")
 

@@ -18,10 +18,11 @@ from pipemodels import (
     commands,
     queries,
 )
-from pipemodels.commands import _slots, _writing
-from pipemodels.commands._ending import end_as_read, expire_run
-from pipemodels.commands._run_rules import run_target
-from pipemodels.config import ConfiguredConnection
+from pipemodels.connections import ConfiguredConnection
+from pipemodels.lifecycle import slots as _slots
+from pipemodels.lifecycle.ending import end_as_read, expire_run
+from pipemodels.lifecycle.rules import run_target
+from pipemodels.storage import targets, writes
 from tests.unit.leased import WORK, Limited, holders
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -106,15 +107,15 @@ def test_a_stage_is_not_written_into_a_run_that_became_anothers(
     key: dict[str, Any] = {"pipeline_id": pipeline_id, "run_id": "a"}
     first = commands.start_run(pipeline_id=pipeline_id, run_id="a")
     again: list[PipelineRunLog] = []
-    original = _writing.read
+    original = writes.read
 
-    def read(target: _writing.Target) -> Any:
+    def read(target: targets.Target) -> Any:
         found = original(target)
         commands.delete_run(**key)
         again.append(commands.start_run(pipeline_id=pipeline_id, run_id="a"))
         return found
 
-    monkeypatch.setattr(_writing, "read", read)
+    monkeypatch.setattr(writes, "read", read)
     with pytest.raises(LeaseLostError, match=f"lease {first.lease_token} no longer holds"):
         commands.start_stage(**key, stage_name="load", lease_token=first.lease_token)
     assert queries.get_run(pipeline_id, "a") == again[0]
@@ -147,7 +148,7 @@ def test_a_reply_that_leaves_items_out_is_no_answer(limited: Limited, monkeypatc
             return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
         return original(self, operation, request)
 
-    monkeypatch.setattr("pipemodels.storage.batches.waited", lambda attempt: True)
+    monkeypatch.setattr("pipemodels.storage.batch_requests.waited", lambda attempt: True)
     monkeypatch.setattr(ConfiguredConnection, "dispatch", dispatch)
     with pytest.raises(RunLimitError) as caught:
         commands.start_run(pipeline_id=pipeline_id, run_id="b", now=AT)

@@ -15,9 +15,9 @@ from pipemodels import commands, queries
 from pipemodels.checks import MAX_ITEM_BYTES
 from pipemodels.documents import field_sizes
 from pipemodels.interop import IngestReport, ingest_events
-from pipemodels.interop.run_events import cutting
-from pipemodels.interop.run_events.facts import RunFacts, joined
-from pipemodels.models.base import stored_fields
+from pipemodels.interop.openlineage import cutting
+from pipemodels.interop.openlineage.facts import RunFacts, joined
+from pipemodels.models.stamped import stored_fields
 from tests.helpers.moto_store import moto_store
 
 _fresh = itertools.count()

@@ -22,12 +22,12 @@ from pipemodels import (
     commands,
     queries,
 )
-from pipemodels.commands._error_texts import error_text
 from pipemodels.commands.leases import heartbeat
 from pipemodels.instants import utc_now
+from pipemodels.lifecycle.error_texts import error_text
 from pipemodels.storage.sending import within
 
-BEATING = "pipemodels.commands._heartbeats.heartbeat"
+BEATING = "pipemodels.commands.heartbeats.heartbeat"
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -132,9 +132,9 @@ def test_so_many_heartbeats_wait_at_once(unique: Callable[[str], str], monkeypat
         return run
 
     monkeypatch.setattr(BEATING, beat)
-    monkeypatch.setattr("pipemodels.commands._heartbeats._PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr("pipemodels.commands._heartbeats._AT_ONCE", 2)
-    monkeypatch.setattr("pipemodels.commands._heartbeats.HEARTBEATS_IN_A_LEASE", 20)
+    monkeypatch.setattr("pipemodels.commands.heartbeats._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("pipemodels.commands.heartbeats._AT_ONCE", 2)
+    monkeypatch.setattr("pipemodels.commands.heartbeats.HEARTBEATS_IN_A_LEASE", 20)
     with commands.recorded_run(pipeline_id=unique("silent"), lease_seconds=1) as recorded:
         wait_for(lambda: len(sent) == 2)
         wait_for(lambda: bool(told(recorded)))
@@ -182,7 +182,7 @@ def test_a_clock_that_is_set_back_shortens_no_lease(
     with commands.recorded_run(pipeline_id=unique("back"), lease_seconds=1) as recorded:
         wait_for(lambda: bool(asked))
         assert asked[0] is None
-        monkeypatch.setattr("pipemodels.commands._heartbeats.utc_now", lambda: utc_now() - timedelta(hours=1))
+        monkeypatch.setattr("pipemodels.commands.heartbeats.utc_now", lambda: utc_now() - timedelta(hours=1))
         wait_for(lambda: asked[-1] is not None)
         assert asked[-1] is not None
         assert abs(asked[-1] - utc_now()) < timedelta(seconds=20)

@@ -28,9 +28,10 @@ from pipemodels import (
     current_config,
     queries,
 )
-from pipemodels.commands import _slots, leases
-from pipemodels.config import connection_of
+from pipemodels.commands import leases
+from pipemodels.connections import connection_of
 from pipemodels.interop import ingest_events
+from pipemodels.lifecycle import slots as _slots
 from pipemodels.models import RunSlots
 from tests.unit.leased import WORK, Limited, holders
 

@@ -31,9 +31,9 @@ from pipemodels import (
     table_status,
     using,
 )
-from pipemodels.config import ConfiguredConnection, connection_of
-from pipemodels.interop.definitions import apply_definitions
-from pipemodels.interop.openlineage import ingest_events
+from pipemodels.connections import ConfiguredConnection, connection_of
+from pipemodels.interop.definitions.applying import apply_definitions
+from pipemodels.interop.openlineage.ingesting import ingest_events
 from pipemodels.models import MODELS
 from pipemodels.storage.sending import within
 from pipemodels.transport import deadlines, limits

@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, commands, queries, using
-from pipemodels.config import ConfiguredConnection
-from pipemodels.errors import LostReplyError
+from pipemodels.connections import ConfiguredConnection
 from pipemodels.models import RunSlots
+from pipemodels.transport.errors import LostReplyError
 
 pytestmark = pytest.mark.usefixtures("counted_tokens")
 Unique = Callable[[str], str]

@@ -30,7 +30,8 @@ from pipemodels import (
     using,
 )
 from pipemodels.attributes import IdAttribute, TextAttribute, UTCInstantAttribute
-from pipemodels.models.base import ConfiguredTable, Model, StampedModel
+from pipemodels.models.base import ConfiguredTable, Model
+from pipemodels.models.stamped import StampedModel
 from tests.helpers.items import pipeline_fields
 
 Unique = Callable[[str], str]

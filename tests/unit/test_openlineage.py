@@ -14,15 +14,16 @@ import pytest
 
 from pipemodels import RunStatus, ValidationError, commands, parse_instant, queries
 from pipemodels.checks import id_problem
-from pipemodels.interop import IngestReport, ingest_events, openlineage
-from pipemodels.interop.run_events import recorder
-from pipemodels.interop.run_events.events import read_event
-from pipemodels.interop.run_events.facts import Ending
-from pipemodels.interop.run_events.naming import id_of
-from pipemodels.interop.run_events.reasons import NO_MESSAGE, Told
+from pipemodels.interop import IngestReport, ingest_events
+from pipemodels.interop.openlineage import ingesting as openlineage
+from pipemodels.interop.openlineage import recorder
+from pipemodels.interop.openlineage.events import read_event
+from pipemodels.interop.openlineage.facts import Ending
+from pipemodels.interop.openlineage.naming import id_of
+from pipemodels.interop.openlineage.reasons import NO_MESSAGE, Told
 from pipemodels.interop.text.jsontext import JSONSource, Piece, decoded
 from pipemodels.interop.text.loosejson import LooseValues
-from pipemodels.models.base import stored_fields
+from pipemodels.models.stamped import stored_fields
 from tests.helpers.moto_store import moto_store, requests
 
 EXAMPLE = Path(openlineage.__file__).parents[1] / "examples" / "runs.ndjson"

@@ -18,10 +18,10 @@ import yaml
 
 from pipemodels import ValidationError
 from pipemodels.interop import apply_definitions, ingest_events
-from pipemodels.interop.definition_files.collecting import collect
-from pipemodels.interop.definition_files.spool import Spool
+from pipemodels.interop.definitions.collecting import collect
+from pipemodels.interop.definitions.spool import Spool
+from pipemodels.interop.openlineage.events import is_event
 from pipemodels.interop.reports import silent
-from pipemodels.interop.run_events.events import is_event
 from pipemodels.interop.text.files import Found, matching_files, same_file
 from pipemodels.interop.text.jsontext import JSONSource, decoded
 from pipemodels.interop.text.loosejson import LooseValues

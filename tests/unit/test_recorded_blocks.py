@@ -18,7 +18,7 @@ import pytest
 
 from pipemodels import AlreadyExistsError, PipelineRunLog, RunStatus, StorageError, commands, queries
 from pipemodels.commands import RecordedRun, current_run, recorded_run, recording, runs, stages
-from pipemodels.storage import sending
+from pipemodels.storage import sending, writes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +165,7 @@ def test_a_forked_process_ends_nothing(pipeline_id: str, kind: str, error: BaseE
 
             def leave() -> None:
                 for name in ("start_run", "end_run", "send"):
-                    for module in (recording, runs, sending, commands._writing):
+                    for module in (recording, runs, sending, writes):
                         vars(module).update({name: lambda *_, **__: os._exit(2)} if name in vars(module) else {})
                 block = run if kind == "run" else stage
                 block.__exit__(type(error) if error else None, error, None)
@@ -181,7 +181,7 @@ def test_a_forked_process_does_not_take_its_run_for_lost(pipeline_id: str, monke
     with recorded_run(pipeline_id=pipeline_id, lease_seconds=5) as recorded:
 
         def look() -> None:
-            monkeypatch.setattr("pipemodels.commands._heartbeats.running_seconds", lambda: 1e9)
+            monkeypatch.setattr("pipemodels.commands.heartbeats.running_seconds", lambda: 1e9)
             recorded.raise_if_lost()
 
         assert forked(look) == 0

@@ -9,7 +9,7 @@ import pytest
 
 from pipemodels import AlreadyExistsError, LeaseLostError, PipelineRunLog, RunStatus, StorageError, commands
 from pipemodels.commands import recording
-from pipemodels.commands._error_texts import error_text
+from pipemodels.lifecycle.error_texts import error_text
 
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 

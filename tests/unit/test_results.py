@@ -32,10 +32,9 @@ from pipemodels import (
     queries,
     using,
 )
-from pipemodels.config import ConfiguredConnection, connection_of
-from pipemodels.models.base import shard_of
-from pipemodels.queries import Results
-from pipemodels.queries import results as results_module
+from pipemodels.connections import ConfiguredConnection, connection_of
+from pipemodels.models.sharding import shard_of
+from pipemodels.queries import Results, partitions
 from pipemodels.queries.cursors import decode_cursor, encode_cursor, is_position
 
 Unique = Callable[[str], str]
@@ -199,7 +198,7 @@ def test_pages_are_full_behind_a_filter(
 
     Also where a reply holds nothing that passes, and more follows.
     """
-    monkeypatch.setattr(results_module, "_LEAST_FILTERED", least)
+    monkeypatch.setattr(partitions, "_LEAST_FILTERED", least)
     items = pipelines(unique, 10, environment, is_active=True)
     for n in range(9):
         pipelines(unique, 10, environment, is_active=False, created_at=AT + timedelta(minutes=n))

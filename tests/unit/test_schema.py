@@ -25,7 +25,7 @@ from pipemodels import (
     table_status,
     using,
 )
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.models import MODELS
 from pipemodels.schema import TableStatus
 

@@ -14,7 +14,7 @@ from botocore.exceptions import (
 )
 
 from pipemodels import DynamoDBConfig, PipemodelsError, StorageError, ThrottledError, using
-from pipemodels.config import ConfiguredConnection
+from pipemodels.connections import ConfiguredConnection
 from pipemodels.storage.sending import bounded, send, waited
 
 URL = "http://127.0.0.1:1"

@@ -9,8 +9,9 @@ import pytest
 
 from pipemodels import PipelineConfig, PipelineRunLog, TableConfig, commands
 from pipemodels.models import MODELS, RunSlots
-from pipemodels.models.base import shard_of, shards_of, stored_fields
 from pipemodels.models.run import epoch_seconds, seconds_between
+from pipemodels.models.sharding import shard_of, shards_of
+from pipemodels.models.stamped import stored_fields
 
 pytestmark = pytest.mark.usefixtures("counted_tokens")
 Raw = Callable[..., dict[str, Any] | None]

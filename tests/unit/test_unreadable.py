@@ -26,9 +26,10 @@ from pipemodels import (
     queries,
     using,
 )
-from pipemodels.config import connection_of
+from pipemodels.connections import connection_of
 from pipemodels.models import ConfiguredTable, Model
-from pipemodels.queries.results import Query, Results
+from pipemodels.queries.partitions import Query
+from pipemodels.queries.results import Results
 from tests.unit.test_results import by_pages, ids, pipelines, write
 
 Unique = Callable[[str], str]

@@ -25,8 +25,8 @@ from pipemodels import (
     queries,
     using,
 )
-from pipemodels.commands import _heartbeats
-from pipemodels.config import connection_of
+from pipemodels.commands import heartbeats as _heartbeats
+from pipemodels.connections import connection_of
 from pipemodels.interop import Refusal, apply_definitions, ingest_events
 from pipemodels.models.unreadable import read_part
 from tests.unit.leased import Limited, holders

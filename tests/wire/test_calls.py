@@ -21,11 +21,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, create_tables, using, wire
-from pipemodels.config import ConfiguredConnection, connection_of
-from pipemodels.errors import LostReplyError
-from pipemodels.wire import calls, replies
-from pipemodels.wire.requests import WireSerializer
+from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, create_tables, using
+from pipemodels.codecs import facade as wire
+from pipemodels.connections import ConfiguredConnection, connection_of
+from pipemodels.transport import parsing as replies
+from pipemodels.transport.errors import LostReplyError
+from pipemodels.transport.per_call import transactions as calls
+from pipemodels.transport.requests import WireSerializer
 from tests.wire import worlds
 from tests.wire.worlds import outcome
 

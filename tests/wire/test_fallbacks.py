@@ -13,9 +13,11 @@ import pytest
 
 from benchmarks.items import corpus
 from benchmarks.values import decoded
-from pipemodels import PipelineRunLog, ValidationError, using, wire
-from pipemodels.wire import fallbacks, source
-from pipemodels.wire.replies import WireParser
+from pipemodels import PipelineRunLog, ValidationError, using
+from pipemodels.codecs import facade as wire
+from pipemodels.codecs import source
+from pipemodels.transport import fallbacks
+from pipemodels.transport.parsing import WireParser
 from tests.wire import worlds
 from tests.wire.worlds import ON
 
@@ -25,11 +27,11 @@ RUN_LOG = "pipemodels.models.run.PipelineRunLog"
 
 def test_a_fallback_is_counted_each_time_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """By what was to be done, for which model, and why, with the line of generated code that met it."""
-    with using(ON), caplog.at_level(logging.DEBUG, "pipemodels.wire"):
+    with using(ON), caplog.at_level(logging.DEBUG, "pipemodels.fast_path"):
         for _ in range(3):
             assert PipelineRunLog(**KEYS, cpu_hours=Decimal("1.50")).cpu_hours == Decimal("1.5")
     assert fallbacks.counted == {("making", RUN_LOG, fallbacks.DECLINED): 3}
-    (told,) = [record.getMessage() for record in caplog.records if record.name == "pipemodels.wire"]
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "pipemodels.fast_path"]
     assert told.startswith(f"making of {RUN_LOG} falls back to the ordinary way: IrregularError\n")
     assert f'File "<pipemodels {RUN_LOG}.take>"' in told
     assert "if type(v) is not Decimal or" in told

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from pipemodels import DynamoDBConfig
-from pipemodels.config import ConfiguredConnection
-from pipemodels.wire import gate
+from pipemodels.connections import ConfiguredConnection
+from pipemodels.transport import gate
 from tests.wire.changed import CHANGES, PRELUDE
 
 _ALL_WAYS = """
@@ -26,8 +26,8 @@ from decimal import Decimal
 told = []
 class Telling(logging.Handler):
     def emit(self, record): told.append(record.getMessage())
-logging.getLogger("pipemodels.wire").addHandler(Telling())
-logging.getLogger("pipemodels.wire").setLevel("WARNING")
+logging.getLogger("pipemodels.fast_path").addHandler(Telling())
+logging.getLogger("pipemodels.fast_path").setLevel("WARNING")
 
 import zlib
 from botocore.awsrequest import AWSResponse

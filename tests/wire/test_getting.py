@@ -13,11 +13,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipemodels import PipelineRunLog, using, wire
+from pipemodels import PipelineRunLog, using
+from pipemodels.codecs import facade as wire
 from pipemodels.models.base import Model
-from pipemodels.wire import forms
-from pipemodels.wire.lazy import Item
-from pipemodels.wire.replies import WireParser
+from pipemodels.transport import schemas as forms
+from pipemodels.transport.lazy import Item
+from pipemodels.transport.parsing import WireParser
 from tests.wire import worlds
 from tests.wire.worlds import MODELS, ON, exact, made_ordinarily, ordinarily, outcome, reply
 

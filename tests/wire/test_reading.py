@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
-from pipemodels import PipelineRunLog, using, wire
+from pipemodels import PipelineRunLog, using
 from pipemodels.attributes import (
     DecimalAttribute,
     ExpiryAttribute,
@@ -26,11 +26,14 @@ from pipemodels.attributes import (
     TextAttribute,
     UTCInstantAttribute,
 )
+from pipemodels.codecs import facade as wire
+from pipemodels.codecs import reading as decoders
 from pipemodels.models.base import Model
 from pipemodels.records import Record, part
-from pipemodels.wire import decoders, forms
-from pipemodels.wire.lazy import Items
-from pipemodels.wire.replies import WireParser
+from pipemodels.transport import schemas as forms
+from pipemodels.transport.lazy import Items
+from pipemodels.transport.parsing import WireParser
+from pipemodels.transport.wanted import wanted
 from tests.wire import worlds
 from tests.wire.swapped import Every, Theirs
 from tests.wire.worlds import MODELS, ON, Circle, Odd, Shape, exact, made_ordinarily, ordinarily, outcome, reply
@@ -431,8 +434,10 @@ def test_replies_are_read_for_a_model_inside_its_block_alone() -> None:
     with wire.reading(Odd):
         with pytest.raises(ZeroDivisionError), wire.reading(PipelineRunLog):
             _ = 1 / 0
-        assert wire.model_being_read() is Odd
-    assert wire.model_being_read() is None
+        decoder = wire.decoder_of(Odd)
+        assert decoder is not None
+        assert wanted.get() is decoder.form
+    assert wanted.get() is None
 
 
 def test_off_means_off() -> None:

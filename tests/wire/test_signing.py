@@ -13,7 +13,7 @@ from botocore.credentials import Credentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipemodels.wire import signing
+from pipemodels.transport.per_call import signing
 
 _urls = st.sampled_from([
     "https://dynamodb.eu-central-1.amazonaws.com/", "http://127.0.0.1:8000/", "https://x.test:443/", "http://[::1]:80/",

@@ -18,7 +18,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
-from pipemodels import using, wire
+from pipemodels import using
+from pipemodels.codecs import facade as wire
 from tests.wire import swapped, worlds
 from tests.wire.swapped import Every, Theirs, every_attribute
 from tests.wire.worlds import OFF, ON, exact, outcome

@@ -9,10 +9,12 @@ import pytest
 from botocore.useragent import UserAgentString
 
 from pipemodels import DynamoDBConfig
-from pipemodels.config import ConfiguredConnection
+from pipemodels.connections import ConfiguredConnection
 
 context = pytest.importorskip("botocore.context", reason="an older botocore has none")
-user_agent = pytest.importorskip("pipemodels.wire.user_agent", reason="an older botocore puts it together otherwise")
+user_agent = pytest.importorskip(
+    "pipemodels.transport.per_call.user_agent", reason="an older botocore puts it together otherwise"
+)
 KEYS: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "eu-central-1"}
 
 

@@ -27,17 +27,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pynamodb.attributes import UnicodeAttribute, UTCDateTimeAttribute
 
-from pipemodels import DynamoDBConfig, PipelineRunLog, SummaryError, ValidationError, using, wire
+from pipemodels import DynamoDBConfig, PipelineRunLog, SummaryError, ValidationError, using
 from pipemodels.attributes import RecordListAttribute, TextAttribute, UTCInstantAttribute
-from pipemodels.config import connection_of
+from pipemodels.codecs import facade as wire
+from pipemodels.codecs import fields as field_writers
+from pipemodels.connections import connection_of
 from pipemodels.instants import instant_text
 from pipemodels.models import DataQualityResult, RunStatus, StageInfo, batch, writing
 from pipemodels.models.base import Model
 from pipemodels.records import Record, part
 from pipemodels.testing import strategies as pm
-from pipemodels.wire import field_writers
-from pipemodels.wire.lazy import Written
-from pipemodels.wire.requests import WireSerializer
+from pipemodels.transport.lazy import Written
+from pipemodels.transport.requests import WireSerializer
 from tests.wire import worlds
 from tests.wire.swapped import Every
 from tests.wire.worlds import MODELS, OFF, ON, Odd, exact, outcome

@@ -1,0 +1,1 @@
+"""Charts for the terminal: an axis of time, and bars on it."""

@@ -1,0 +1,166 @@
+"""Bars of character cells: a run or a stage laid on an axis, and how each cell looks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from rich.text import Text
+
+from pipemodels.cli.chart.axis import Axis
+from pipemodels.cli.formatting import COLOURS
+from pipemodels.cli.output import cleaned
+from pipemodels.instants import microseconds_since_epoch
+from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
+
+# every other stage of a run, to be told from its neighbours
+_DARKER: dict[RunStatus | None, str] = {
+    None: "#6b717c",
+    RunStatus.SUCCESS: "#237a49",
+    RunStatus.FAILED: "#ad3838",
+    RunStatus.RUNNING: "#2d68c0",
+    RunStatus.CANCELLED: "#9c6d15",
+    RunStatus.PENDING: "#6b717c",
+    RunStatus.SKIPPED: "#6b717c",
+}
+_LETTERS: dict[RunStatus | None, str] = {
+    None: "?",
+    RunStatus.SUCCESS: "=",
+    RunStatus.FAILED: "x",
+    RunStatus.RUNNING: ">",
+    RunStatus.CANCELLED: "~",
+    RunStatus.PENDING: ".",
+    RunStatus.SKIPPED: "-",
+}
+# of bars that share a cell, the one that somebody should look at is seen
+_URGENCY = (
+    None, RunStatus.SKIPPED, RunStatus.SUCCESS, RunStatus.PENDING, RunStatus.CANCELLED, RunStatus.RUNNING,
+    RunStatus.FAILED,
+)  # fmt: skip
+_READABLE = 3  # cells of a stage that can be told from its neighbours
+_GRID = "bright_black"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A run or a stage; `end` is now while it is open. Times are in microseconds since 1970."""
+
+    name: str
+    status: RunStatus | None
+    start: int
+    end: int
+    is_open: bool = False
+    stages: tuple[Bar, ...] = ()
+
+    @property
+    def duration(self) -> int:
+        """How long it took, or has taken so far."""
+        return self.end - self.start
+
+    def from_zero(self) -> Bar:
+        """Return the same bar as if it had started at 0."""
+        stages = tuple(replace(one, start=one.start - self.start, end=one.end - self.start) for one in self.stages)
+        return replace(self, start=0, end=self.duration, stages=stages)
+
+
+def run_bar(run: PipelineRunLog, now: int) -> Bar | None:
+    """Return the bar of a run, if it has a start."""
+    bar = _bar(run.pipeline_id, run, now)
+    stages = (_bar(stage.stage_name or "", stage, now) for stage in run.stages or ())
+    return bar and replace(bar, stages=tuple(stage for stage in stages if stage is not None))
+
+
+def _bar(name: str, one: PipelineRunLog | StageInfo, now: int) -> Bar | None:
+    if one.start_time is None:
+        return None
+    start = microseconds_since_epoch(one.start_time)
+    is_open = one.end_time is None and one.status is RunStatus.RUNNING
+    end = max(start, now) if is_open else start
+    if one.end_time is not None:
+        end = microseconds_since_epoch(one.end_time)
+    return Bar(name, one.status, start, end, is_open)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One character: whose status it shows, and what stands on it."""
+
+    status: RunStatus | None
+    is_darker: bool = False
+    letter: str = ""
+    begins: bool = False
+    ends: bool = False
+    is_open: bool = False
+
+
+Lane = list[Cell | None]
+
+
+def laid(bars: Iterable[Bar], axis: Axis, *, always_stages: bool = False) -> Lane:
+    """Return a lane with these bars on it; where they overlap, the most urgent is seen.
+
+    Args:
+        bars: what to lay.
+        axis: where things fall.
+        always_stages: draw stages also where they are too small to be told apart.
+    """
+    lane: Lane = [None] * axis.cells
+    for bar in sorted(bars, key=lambda one: _URGENCY.index(one.status)):
+        first, stop = axis.span(bar.start, bar.end)
+        lane[first:stop] = [Cell(bar.status)] * (stop - first)
+        if always_stages or shows_stages(bar, axis):
+            _lay_stages(lane, bar, axis, first, stop)
+        lane[stop - 1] = Cell(bar.status, ends=True, is_open=bar.is_open)
+    return lane
+
+
+def shows_stages(bar: Bar, axis: Axis) -> bool:
+    """Say whether the bar is long enough for its stages."""
+    first, stop = axis.span(bar.start, bar.end)
+    return stop - first >= _READABLE * len(bar.stages)
+
+
+def _lay_stages(lane: Lane, bar: Bar, axis: Axis, first: int, stop: int) -> None:
+    for number, stage in enumerate(bar.stages):
+        begin, end = axis.span(stage.start, stage.end)
+        begin, end = max(first, begin), min(stop - 1, end)
+        letters = _letters(stage.name, end - begin)
+        for cell in range(begin, end):
+            letter = letters[cell - begin]
+            lane[cell] = Cell(stage.status, number % 2 == 1, letter, begins=number > 0 and cell == begin)
+
+
+def _letters(name: str, cells: int) -> Sequence[str]:
+    """Return what stands on the cells of a stage: its name, if there is room around it."""
+    name = cleaned(name)
+    fits = len(name) + 2 <= cells and name.isascii()  # others may be two cells wide
+    return ["", *(name if fits else ""), *[""] * max(0, cells)]
+
+
+def painted(lane: Lane, *, coloured: bool, grid: Collection[int] = ()) -> Text:
+    """Return a lane as text: blocks of colour, or letters that need none."""
+    text = Text()
+    for number, cell in enumerate(lane):
+        if cell is None:
+            text.append("┊" if coloured and number in grid else " ", _GRID)
+        else:
+            text.append(*(_block(cell) if coloured else (_letter(cell), "")))
+    return text
+
+
+def glyph(status: RunStatus | None, *, coloured: bool) -> Text:
+    """Return how a short bar of this status looks, for a legend."""
+    return painted([Cell(status, ends=True, is_open=status is RunStatus.RUNNING)], coloured=coloured)
+
+
+def _block(cell: Cell) -> tuple[str, str]:
+    colour = (_DARKER if cell.is_darker else COLOURS)[cell.status]
+    if cell.ends:
+        return "▶" if cell.is_open else "▊", colour
+    if cell.letter:
+        return cell.letter, f"bold white on {colour}"
+    return "▏" if cell.begins else " ", f"black on {colour}"
+
+
+def _letter(cell: Cell) -> str:
+    return cell.letter or ("|" if cell.begins else _LETTERS[cell.status])

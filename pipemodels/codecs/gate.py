@@ -1,0 +1,58 @@
+"""The gate of the codecs: they are compared with PynamoDB and the attributes before a model uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pipemodels.codecs import samples
+from pipemodels.codecs.reading import Decoder, compile_decoder
+from pipemodels.codecs.writing import Encoder, compile_encoder
+from pipemodels.transport.gate import check_versions, found_right, saying, versions, warn, words
+from pipemodels.transport.probes import Amiss
+
+if TYPE_CHECKING:
+    from pipemodels.models.base import Model
+
+
+def encoder(model: type[Model], base: type[Model]) -> Encoder | None:
+    """Return the encoder of a model; None for one that writes in a way of its own, or if encoders are not right."""
+    if "encoders" not in _right_codecs(base):
+        return None
+    found: Encoder | None = _compiled("encoders", compile_encoder, model, base)
+    return found
+
+
+def decoder(model: type[Model], base: type[Model]) -> Decoder | None:
+    """Return the decoder of a model; None for one that reads in a way of its own, or if decoders are not right."""
+    if "decoders" not in _right_codecs(base):
+        return None
+    found: Decoder | None = _compiled("decoders", compile_decoder, model, base)
+    return found
+
+
+def _compiled(name: str, compile_codec: Callable[..., Any], model: type[Model], base: type[Model]) -> Any:
+    try:
+        return compile_codec(model, base)
+    except Exception as error:
+        warn(f"{model.__qualname__} is left to PynamoDB", {name: words(error)})
+        return None
+
+
+def _right_codecs(base: type[Model]) -> tuple[str, ...]:
+    return found_right(("codecs", *versions("pynamodb", "msgspec")), lambda: _codecs_like_pynamodb(base))
+
+
+def _codecs_like_pynamodb(base: type[Model]) -> tuple[str, ...]:
+    """Return which codecs make and write of a sample what PynamoDB does."""
+    right: list[str] = []
+    with saying("items are read and written as PynamoDB does") as amiss:
+        check_versions("pynamodb", "msgspec")
+        for name, check in (("encoders", samples.check_encoder), ("decoders", samples.check_decoder)):
+            try:
+                if differs := check(base):
+                    raise Amiss(differs)
+                right.append(name)
+            except Exception as error:
+                amiss[name] = error
+    return tuple(right)

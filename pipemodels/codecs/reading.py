@@ -1,0 +1,232 @@
+"""Decoders compiled per model: from an item's form to the object, in one function of generated source.
+
+Each attribute is recognised by the functions with which it decodes. One whose functions are its own is asked itself.
+The generated functions only ever hasten what the model would do: where one fails, the model's own way follows, and
+gives the value or the error.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pendulum
+from pynamodb.models import Model as PynamoModel
+
+from pipemodels.attributes.base import CheckedAttribute
+from pipemodels.attributes.documents import DocumentAttribute, ValueAttribute
+from pipemodels.attributes.lists import RecordListAttribute, TextListAttribute
+from pipemodels.attributes.scalars import (
+    DecimalAttribute,
+    EnumAttribute,
+    FlagAttribute,
+    IntegerAttribute,
+    TextAttribute,
+)
+from pipemodels.attributes.times import ExpiryAttribute, UTCInstantAttribute
+from pipemodels.codecs.pynamodb import reading as pynamodb_decoders
+from pipemodels.codecs.pynamodb.reading import compile_maker, same_functions, statement
+from pipemodels.codecs.source import compile_lines
+from pipemodels.documents import read_number
+from pipemodels.instants import from_utc, read_stored_instant
+from pipemodels.records import Record, record_fields
+from pipemodels.transport import schemas as forms
+from pipemodels.transport.fallbacks import IrregularError
+
+# -- values ---------------------------------------------------------------------------------------------------------
+
+_from_text = datetime.fromisoformat
+_DateTime: Any = pendulum.DateTime
+_UTC = pendulum.UTC
+_reduced = datetime.__reduce__
+_TAKES_24 = sys.version_info >= (3, 13)
+
+
+def instant(text: str) -> pendulum.DateTime:
+    """Read the stored form of an instant, or the two others that the attribute reads.
+
+    `fromisoformat` takes more than the stored form, but nothing else with these characters in these places, apart
+    from hour 24, which later Pythons take.
+    """
+    if text[4:20:3] != "--T::." or text[26:] != "Z" or (_TAKES_24 and text[11:13] == "24"):
+        return read_stored_instant(text, "")
+    return _DateTime(_reduced(_from_text(text))[1][0], _UTC)  # type: ignore[no-any-return]  # as `instants.from_utc`
+
+
+def integer(text: str) -> int:
+    """Read a whole number."""
+    if text.isdecimal() and text.isascii():
+        return int(text)
+    number = read_number(text)
+    if not isinstance(number, int):
+        raise IrregularError
+    return number
+
+
+def decimal(text: str) -> Decimal:
+    """Read any number; digits alone, and a fraction without exponent or zeros at its end, are exact as they are."""
+    number = Decimal(text)
+    is_fraction = "." in text and text[-1] in "123456789" and "E" not in text and "e" not in text
+    return number if is_fraction or (text.isdecimal() and text.isascii()) else Decimal(read_number(text))
+
+
+def moment(text: str) -> pendulum.DateTime:
+    """Read whole seconds since 1970."""
+    return from_utc(datetime.fromtimestamp(integer(text), UTC))
+
+
+def document(tagged: dict[str, Any]) -> Any:
+    """Read a part of a free document; what is irregular, or binary, is left to the ordinary way."""
+    ((tag, value),) = tagged.items()
+    kind = type(value)
+    if tag == "S" and kind is str:
+        return value
+    if tag == "N" and kind is str:
+        return int(value) if value.isdecimal() and value.isascii() else read_number(value)
+    if tag == "M":
+        return {key: document(part) for key, part in value.items()}
+    if tag == "L" and kind is list:
+        return [document(part) for part in value]
+    if tag == "BOOL" and kind is bool:
+        return value
+    if tag == "NULL" and kind is bool:
+        return None
+    raise IrregularError
+
+
+# -- attributes -----------------------------------------------------------------------------------------------------
+
+_Recipe = tuple[Any, str]  # the form, and the expression that makes its value of `t`, an instance of the form
+
+_INSTANT = (forms.Text, "instant(t.S)")
+_RECIPES: dict[tuple[Any, str], _Recipe] = {
+    (TextAttribute.decode, "S"): (forms.Text, "t.S"),
+    (UTCInstantAttribute.decode, "S"): _INSTANT,
+    (IntegerAttribute.decode, "N"): (forms.Number, "integer(t.N)"),
+    (DecimalAttribute.decode, "N"): (forms.Number, "decimal(t.N)"),
+    (ExpiryAttribute.decode, "N"): (forms.Number, "moment(t.N)"),
+    (DocumentAttribute.decode, "M"): (forms.Document, "{k: document(p) for k, p in t.M.items()}"),
+    (TextListAttribute.decode, "L"): (forms.Documents, "[document(p) for p in t.L]"),
+}
+_CHECKED = ("deserialize", "get_value", "untagged", "__set__")
+
+
+def _recipe(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
+    """Return how an attribute is read, if it is read by functions that we know; `names` take what that needs."""
+    kind: Any = type(attribute)
+    if not issubclass(kind, CheckedAttribute):
+        return None
+    if kind.untagged is ValueAttribute.untagged and kind.get_value is CheckedAttribute.get_value:
+        return dict[str, Any], "document(t)"
+    if any(getattr(kind, one) is not getattr(CheckedAttribute, one) for one in _CHECKED):
+        return None
+    if kind.decode is RecordListAttribute.decode and attribute.attr_type == "L":
+        return _records(attribute.of, name, names)
+    if kind.decode is CheckedAttribute.decode:
+        return _by_normalising(attribute, name, names)
+    if kind.decode is TextListAttribute.decode and kind.element is TextListAttribute.element:
+        return forms.Texts, "[p.S for p in t.L]"
+    return _RECIPES.get((kind.decode, attribute.attr_type))
+
+
+def _by_normalising(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
+    kind = type(attribute)
+    if kind.normalise is FlagAttribute.normalise and attribute.attr_type == "BOOL":
+        return forms.Flag, "t.BOOL"
+    if (
+        kind.normalise is EnumAttribute.normalise
+        and attribute.attr_type == "S"
+        and type(attribute.enum) is enum.EnumType
+    ):
+        members: Any = attribute.enum
+        names[f"members_{name}"] = {member.value: member for member in members}
+        return forms.Text, f"members_{name}[t.S]"
+    return None
+
+
+def _records(of: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
+    if not _is_plain_record(of):
+        return None
+    fields, parts = [], []
+    for number, (field, attribute) in enumerate(record_fields(of).items()):
+        recipe = _recipe(attribute, f"{name}_{number}", names)
+        if recipe is None:
+            return None
+        form, expression = recipe
+        fields.append((f"f{number}", form, None))
+        parts.append(f"{field!r}: None if (t := s.f{number}) is None else {expression}")
+    stored = {f"f{number}": field for number, field in enumerate(record_fields(of))}
+    names[f"class_{name}"] = of
+    lines = [f"def record_{name}(s):", f"    record = new(class_{name})"]
+    lines += [f'    put(record, "__dict__", {{{", ".join(parts)}}})', "    return record"]
+    compile_lines(lines, names)
+    form = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True)
+    return forms.list_of(forms.map_of(form)), f"[record_{name}(e.M) for e in t.L]"
+
+
+def _is_plain_record(of: type[Record]) -> bool:
+    """Say whether a record read from storage is no more than its fields."""
+    return (
+        of.from_storage.__func__ is Record.from_storage.__func__  # type: ignore[attr-defined]
+        and of.__new__ is object.__new__
+        and not any(hasattr(inspect.getattr_static(of, name, None), "__set__") for name in record_fields(of))
+        and of.__dictoffset__ != 0
+    )
+
+
+# -- models ---------------------------------------------------------------------------------------------------------
+
+_OWN = ("__init__", "_instantiate", "_container_deserialize")
+_PYNAMO = ("from_raw_data", "_set_defaults", "_set_discriminator", "get_attributes", "_get_discriminator_class")
+
+
+class Decoder:
+    """Makes objects of one model.
+
+    Attributes:
+        form: in which its items are read.
+        build: makes an object of an item in that form, or raises, whatever it comes upon.
+    """
+
+    def __init__(self, form: type[forms.Stored], build: Callable[[forms.Stored], Any]) -> None:
+        self.form, self.build = form, build
+
+    def of_plain(self, item: dict[str, Any]) -> Any:
+        """Return an object of an item as botocore returns it, or raise."""
+        stored = {name: tagged for name, tagged in item.items() if "NULL" not in tagged}
+        return self.build(msgspec.convert(stored, self.form))
+
+
+def compile_decoder(model: Any, base: type) -> Decoder | None:
+    """Return the decoder of a model; None where it, or its base, makes objects in a way that we do not know."""
+    known = same_functions(model, base, _OWN) and same_functions(model, PynamoModel, _PYNAMO)
+    plain = model.__new__ is object.__new__ and model.__setattr__ is object.__setattr__
+    if not known or not plain or model._discriminator:  # PynamoDB's
+        return None
+    names = pynamodb_decoders.NAMES | {
+        "instant": instant, "integer": integer, "decimal": decimal, "moment": moment, "document": document,
+        "__name__": f"{model.__module__}.{model.__qualname__}",
+    }  # fmt: skip
+    form: Any = compile_maker("build", model, names, _statement, bases=(forms.Stored,))
+    if form is None:
+        return None
+    form.fields = dict(zip(form.__struct_encode_fields__, form.__struct_fields__, strict=True))
+    return Decoder(forms.ready(form), names["build"])
+
+
+def _statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> tuple[Any, str]:
+    """Return the form of an attribute, and the statement that sets it."""
+    recipe = _recipe(attribute, field, names)
+    if recipe is not None and not isinstance(attribute, ValueAttribute):
+        return recipe[0], f"values[{name!r}] = {recipe[1]}"
+    if not isinstance(attribute, CheckedAttribute):
+        return statement(name, attribute, field, names)
+    names[f"attribute_{field}"] = attribute
+    value = f"attribute_{field}.deserialize(attribute_{field}.get_value(regular(t)))"
+    return dict[str, Any], f"values[{name!r}] = {value}"

@@ -1,0 +1,226 @@
+"""Encoders compiled per model: the checks of values that come in, and the form in which DynamoDB takes them.
+
+As in the decoders, each attribute is recognised by the functions with which it checks and encodes, and what the
+fast way does not like is left to the attribute's own, which says what is wrong, or finds that it is right after all.
+What is taken here would be taken there, with the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pynamodb.attributes import VersionAttribute
+from pynamodb.models import Model as PynamoModel
+
+from pipemodels.attributes.documents import ValueAttribute
+from pipemodels.attributes.scalars import IntegerAttribute
+from pipemodels.checks import MAX_ITEM_BYTES
+from pipemodels.codecs.fields import NAMES, checked_field
+from pipemodels.codecs.pynamodb import writing as pynamodb_encoders
+from pipemodels.codecs.pynamodb.reading import same_functions
+from pipemodels.codecs.pynamodb.writing import are_read_as_usual
+from pipemodels.codecs.recognition import FieldWriter, Whole, by_get
+from pipemodels.codecs.source import compile_lines
+from pipemodels.documents import refuse_too_large
+from pipemodels.instants import utc_now
+from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fragments import PUT_END, dict_of, opening_put, put_of, to_json
+from pipemodels.transport.lazy import Written
+
+_OWN = ("__init__", "_set_attributes", "_handle_version_attribute", "_container_serialize", "_get_save_args")
+_PYNAMO = (
+    "_set_defaults", "_set_discriminator", "get_attributes",
+    "_serialize_value",
+)  # fmt: skip
+_WRITING = ("serialize", "get_save_kwargs_from_instance", "_touch", "_refuse_summary", "_of_this_life")
+
+
+def _taking(writers: Mapping[str, FieldWriter]) -> list[str]:
+    """Return the source that checks the values that are given, and puts what is kept of them in their place."""
+    lines = ["def take(values):", " if not known.issuperset(values): irregular()", " get = values.get"]
+    for name, writer in writers.items():
+        if writer.kept is not None:
+            lines += [f" if (v := {by_get(name)}) is not None:", *writer.refusing()]
+            lines += ["  pass" if writer.kept == "v" else f"  values[{name!r}] = {writer.kept}"]
+    return lines
+
+
+def _writing(attributes: Any, writers: Mapping[str, FieldWriter], version: str | None, names: Any) -> list[str]:
+    """Return the source that checks and writes the values, with the next revision, if there is one."""
+    whole = Whole(attributes, writers.values(), "item", names, "{")
+
+    def found(name: str) -> str:
+        return f"revision or {by_get(name)}" if name == version else by_get(name)
+
+    return ["def write(values, revision):", " get = values.get", " parts = []", *whole.lines(found), " return parts"]
+
+
+def _sources(model: Any) -> list[str]:
+    """Return the source that finds what others are derived from, and refuses what lacks a required attribute."""
+    required = {name for name, attribute in model.get_attributes().items() if not attribute.null}
+    missing = " or ".join(f"values[{name!r}] is None" for name in sorted(required))
+    found = {name: f"values[{name!r}]" if name in required else by_get(name) for name in model.derivation_names()}
+    lines = ["def sources(values):", f" if {missing}: irregular()" if missing else "", " get = values.get"]
+    return [*lines, f" return {{{', '.join(f'{name!r}: {one}' for name, one in found.items())}}}"]
+
+
+class Encoder:
+    """Makes and encodes objects of one model; what raises, whatever it is, is to be done the ordinary way."""
+
+    def __init__(self, model: Any, base: type) -> None:
+        names = NAMES | {"__name__": f"{model.__module__}.{model.__qualname__}"}
+        attributes: dict[str, Any] = model.get_attributes()
+        by_name = {name: _writer(one, f"item_{n}", names) for n, (name, one) in enumerate(attributes.items())}
+        self._checks: dict[str, Callable[[Any], Any] | None] = {}
+        for number, (name, recipe) in enumerate(by_name.items()):
+            compile_lines([f"def check_{number}(v):", *recipe.refusing(), f"  return {recipe.kept}"], names)
+            self._checks[name] = names[f"check_{number}"] if recipe.kept else None
+        self._as_they_are = frozenset(name for name, recipe in by_name.items() if recipe.kept == "v")
+        self._asked = [name for name, recipe in by_name.items() if recipe.kept is None]
+        version = model._version_attribute_name
+        names["known"] = frozenset(attributes)
+        compile_lines(_taking(by_name), names)
+        compile_lines(_writing(attributes, by_name, version, names), names)
+        self._take, self._write = names["take"], names["write"]
+        self._keys = model._hash_keyname, model._range_keyname
+        self._defaults: dict[str, Any] = {}
+        self._called: dict[str, Callable[[], Any]] = {}
+        for name, attribute in attributes.items():
+            default = attribute.default if attribute.default_for_new is None else attribute.default_for_new
+            if callable(default) and default is not utc_now:  # nobody misses the clock where it was not read
+                self._called[name] = default
+            elif default is not None:
+                self._defaults[name] = default
+        self._derives = not same_functions(model, base, ["derived"])
+        compile_lines(_sources(model), names)
+        self._sources: Callable[[dict[str, Any]], dict[str, Any]] = names["sources"]
+        self._version = (version, attributes[version].attr_name) if version else None
+        self.writes = same_functions(model, base, _WRITING)
+        counts = version is None or _counts(type(attributes[version]))
+        names_writes = model.WRITE_ID is None or by_name[model.WRITE_ID][2:4] == ("S", "v")  # by a text as it is
+        self.saves = self.writes and counts and names_writes
+        self._write_id = (model.WRITE_ID, attributes[model.WRITE_ID].attr_name) if model.WRITE_ID else None
+
+    def fill(self, item: Any, keys: Sequence[Any], given: Mapping[str, Any]) -> None:
+        """Give a new object its defaults, and over them these values, with keys in their order."""
+        if keys:
+            given = self._with_keys(keys, given)
+        values: dict[str, Any] = {}
+        item.attribute_values = values
+        for name, default in self._called.items():
+            if (value := default()) is not None:
+                self._keep(item, name, value)
+        values.update(given)
+        self._take(values)
+        for name, default in self._defaults.items():
+            if name not in values:
+                if default is utc_now:
+                    values[name] = default()
+                else:
+                    self._keep(item, name, default)
+        for name in self._asked:
+            if name in given:
+                del values[name]
+                setattr(item, name, given[name])
+
+    def _with_keys(self, keys: Sequence[Any], given: Mapping[str, Any]) -> dict[Any, Any]:
+        """Return what is given, the keys by their names: one that is None is not there, as with PynamoDB."""
+        if len(keys) > len(self._keys):
+            raise IrregularError
+        return {**given, **{name: key for name, key in zip(self._keys, keys, strict=False) if key is not None}}
+
+    def _keep(self, item: Any, name: str, value: Any) -> None:
+        """Set a value, as `setattr` does."""
+        if (check := self._checks[name]) is None:
+            setattr(item, name, value)
+        else:
+            item.attribute_values[name] = None if value is None else check(value)
+
+    def encode(self, item: Any, put: Any = None) -> bytes:
+        """Return the item of an object in JSON, with what is derived brought up to date.
+
+        Args:
+            item: the object, which keeps its revision.
+            put: what opens the put of the item, which then has the next revision, and is returned inside it.
+        """
+        values: dict[str, Any] = item.attribute_values
+        sources, revision = self._sources(values), None
+        if item.rule_problems():
+            raise IrregularError
+        if self._derives:
+            for name, value in item.derived(sources).items():
+                if value is None or name in self._as_they_are:
+                    values[name] = value  # it is checked when it is written
+                else:
+                    self._keep(item, name, value)
+        if put is not None and self._version:
+            revision = (values.get(self._version[0]) or 0) + 1
+        parts = self._write(values, revision)
+        if put is not None:
+            parts.insert(0, put)
+            parts.append(PUT_END)
+        json = to_json(parts)
+        if len(json) > MAX_ITEM_BYTES:  # it is longer than what DynamoDB counts
+            whole = dict_of(json)
+            refuse_too_large(whole if put is None else whole["Item"])
+        return json
+
+    def encoded(self, item: Any) -> dict[str, dict[str, Any]]:
+        """Return the item of an object as a dict."""
+        return dict_of(self.encode(item))
+
+    def written(self, item: Any) -> Written:
+        """Return the item of an object as it is sent."""
+        return Written(self.encode(item))
+
+    def save_request(self, item: Any) -> Written:
+        """Return a put under the condition of the object's revision, as `get_operation_kwargs` words it."""
+        table, get = item.Meta.table_name, item.attribute_values.get
+        if self._version is None:
+            put = put_of(table)
+        elif (revision := get(self._version[0])) is None:
+            put = put_of(table, self._version[1])
+        else:
+            put = self._put_over(table, self._version[1], revision, get)
+        return Written(self.encode(item, put), table)
+
+    def _put_over(self, table: str, stored: str, revision: Any, get: Callable[[str], Any]) -> Any:
+        """Return what opens a put over an item of this revision, which is stored under this name."""
+        condition, names, values = "#0 = :0", {"#0": stored}, {":0": {"N": str(self._count(revision))}}
+        if self._write_id and (write_id := get(self._write_id[0])) is not None:
+            condition, names["#1"] = f"({condition} AND #1 = :1)", self._write_id[1]
+            values[":1"] = {"S": write_id}
+        return opening_put(
+            {
+                "TableName": table,
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": names,
+                "ExpressionAttributeValues": values,
+            }
+        )
+
+    def _count(self, revision: Any) -> int:
+        """Return a revision, checked as its attribute does."""
+        if type(revision) is not int:
+            raise IrregularError
+        check = self._checks[self._version[0]] if self._version else None
+        return int(check(revision)) if check else revision
+
+
+def _counts(version: Any) -> bool:
+    """Say whether a revision is counted and compared as a whole number."""
+    return version is VersionAttribute or getattr(version, "encode", None) is IntegerAttribute.encode
+
+
+def _writer(attribute: Any, name: str, names: dict[str, Any]) -> FieldWriter:
+    known = None if isinstance(attribute, ValueAttribute) else checked_field(attribute, name, names)
+    return known or pynamodb_encoders.recipe(attribute, name, names)
+
+
+def compile_encoder(model: Any, base: type) -> Encoder | None:
+    """Return the encoder of a model; None where it, or its base, makes or writes objects in an unknown way."""
+    known = same_functions(model, base, _OWN) and same_functions(model, PynamoModel, _PYNAMO)
+    plain = model.__new__ is object.__new__ and model.__setattr__ is object.__setattr__
+    discriminator = model._discriminator
+    return Encoder(model, base) if known and plain and are_read_as_usual(model) and not discriminator else None

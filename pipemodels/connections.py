@@ -1,0 +1,145 @@
+"""The connection of a configuration: one client, made once, shared by threads, dropped in a forked child."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import botocore.session
+from botocore.config import Config as BotocoreConfig
+from botocore.exceptions import NoRegionError, ProfileNotFound
+from pynamodb.connection import Connection, TableConnection
+
+from pipemodels import transport
+from pipemodels.codecs import facade as wire
+from pipemodels.config import DynamoDBConfig
+from pipemodels.endpoints import (
+    check_configured_endpoint,
+    is_loopback,
+    needs_no_files,
+    profile_in,
+    session_of,
+    session_without_files,
+)
+from pipemodels.errors import ValidationError
+from pipemodels.translation import translated
+from pipemodels.transport import limits
+
+_lock = threading.RLock()
+_connections: dict[DynamoDBConfig, ConfiguredConnection] = {}
+
+
+def _session(config: DynamoDBConfig) -> botocore.session.Session:
+    if needs_no_files(config.aws_access_key_id, config.region_name, config.endpoint_url, config.profile_name):
+        return session_without_files(config.endpoint_url)
+    return session_of(config.profile_name or profile_in(os.environ))
+
+
+class ConfiguredConnection(Connection):
+    """PynamoDB's connection, with what it cannot be told: the profile, and retries as botocore counts them."""
+
+    def __init__(self, config: DynamoDBConfig) -> None:
+        super().__init__(
+            region=config.region_name,
+            host=config.endpoint_url,
+            connect_timeout_seconds=config.connect_timeout_seconds,
+            read_timeout_seconds=config.read_timeout_seconds,
+            max_retry_attempts=config.max_attempts - 1,
+            max_pool_connections=config.max_pool_connections,
+            aws_access_key_id=config.aws_access_key_id,
+            aws_secret_access_key=config.aws_secret_access_key,
+            aws_session_token=config.aws_session_token,
+        )
+        self._config = config
+        self._seen: Any = None  # the client that was last looked at
+        self.lock = threading.RLock()
+        self.tables: dict[type, TableConnection] = {}  # by model; the base model fills it
+
+    @property
+    def session(self) -> botocore.session.Session:
+        """Return this thread's session, on the configured profile."""
+        if getattr(self._local, "session", None) is None:
+            session = _session(self._config)
+            if self._config.aws_access_key_id:
+                session.set_credentials(
+                    self._config.aws_access_key_id,
+                    self._config.aws_secret_access_key,
+                    self._config.aws_session_token,
+                )
+            if is_loopback(self._config.endpoint_url):
+                # a proxy of the environment cannot reach this machine's own loopback interface
+                session.set_default_client_config(BotocoreConfig(proxies={}))
+            transport.install(session)
+            self._local.session = session
+        return self._local.session
+
+    def get_item_attribute_map(
+        self, table_name: str, attributes: Any, item_key: str = "Item", pythonic_key: bool = True
+    ) -> dict[str, Any]:
+        """Return an item as a part of a request; one that is written already is not looked at."""
+        if wire.is_written(attributes):
+            return {item_key: attributes}
+        return super().get_item_attribute_map(table_name, attributes, item_key, pythonic_key)
+
+    @property
+    def client(self) -> Any:
+        """Return the client; PynamoDB makes it when it is first asked for, and again while it has no credentials."""
+        client = super().client
+        if client is not self._seen:
+            limits.install(client)
+            if self._config.wire:
+                from pipemodels.transport import (
+                    gate,  # it loads msgspec and more, which importing should not wait for
+                )
+
+                gate.install(client, self.session)
+        self._seen = client
+        return client
+
+
+def connection_of(config: DynamoDBConfig) -> ConfiguredConnection:
+    """Return the one connection (client, pool) of a configuration; made once, shared by threads."""
+    connection = _connections.get(config)
+    if connection is None:
+        with _lock:
+            connection = _connections.get(config)
+            if connection is None:
+                connection = _connections[config] = _connect(config)
+    return connection
+
+
+def _connect(config: DynamoDBConfig) -> ConfiguredConnection:
+    """Make a connection and its client, which is not thread-safe to make; asks nothing yet.
+
+    Raises:
+        ValidationError: there is no region, or no such profile.
+        StorageError: the credentials or the AWS configuration files are of no use.
+    """
+    connection = ConfiguredConnection(config)
+    with translated("the connection"):
+        _make_client(connection, config)
+    return connection
+
+
+def _make_client(connection: ConfiguredConnection, config: DynamoDBConfig) -> None:
+    if config.endpoint_url is None:
+        check_configured_endpoint(os.environ)
+    try:
+        connection.client  # noqa: B018  # PynamoDB makes the client when it is first looked at
+    except NoRegionError:
+        raise ValidationError.of("region_name", None, "is needed: set AWS_REGION, e.g. eu-central-1") from None
+    except ProfileNotFound:
+        profile = config.profile_name or profile_in(os.environ)
+        raise ValidationError.of("profile_name", profile, "is in no AWS configuration file") from None
+
+
+def _after_fork() -> None:
+    """A child must not share its parent's sockets, nor a lock that another thread held."""
+    global _lock
+    _lock = threading.RLock()
+    _connections.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

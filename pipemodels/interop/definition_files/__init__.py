@@ -1,1 +1,0 @@
-"""How definition files are read, one entry at a time, and compared with what is stored."""

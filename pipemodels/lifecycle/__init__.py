@@ -1,0 +1,1 @@
+"""How a run starts, ends, and holds a slot."""

@@ -1,0 +1,125 @@
+"""An end that does not fit into an item's 400 KB: in fewer words, and without what an ended run can do without."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from pipemodels.checks import MAX_ITEM_BYTES
+from pipemodels.documents import item_bytes
+from pipemodels.errors import ItemTooLargeError, Problem, ValidationError
+from pipemodels.lifecycle.error_texts import SHORTENED, byte_count, end_within, is_end_of, is_start_of, start_within
+from pipemodels.models.base import new_write_id
+from pipemodels.models.run import PipelineRunLog, RunStatus
+
+SPARED: dict[str, None] = dict.fromkeys(
+    ("owner", "lease_token", "lease_seconds", "heartbeat_at", "current_stage", "start_epoch")
+)
+"""What an ended run can do without; of one with a lease, more bytes than an end in the fewest words adds."""
+
+_DURATION: dict[str, None] = {"duration_seconds": None}  # follows from two other fields
+_FEWEST_DIGITS = 8  # of a write_id: enough to tell a write from others on the same run
+_LEAST_BYTES = byte_count(SHORTENED) + 1
+_WORTH_BYTES = 200  # of a text: fewer say less than the fields that could be spared for it
+_CUTS: Mapping[str, tuple[Callable[[str, int], str], Callable[[str, str], bool]]] = {
+    "error_message": (start_within, is_start_of),
+    "error_stack_trace": (end_within, is_end_of),
+}
+"""The texts of an end, in the order in which they are given room; how each is shortened, and known again."""
+
+
+def stored_bytes(run: PipelineRunLog) -> int:
+    """Return how many bytes the fields of a run take in its item."""
+    return item_bytes(
+        {
+            attribute.attr_name: {attribute.attr_type: attribute.serialize(value)}
+            for name, attribute in run.get_attributes().items()
+            if (value := run.attribute_values.get(name)) is not None
+        }
+    )
+
+
+def fitted(
+    run: PipelineRunLog,
+    stored: Mapping[str, dict[str, Any]],
+    changes: Mapping[str, Any],
+    *,
+    by: str | None,
+    now: datetime,
+) -> PipelineRunLog:
+    """Return the run as it ends, with as much of the end's texts as its item has room for.
+
+    The stack trace is shortened first, then the message; then fields go which an ended run can do without.
+
+    Args:
+        run: as it was read.
+        stored: its item, as DynamoDB holds it.
+        changes: how it ends.
+        by: who says so.
+        now: when.
+
+    Raises:
+        ItemTooLargeError: what else is reported has no room.
+        ValidationError: the changes break a rule.
+    """
+    own = {attribute.attr_name for attribute in run.get_attributes().values()}
+    others = item_bytes({name: value for name, value in stored.items() if name not in own})
+    for who, spared, least in ((by, {}, _WORTH_BYTES), (None, SPARED, 0), (None, SPARED | _DURATION, 0)):
+        after = _without_texts(run, {**changes, **spared}, by=who, now=now)
+        if spared.keys() > SPARED.keys():
+            after.write_id = new_write_id()[:_FEWEST_DIGITS]
+        room = MAX_ITEM_BYTES - others - stored_bytes(after)
+        told = _told(changes, room, least)
+        needed = changes["status"] is RunStatus.FAILED or not spared
+        if room >= 0 and not (needed and changes.get("error_message") and "error_message" not in told):
+            after.attribute_values.update(told)
+            return after
+    largest = sorted(changes, key=lambda name: -byte_count(str(changes[name])))[:3]
+    raise ItemTooLargeError([Problem(name, changes[name], "has no room in the run's 400 KB") for name in largest])
+
+
+def _without_texts(
+    run: PipelineRunLog, changes: Mapping[str, Any], *, by: str | None, now: datetime
+) -> PipelineRunLog:
+    """Return the run as it ends, stamped, but without the texts that the end says."""
+    said = {name: SHORTENED for name in _CUTS if changes.get(name)}
+    after = copy.copy(run)
+    after.attribute_values = {**run.attribute_values, **changes, **said, "holds_slot": None}
+    if problems := after.rule_problems():
+        raise ValidationError(problems)
+    after.derive()
+    absent = {name: None for name, value in changes.items() if value is None}  # also what was derived
+    after.attribute_values.update({**dict.fromkeys(said), **absent})
+    # as `slots.written` will stamp it
+    after.revision, after.write_id, after.updated_at = (run.revision or 0) + 1, new_write_id(), now
+    if by is not None:
+        after.updated_by = by
+    return after
+
+
+def _told(changes: Mapping[str, Any], room: int, least: int) -> dict[str, str]:
+    """Return the texts of an end as far as there is room; none of which less than the least would be told."""
+    told: dict[str, str] = {}
+    for name, (shorten, _) in _CUTS.items():
+        text = changes.get(name)
+        if text and room - len(name) >= min(_least_of(name, least), byte_count(text)):
+            told[name] = shorten(text, room - len(name))
+            room -= len(name) + byte_count(told[name])
+    return told
+
+
+def _least_of(name: str, least: int) -> int:
+    return max(_LEAST_BYTES, least if name == "error_message" else _WORTH_BYTES)
+
+
+def is_told_shortened(name: str, text: Any, run: PipelineRunLog) -> bool:
+    """Say whether an ended run holds as much of this text as it had room for."""
+    if name not in _CUTS or not isinstance(text, str):
+        return False
+    there = getattr(run, name)
+    if there is not None:
+        return _CUTS[name][1](there, text)
+    room = MAX_ITEM_BYTES - stored_bytes(run) - len(name)
+    return room < min(_WORTH_BYTES, byte_count(text))

@@ -1,0 +1,1 @@
+"""Shortcuts of one call, which the gate may leave off."""

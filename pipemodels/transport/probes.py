@@ -1,0 +1,186 @@
+"""Clients that send nothing, and what they would send and read compared: how the gate finds out."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipemodels.transport import fallbacks, samples
+from pipemodels.transport.wanted import wanted
+
+Same = Callable[[str, "Prepared", "Prepared"], None]  # refuses what is not
+
+
+class Amiss(Exception):
+    """What keeps a shortcut off, in words."""
+
+
+def shortcut(name: str) -> Any:
+    """Return the module of a shortcut, whose `install` takes a client."""
+    from pipemodels.transport import parsing, requests
+    from pipemodels.transport.per_call import signing, transactions, user_agent
+
+    return {
+        "requests": requests, "replies": parsing, "signing": signing, "calls": transactions, "user_agent": user_agent,
+    }[name]  # fmt: skip
+
+
+def is_of_aws(client: Any) -> bool:
+    """Say whether a client speaks to AWS's own endpoint, which botocore chooses for each request."""
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
+class Prepared(BaseException):
+    """A request that would now go to the socket; no handler that comes later is told of it, nor is a retry tried."""
+
+    def __init__(self, request: Any) -> None:
+        super().__init__()
+        self.method, self.url, self.body = request.method, request.url, request.body
+        self.headers = [(name.lower(), _text(value)) for name, value in request.headers.items()]
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+class Probe:
+    """A client like another, with credentials of its own and some shortcuts, which sends nothing."""
+
+    def __init__(self, like: Any, session: Any, shortcuts: Sequence[str] = ()) -> None:
+        from botocore.config import Config
+
+        is_aws = is_of_aws(like)
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "aws_session_token": "test"}
+        self.client = session.create_client(
+            "dynamodb",
+            like.meta.region_name,
+            endpoint_url=None if is_aws else like.meta.endpoint_url,
+            config=like.meta.config.merge(Config(parameter_validation=False)),  # as PynamoDB's
+            **keys,
+        )
+        events = self.client.meta.events
+        events.register_first("before-call.dynamodb", _same_invocation)
+        events.register_first("before-send.dynamodb", _stop)
+        self.shortcuts: list[str] = []
+        self.install(shortcuts)
+
+    def install(self, shortcuts: Sequence[str]) -> None:
+        """Install some shortcuts more."""
+        for name in shortcuts:
+            shortcut(name).install(self.client)
+            self.shortcuts.append(name)
+
+    def prepared(self, operation: str, parameters: dict[str, Any]) -> Prepared:
+        """Return the request of an operation; instrumentation that is wrapped around calls is passed by."""
+        call = inspect.unwrap(type(self.client)._make_api_call)
+        try:
+            call(self.client, operation, parameters)
+        except Prepared as request:
+            return request
+        raise Amiss(f"{operation} prepares no request")
+
+    def parsed(self, operation: str, status: int, body: bytes) -> Any:
+        """Return what is read of a reply."""
+        from botocore.awsrequest import HeadersDict
+
+        model = self.client.meta.service_model.operation_model(operation)
+        protocol = getattr(model.service_model, "resolved_protocol", None) or model.service_model.protocol
+        parser = self.client._endpoint._response_parser_factory.create_parser(protocol)
+        headers = HeadersDict({"x-amzn-RequestId": "0", "Content-Type": "application/x-amz-json-1.0"})
+        return parser.parse(
+            {"status_code": status, "headers": headers, "body": body, "context": {}}, model.output_shape
+        )
+
+
+@contextmanager
+def _refusing_fallbacks() -> Iterator[None]:
+    before = fallbacks.refused.set(True)
+    try:
+        yield
+    finally:
+        fallbacks.refused.reset(before)
+
+
+def _same_invocation(context: dict[str, Any], **_: Any) -> None:
+    context.setdefault("retries", {})["invocation-id"] = "0"
+
+
+def _stop(request: Any, **_: Any) -> None:
+    raise Prepared(request)
+
+
+def compare(theirs: Probe, ours: Probe, same: Same) -> None:
+    """Compare the requests and replies of two clients.
+
+    Raises:
+        Amiss: some are not the same.
+    """
+    with _refusing_fallbacks():
+        _compare_requests(theirs, ours, same)
+        if "replies" in ours.shortcuts:
+            _compare_replies(theirs, ours)
+
+
+def _compare_requests(theirs: Probe, ours: Probe, same: Same) -> None:
+    plain, given = samples.requests(written=False), samples.requests(written=same is says_the_same)
+    for (operation, their_parameters), (_, our_parameters) in zip(plain, given, strict=True):
+        for _ in range(9):  # until both were signed in the same second
+            first, second = theirs.prepared(operation, their_parameters()), ours.prepared(operation, our_parameters())
+            if dict(first.headers)["x-amz-date"] == dict(second.headers).get("x-amz-date"):
+                break
+        same(operation, first, second)
+
+
+def _compare_replies(theirs: Probe, ours: Probe) -> None:
+    """Compare what two clients read of replies: as it is, and for a model.
+
+    Raises:
+        Amiss: some of it is not the same.
+    """
+    for operation, status, body in samples.REPLIES:
+        read, ordinarily = ours.parsed(operation, status, body), theirs.parsed(operation, status, body)
+        token = wanted.set(samples.Schema)
+        try:
+            for_model = ours.parsed(operation, status, body)
+        finally:
+            wanted.reset(token)
+        held = samples.held(for_model)  # first: who looks at a reply makes it plain
+        if held != samples.held_plain(ordinarily) or not read == ordinarily == for_model:
+            raise Amiss(f"a reply to {operation} is read otherwise")
+
+
+def is_the_same(operation: str, theirs: Prepared, ours: Prepared, but_for: Sequence[str] = ()) -> None:
+    """Refuse two requests that are not the same, byte for byte, but for some parts of them.
+
+    Raises:
+        Amiss: they are not.
+    """
+    for part in ("method", "url", "body"):
+        if part not in but_for and getattr(theirs, part) != getattr(ours, part):
+            raise Amiss(f"{operation}: its {part} differs")
+    mine, yours = ([one for one in request.headers if one[0] not in but_for] for request in (ours, theirs))
+    if mine != yours:
+        names = sorted({name for name, _ in set(mine) ^ set(yours)})
+        raise Amiss(f"{operation}: its headers differ: {', '.join(names) or 'in their order'}")
+
+
+def says_the_same(operation: str, theirs: Prepared, ours: Prepared) -> None:
+    """Refuse requests that do not say the same JSON, which botocore writes with spaces, and so has another signature.
+
+    Raises:
+        Amiss: they do not, or botocore writes JSON in another way than is known.
+    """
+    is_the_same(operation, theirs, ours, ("body", "content-length", "authorization"))
+    said = json.loads(theirs.body)
+    if theirs.body != json.dumps(said).encode():
+        raise Amiss(f"{operation}: botocore writes its JSON in a way that is not known")
+    if json.loads(ours.body) != said:
+        raise Amiss(f"{operation}: its body says something else")
+    signed = [dict(one.headers)["authorization"].rpartition("Signature=")[0] for one in (theirs, ours)]
+    if signed[0] != signed[1] or dict(ours.headers)["content-length"] != str(len(ours.body)):
+        raise Amiss(f"{operation}: something else is signed")
