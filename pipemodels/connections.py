@@ -12,7 +12,7 @@ from botocore.exceptions import NoRegionError, ProfileNotFound
 from pynamodb.connection import Connection, TableConnection
 
 from pipemodels import transport
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.config import DynamoDBConfig
 from pipemodels.endpoints import (
     check_configured_endpoint,
@@ -23,7 +23,7 @@ from pipemodels.endpoints import (
     session_without_files,
 )
 from pipemodels.errors import ValidationError
-from pipemodels.translation import translated
+from pipemodels.translation import translating_errors
 from pipemodels.transport import limits
 
 _lock = threading.RLock()
@@ -78,7 +78,7 @@ class ConfiguredConnection(Connection):
         self, table_name: str, attributes: Any, item_key: str = "Item", pythonic_key: bool = True
     ) -> dict[str, Any]:
         """Return an item as a part of a request; one that is written already is not looked at."""
-        if wire.is_written(attributes):
+        if facade.is_written(attributes):
             return {item_key: attributes}
         return super().get_item_attribute_map(table_name, attributes, item_key, pythonic_key)
 
@@ -117,7 +117,7 @@ def _connect(config: DynamoDBConfig) -> ConfiguredConnection:
         StorageError: the credentials or the AWS configuration files are of no use.
     """
     connection = ConfiguredConnection(config)
-    with translated("the connection"):
+    with translating_errors("the connection"):
         _make_client(connection, config)
     return connection
 

@@ -18,7 +18,7 @@ from pynamodb.exceptions import TableDoesNotExist
 from pipemodels.errors import StorageError, ValidationError
 from pipemodels.models import MODELS
 from pipemodels.models.base import Model
-from pipemodels.storage.sending import bounded, sent, within
+from pipemodels.storage.sending import sent, with_deadline, within
 
 _T = TypeVar("_T")
 _POLL_SECONDS = 0.2
@@ -104,7 +104,7 @@ def _create(model: type[Model]) -> None:
     _sent(model, create)
 
 
-@bounded
+@with_deadline
 def _drop(model: type[Model]) -> None:
     def drop() -> None:
         try:

@@ -60,7 +60,7 @@ _CREDENTIALS = {
 _Decode = Callable[[dict[str, Any]], Any]
 
 
-class translated:  # read as a verb; a generator would cost every request its steps
+class translating_errors:  # read as a verb; a generator would cost every request its steps
     """Turns what PynamoDB or botocore raises inside into an error of this package, the cause kept.
 
     Args:

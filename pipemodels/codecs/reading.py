@@ -36,7 +36,7 @@ from pipemodels.codecs.source import compile_lines
 from pipemodels.documents import read_number
 from pipemodels.instants import from_utc, read_stored_instant
 from pipemodels.records import Record, record_fields
-from pipemodels.transport import schemas as forms
+from pipemodels.transport import schemas
 from pipemodels.transport.fallbacks import IrregularError
 
 # -- values ---------------------------------------------------------------------------------------------------------
@@ -104,15 +104,15 @@ def document(tagged: dict[str, Any]) -> Any:
 
 _Recipe = tuple[Any, str]  # the form, and the expression that makes its value of `t`, an instance of the form
 
-_INSTANT = (forms.Text, "instant(t.S)")
+_INSTANT = (schemas.Text, "instant(t.S)")
 _RECIPES: dict[tuple[Any, str], _Recipe] = {
-    (TextAttribute.decode, "S"): (forms.Text, "t.S"),
+    (TextAttribute.decode, "S"): (schemas.Text, "t.S"),
     (UTCInstantAttribute.decode, "S"): _INSTANT,
-    (IntegerAttribute.decode, "N"): (forms.Number, "integer(t.N)"),
-    (DecimalAttribute.decode, "N"): (forms.Number, "decimal(t.N)"),
-    (ExpiryAttribute.decode, "N"): (forms.Number, "moment(t.N)"),
-    (DocumentAttribute.decode, "M"): (forms.Document, "{k: document(p) for k, p in t.M.items()}"),
-    (TextListAttribute.decode, "L"): (forms.Documents, "[document(p) for p in t.L]"),
+    (IntegerAttribute.decode, "N"): (schemas.Number, "integer(t.N)"),
+    (DecimalAttribute.decode, "N"): (schemas.Number, "decimal(t.N)"),
+    (ExpiryAttribute.decode, "N"): (schemas.Number, "moment(t.N)"),
+    (DocumentAttribute.decode, "M"): (schemas.Document, "{k: document(p) for k, p in t.M.items()}"),
+    (TextListAttribute.decode, "L"): (schemas.Documents, "[document(p) for p in t.L]"),
 }
 _CHECKED = ("deserialize", "get_value", "untagged", "__set__")
 
@@ -131,14 +131,14 @@ def _recipe(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
     if kind.decode is CheckedAttribute.decode:
         return _by_normalising(attribute, name, names)
     if kind.decode is TextListAttribute.decode and kind.element is TextListAttribute.element:
-        return forms.Texts, "[p.S for p in t.L]"
+        return schemas.Texts, "[p.S for p in t.L]"
     return _RECIPES.get((kind.decode, attribute.attr_type))
 
 
 def _by_normalising(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
     kind = type(attribute)
     if kind.normalise is FlagAttribute.normalise and attribute.attr_type == "BOOL":
-        return forms.Flag, "t.BOOL"
+        return schemas.Flag, "t.BOOL"
     if (
         kind.normalise is EnumAttribute.normalise
         and attribute.attr_type == "S"
@@ -146,7 +146,7 @@ def _by_normalising(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe
     ):
         members: Any = attribute.enum
         names[f"members_{name}"] = {member.value: member for member in members}
-        return forms.Text, f"members_{name}[t.S]"
+        return schemas.Text, f"members_{name}[t.S]"
     return None
 
 
@@ -167,7 +167,7 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
     lines += [f'    put(record, "__dict__", {{{", ".join(parts)}}})', "    return record"]
     compile_lines(lines, names)
     form = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True)
-    return forms.list_of(forms.map_of(form)), f"[record_{name}(e.M) for e in t.L]"
+    return schemas.list_of(schemas.map_of(form)), f"[record_{name}(e.M) for e in t.L]"
 
 
 def _is_plain_record(of: type[Record]) -> bool:
@@ -194,7 +194,7 @@ class Decoder:
         build: makes an object of an item in that form, or raises, whatever it comes upon.
     """
 
-    def __init__(self, form: type[forms.Stored], build: Callable[[forms.Stored], Any]) -> None:
+    def __init__(self, form: type[schemas.Stored], build: Callable[[schemas.Stored], Any]) -> None:
         self.form, self.build = form, build
 
     def of_plain(self, item: dict[str, Any]) -> Any:
@@ -213,11 +213,11 @@ def compile_decoder(model: Any, base: type) -> Decoder | None:
         "instant": instant, "integer": integer, "decimal": decimal, "moment": moment, "document": document,
         "__name__": f"{model.__module__}.{model.__qualname__}",
     }  # fmt: skip
-    form: Any = compile_maker("build", model, names, _statement, bases=(forms.Stored,))
+    form: Any = compile_maker("build", model, names, _statement, bases=(schemas.Stored,))
     if form is None:
         return None
     form.fields = dict(zip(form.__struct_encode_fields__, form.__struct_fields__, strict=True))
-    return Decoder(forms.ready(form), names["build"])
+    return Decoder(schemas.ready(form), names["build"])
 
 
 def _statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> tuple[Any, str]:

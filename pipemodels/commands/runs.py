@@ -32,7 +32,7 @@ from pipemodels.lifecycle.rules import Lease, checked_report, records_rule, refu
 from pipemodels.lifecycle.starting import begin_run
 from pipemodels.models.run import DEFAULT_LEASE_SECONDS, DataQualityResult, PipelineRunLog, RunStatus
 from pipemodels.storage import targets, writes
-from pipemodels.storage.sending import bounded, out_of_time, waited
+from pipemodels.storage.sending import back_off, out_of_time, with_deadline
 
 RETRYABLE = frozenset({RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.SKIPPED})
 INHERITED = ("pipeline_version", "config_snapshot", "environment", "input_tables", "output_tables", "tags")
@@ -269,7 +269,7 @@ def _report(
     return run
 
 
-@bounded
+@with_deadline
 def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: datetime | None = None) -> PipelineRunLog:
     """Queue a new run in place of one that failed, was cancelled or skipped. Two requests: a read and a write.
 
@@ -283,15 +283,15 @@ def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: date
     """
     target = run_target(pipeline_id, run_id)
     targets.all_checked(target.checked, lambda: targets.check_by(PipelineRunLog, by), lambda: targets.stamp(now))
-    situation = slots.read_situation(target)
-    old = situation.run
+    context = slots.read_context(target)
+    old = context.run
     if old is None:
         raise ItemNotFoundError(f"there is no {target.name}")
     if old.status not in RETRYABLE:
         raise IllegalTransitionError(f"{target.name} is {old.status}: only what failed can be retried", old)
     attempt = (old.attempt or 1) + 1
-    if situation.max_attempts is not None and attempt > situation.max_attempts:
-        message = f"{target.name} was attempt {old.attempt}, and its pipeline allows {situation.max_attempts}"
+    if context.max_attempts is not None and attempt > context.max_attempts:
+        message = f"{target.name} was attempt {old.attempt}, and its pipeline allows {context.max_attempts}"
         raise AttemptLimitError(message, old)
     inherited = {name: getattr(old, name) for name in INHERITED if getattr(old, name) is not None}
     try:
@@ -321,7 +321,7 @@ def _retry_id(old: PipelineRunLog, attempt: int) -> str:
     return hashlib.sha256(old.run_id.encode()).hexdigest() + suffix
 
 
-@bounded
+@with_deadline
 def delete_run(*, pipeline_id: str, run_id: str, expected_revision: int | None = None) -> PipelineRunLog:
     """Delete the run and return it as it was. One request; two where it holds a slot, which it gives back.
 
@@ -337,14 +337,14 @@ def delete_run(*, pipeline_id: str, run_id: str, expected_revision: int | None =
     for attempt in count():
         try:
             if run is not None and run.holds_slot:
-                return slots.with_slot_freed(target, run, slots.deleted(target, run), None)
+                return slots.with_slot_freed(target, run, slots.delete_run(target, run), None)
             return cast(PipelineRunLog, writes.delete(target, expected_revision=expected_revision, rules=holds_none))
         except ConflictError as error:
             run = error.current
             right = run is not None and expected_revision in {None, run.revision}
             if run is None or not right or not run.holds_slot:
                 raise writes.refused(target, error, expected_revision) from error
-        if attempt and not waited(attempt):
+        if attempt and not back_off(attempt):
             busy = ThrottledError(f"{target.name}: others kept writing it; safe to try again")
             raise out_of_time(busy, target.name)
     raise AssertionError("counted to infinity")

@@ -27,7 +27,7 @@ from pipemodels.lifecycle.fitting import stored_bytes
 from pipemodels.lifecycle.rules import Lease, refusal, run_target
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
 from pipemodels.storage import targets, writes
-from pipemodels.storage.sending import bounded
+from pipemodels.storage.sending import with_deadline
 
 _log = logging.getLogger("pipemodels.commands.stages")
 _TRIES = 10
@@ -78,7 +78,7 @@ def start_stage(
     return _change_stages(target, decide, lease, current_stage=stage.stage_name, by=by, now=at)
 
 
-@bounded
+@with_deadline
 def finish_stage(
     *,
     pipeline_id: str,
@@ -165,7 +165,7 @@ def _room(run: PipelineRunLog) -> int:
     return MAX_ITEM_BYTES - stored_bytes(run) - _ROOM_FOR_THE_END
 
 
-@bounded
+@with_deadline
 def _change_stages(
     target: targets.Target,
     decide: _Decide,

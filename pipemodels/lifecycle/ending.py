@@ -35,13 +35,13 @@ from pipemodels.lifecycle.rules import (
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
 from pipemodels.models.unreadable import read_item
 from pipemodels.storage import targets, writes
-from pipemodels.storage.sending import bounded, out_of_time, waited
+from pipemodels.storage.sending import back_off, out_of_time, with_deadline
 from pipemodels.translation import is_invalid_request
 
 _log = logging.getLogger("pipemodels.commands.ending")
 
 
-@bounded
+@with_deadline
 def end_run(
     status: RunStatus,
     pipeline_id: str,
@@ -97,7 +97,7 @@ def end_run(
     return _end_as_stored(target, changes, said_again, exact=exact, lease=lease, by=by, now=at)
 
 
-@bounded
+@with_deadline
 def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> PipelineRunLog | None:
     """Make a run failed whose lease has expired, as it was seen; None where it has been renewed or ended since.
 
@@ -122,7 +122,7 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
     return ended
 
 
-@bounded
+@with_deadline
 def expire_part(part: PipelineRunLog, *, by: str | None, now: datetime) -> None:
     """Make a run failed whose lease has expired, and of whose item only a part can be read; the rest stays as it is.
 
@@ -145,7 +145,7 @@ def expire_part(part: PipelineRunLog, *, by: str | None, now: datetime) -> None:
     after.attribute_values = {**part.attribute_values, **_not_before_start(changes, part, exact=False)}
     after.holds_slot = None
     after.derive()
-    slots.with_slot_freed(target, before, slots.written(target, before, after, by=by, now=now), after)
+    slots.with_slot_freed(target, before, slots.update_run(target, before, after, by=by, now=now), after)
 
 
 def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:
@@ -167,7 +167,7 @@ def _is_unexplained(error: PipemodelsError) -> bool:
     return is_invalid_request(error) or (type(error) is ConflictError and error.current is not None)
 
 
-@bounded
+@with_deadline
 def end_as_read(
     target: targets.Target, run: PipelineRunLog, changes: Mapping[str, Any], *, by: str | None
 ) -> PipelineRunLog:
@@ -180,7 +180,7 @@ def end_as_read(
     return _end_holder(target, run, changes, by=by, now=targets.stamp(None))
 
 
-@bounded
+@with_deadline
 def _end(
     target: targets.Target,
     changes: dict[str, Any],
@@ -210,7 +210,7 @@ def _end(
         if later is changes and not current.holds_slot:
             break  # a rule has refused it
         changes = later
-        if holder is not None and not waited(attempt):
+        if holder is not None and not back_off(attempt):
             busy = ThrottledError(f"{target.name}: others kept writing it; safe to try again")
             raise out_of_time(busy, target.name)
     return _same_or_refused(target, changes, said if repeats else None, lease, conflict)
@@ -251,8 +251,8 @@ def _end_holder(
         ConflictError: it is no longer so; `current` is the run as it is, read anew.
     """
     refuse_too_large({name: {"S": value} for name, value in changes.items() if isinstance(value, str)})
-    after = slots.changed(run, {**changes, "holds_slot": None})
-    ended = slots.written(target, run, after, by=by, now=now)
+    after = slots.changed_run(run, {**changes, "holds_slot": None})
+    ended = slots.update_run(target, run, after, by=by, now=now)
     return slots.with_slot_freed(target, run, ended, after)
 
 
@@ -279,11 +279,11 @@ def _end_as_stored(
             return _same_or_refused(target, changes, said, lease, conflict)
         changes = _not_before_start(changes, run, exact=exact)
         after = fitted(run, stored, changes, by=by, now=now)
-        ended = slots.written(target, run, after, by=after.updated_by, now=now)
+        ended = slots.update_run(target, run, after, by=after.updated_by, now=now)
         try:
             return slots.carried_out(target, run, ended, after)
         except ConflictError as conflict:
-            if not waited(attempt):
+            if not back_off(attempt):
                 raise ThrottledError(f"{target.name}: others kept writing it; safe to try again") from conflict
     raise AssertionError("counted to infinity")
 

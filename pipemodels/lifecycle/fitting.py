@@ -92,7 +92,7 @@ def _without_texts(
     after.derive()
     absent = {name: None for name, value in changes.items() if value is None}  # also what was derived
     after.attribute_values.update({**dict.fromkeys(said), **absent})
-    # as `slots.written` will stamp it
+    # as `slots.update_run` will stamp it
     after.revision, after.write_id, after.updated_at = (run.revision or 0) + 1, new_write_id(), now
     if by is not None:
         after.updated_by = by

@@ -31,7 +31,7 @@ _LEASE = frozenset({"status", "holds_slot", "lease_token", "lease_expires_at", "
 
 
 @dataclass(frozen=True)
-class Situation:
+class RunContext:
     """What a run depends on, read at one time: the limits of its pipeline, the slots, and the run itself."""
 
     max_concurrent_runs: int | None
@@ -58,7 +58,7 @@ def next_token(last: int = 0) -> int:
     return max(last + 1, time_ns() // 1000)
 
 
-def read_situation(target: targets.Target) -> Situation:
+def read_context(target: targets.Target) -> RunContext:
     """Read what a run depends on, strongly consistent. One request.
 
     Raises:
@@ -82,7 +82,7 @@ def read_situation(target: targets.Target) -> Situation:
         for model in (PipelineConfig, RunSlots, PipelineRunLog)
     )
     configured, slots, run = read
-    return Situation(
+    return RunContext(
         getattr(configured, "max_concurrent_runs", None), getattr(configured, "max_attempts", None), slots, run
     )
 
@@ -135,7 +135,7 @@ def _read_together(subject: str, wanted: Mapping[type[Model], dict[str, Any]]) -
     return {model: found[name] for name, model in tables.items()}
 
 
-def changed(run: PipelineRunLog, changes: Mapping[str, Any]) -> PipelineRunLog:
+def changed_run(run: PipelineRunLog, changes: Mapping[str, Any]) -> PipelineRunLog:
     """Return a copy of the run with these changes and what follows from them; its size is for DynamoDB to judge.
 
     Raises:
@@ -148,7 +148,7 @@ def changed(run: PipelineRunLog, changes: Mapping[str, Any]) -> PipelineRunLog:
     return after
 
 
-def written(
+def update_run(
     target: targets.Target, before: PipelineRunLog | None, after: PipelineRunLog, *, by: str | None, now: datetime
 ) -> dict[str, Any]:
     """Return the part of a transaction that makes the run `after` out of `before`, and stamp it.
@@ -173,7 +173,7 @@ def written(
     }
 
 
-def deleted(target: targets.Target, run: PipelineRunLog) -> dict[str, Any]:
+def delete_run(target: targets.Target, run: PipelineRunLog) -> dict[str, Any]:
     """Return the part of a transaction that deletes the run as it was read."""
     return {"Delete": target.request(condition=_as_read(run))}
 
@@ -187,10 +187,10 @@ def _as_read(run: PipelineRunLog | None) -> Any:
     return (PipelineRunLog.revision == run.revision) & same_write
 
 
-def taken(situation: Situation, pipeline_id: str, run_id: str, token: int) -> dict[str, Any]:
+def claim_slot(context: RunContext, pipeline_id: str, run_id: str, token: int) -> dict[str, Any]:
     """Return the part of a transaction that gives a slot to the run, unless one was given since this was read."""
     values: dict[str, Any] = {":token": _number(token)}
-    if situation.slots is None:
+    if context.slots is None:
         values[":holders"] = {"M": {run_id: values[":token"]}}
         update, condition, names = (
             "SET holders = :holders, last_token = :token",
@@ -198,13 +198,13 @@ def taken(situation: Situation, pipeline_id: str, run_id: str, token: int) -> di
             {},
         )
     else:
-        values[":last"] = _number(situation.last_token)
+        values[":last"] = _number(context.last_token)
         update, condition = "SET holders.#run = :token, last_token = :token", "last_token = :last"
         names = {"#run": run_id}
     return _slots_update(pipeline_id, update, condition, values, names)
 
 
-def freed(pipeline_id: str, run_id: str, token: int) -> dict[str, Any]:
+def release_slot(pipeline_id: str, run_id: str, token: int) -> dict[str, Any]:
     """Return the part of a transaction that takes back the slot which the run holds under this token."""
     update, condition = "REMOVE holders.#run", "holders.#run = :token"
     return _slots_update(pipeline_id, update, condition, {":token": _number(token)}, {"#run": run_id})
@@ -240,7 +240,7 @@ def with_slot_freed(
         ConflictError: the run is no longer so; `current` is the run as it is, read anew.
     """
     pipeline_id, run_id = target.key.values()
-    parts = [part, freed(pipeline_id, run_id, run.lease_token or 0)]
+    parts = [part, release_slot(pipeline_id, run_id, run.lease_token or 0)]
     try:
         transactions.transact(target.name, PipelineRunLog, *parts)
     except ConflictError as error:
@@ -290,6 +290,6 @@ def _stored(target: targets.Target) -> PipelineRunLog | None:
 def free_without_run(target: targets.Target, run: PipelineRunLog | None, token: int) -> None:
     """Free the slot of a run that does not run, if it is still as it was read; otherwise somebody else was faster."""
     pipeline_id, run_id = target.key.values()
-    parts = [{"ConditionCheck": target.request(condition=_as_read(run))}, freed(pipeline_id, run_id, token)]
+    parts = [{"ConditionCheck": target.request(condition=_as_read(run))}, release_slot(pipeline_id, run_id, token)]
     with suppress(ConflictError):
         transactions.transact(target.name, PipelineRunLog, *parts)

@@ -35,7 +35,7 @@ from pipemodels.lifecycle.rules import comparable, differences, records_rule, re
 from pipemodels.models.run import PipelineRunLog, RunStatus
 from pipemodels.models.unreadable import warn_unreadable
 from pipemodels.storage import targets, transactions, writes
-from pipemodels.storage.sending import bounded, out_of_time, waited
+from pipemodels.storage.sending import back_off, out_of_time, with_deadline
 
 _log = logging.getLogger("pipemodels.commands.starting")
 
@@ -44,7 +44,7 @@ _KEPT = ("attempt", "environment", "trigger_type")
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class StartRequest:
     """A run that is to begin, checked: what is written where there is none, and where it is queued."""
 
     target: targets.Target
@@ -69,7 +69,7 @@ def default_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-@bounded
+@with_deadline
 def begin_run(
     status: RunStatus,
     pipeline_id: str,
@@ -80,10 +80,10 @@ def begin_run(
     now: datetime | None,
 ) -> PipelineRunLog:
     """Queue or start a run, or return it where it has begun so already."""
-    beginning = _checked(status, pipeline_id, run_id, given, by=by, now=now)
+    request = _checked(status, pipeline_id, run_id, given, by=by, now=now)
     if status is RunStatus.PENDING:
-        return _begin_without_limit(beginning, beginning.changes)
-    return _start(beginning)
+        return _begin_without_limit(request, request.changes)
+    return _start(request)
 
 
 def _checked(
@@ -94,7 +94,7 @@ def _checked(
     *,
     by: str | None,
     now: datetime | None,
-) -> Beginning:
+) -> StartRequest:
     taken = sorted({"status", "end_time", "stages", "current_stage"} & given.keys())
     if taken:
         raise ValidationError(Problem(name, given[name], "is not for the start of a run") for name in taken)
@@ -110,46 +110,46 @@ def _checked(
     values = {name: getattr(item, name) for name in item.get_attributes() if name not in other}
     once = {name: values.pop(name) for name in _KEPT if values[name] and name not in given}
     changes = {name: value for name, value in values.items() if value is not None} | {"end_time": None}
-    return Beginning(target, item, given, changes, once | {"created_at": item.created_at}, by, at)
+    return StartRequest(target, item, given, changes, once | {"created_at": item.created_at}, by, at)
 
 
-def _begin_without_limit(beginning: Beginning, changes: Mapping[str, Any]) -> PipelineRunLog:
-    starting = beginning.item.status is RunStatus.RUNNING
+def _begin_without_limit(request: StartRequest, changes: Mapping[str, Any]) -> PipelineRunLog:
+    starting = request.item.status is RunStatus.RUNNING
     queued = PipelineRunLog.status == RunStatus.PENDING if starting else None
     if queued is not None and (rule := records_rule(changes)) is not None:
         queued &= rule
     try:
         run: PipelineRunLog = writes.create_or_update(
-            beginning.target, changes, allowed=queued, by=beginning.by, now=beginning.now, once=beginning.once
+            request.target, changes, allowed=queued, by=request.by, now=request.now, once=request.once
         )
     except ConflictError as error:
-        return _same_or_taken(beginning, error)
+        return _same_or_taken(request, error)
     return run
 
 
-def _start(beginning: Beginning) -> PipelineRunLog:
+def _start(request: StartRequest) -> PipelineRunLog:
     """Start a run, with a slot where its pipeline has a limit. Two requests, and two more where a slot is stale."""
     for attempt in count():
-        situation = slots.read_situation(beginning.target)
-        if situation.max_concurrent_runs is None:
-            return _begin_without_limit(beginning, beginning.leased(slots.next_token()))
-        if situation.run is not None and situation.run.status is not RunStatus.PENDING:
-            return _same_or_taken(beginning, ConflictError(f"{beginning.target.name} exists", situation.run))
+        context = slots.read_context(request.target)
+        if context.max_concurrent_runs is None:
+            return _begin_without_limit(request, request.leased(slots.next_token()))
+        if context.run is not None and context.run.status is not RunStatus.PENDING:
+            return _same_or_taken(request, ConflictError(f"{request.target.name} exists", context.run))
         try:
-            if (started := _start_in_slot(beginning, situation)) is not None:
+            if (started := _start_in_slot(request, context)) is not None:
                 return started
             if attempt == 0:
                 continue  # slots were freed, or the run has one: look again at once
         except ConflictError as error:
             if isinstance(error, RunLimitError):
                 raise
-        if not waited(attempt):
-            name = beginning.target.name
+        if not back_off(attempt):
+            name = request.target.name
             raise out_of_time(ThrottledError(f"{name}: others kept taking slots; safe to try again"), name)
     raise AssertionError("counted to infinity")
 
 
-def _start_in_slot(beginning: Beginning, situation: slots.Situation) -> PipelineRunLog | None:
+def _start_in_slot(request: StartRequest, context: slots.RunContext) -> PipelineRunLog | None:
     """Take a slot and start the run as it was read; None where it must be read again first.
 
     Raises:
@@ -157,74 +157,73 @@ def _start_in_slot(beginning: Beginning, situation: slots.Situation) -> Pipeline
         UnreadableItemError: no slot is free, and of a run that has one the lease cannot be judged.
         ConflictError: somebody else was faster.
     """
-    pipeline_id, run_id = beginning.target.key.values()
-    limit = situation.max_concurrent_runs or 0
-    if len(situation.holders) >= limit or run_id in situation.holders:
-        running = _free_stale_slots(beginning, situation)
+    pipeline_id, run_id = request.target.key.values()
+    limit = context.max_concurrent_runs or 0
+    if len(context.holders) >= limit or run_id in context.holders:
+        running = _free_stale_slots(request, context)
         if len(running) >= limit and run_id not in running:
-            raise _full(beginning, running)
+            raise _full(request, running)
         return None  # the run itself may hold one: BatchGetItem is no snapshot, and it was read before it started
-    token = slots.next_token(situation.last_token)
-    after = _started(beginning, situation.run, token)
-    part = slots.written(beginning.target, situation.run, after, by=beginning.by, now=beginning.now)
-    slot = slots.taken(situation, pipeline_id, run_id, token)
+    token = slots.next_token(context.last_token)
+    after = _started(request, context.run, token)
+    part = slots.update_run(request.target, context.run, after, by=request.by, now=request.now)
+    slot = slots.claim_slot(context, pipeline_id, run_id, token)
     try:
-        transactions.transact(beginning.target.name, PipelineRunLog, part, slot)
+        transactions.transact(request.target.name, PipelineRunLog, part, slot)
     except ConflictError as error:
-        return slots.own_write(beginning.target, after, error)
+        return slots.own_write(request.target, after, error)
     return after
 
 
-def _started(beginning: Beginning, queued: PipelineRunLog | None, token: int) -> PipelineRunLog:
+def _started(request: StartRequest, queued: PipelineRunLog | None, token: int) -> PipelineRunLog:
     """Return the run as it will be, started in a slot."""
     before = queued.attribute_values if queued else {}
-    values = {**beginning.once, **{name: value for name, value in before.items() if value is not None}}
-    if queued is None and beginning.by is not None:
-        values["created_by"] = beginning.by
-    after = copy.copy(beginning.item)
-    after.attribute_values = {**beginning.target.key, **values, **beginning.leased(token), "holds_slot": True}
-    after.updated_at = beginning.now
+    values = {**request.once, **{name: value for name, value in before.items() if value is not None}}
+    if queued is None and request.by is not None:
+        values["created_by"] = request.by
+    after = copy.copy(request.item)
+    after.attribute_values = {**request.target.key, **values, **request.leased(token), "holds_slot": True}
+    after.updated_at = request.now
     after.serialize()
     return after
 
 
-def _free_stale_slots(beginning: Beginning, situation: slots.Situation) -> dict[str, slots.Holder]:
+def _free_stale_slots(request: StartRequest, context: slots.RunContext) -> dict[str, slots.Holder]:
     """Free the slots whose run is gone, has ended or has let its lease expire; return the others by run.
 
     Of those of which the lease cannot be judged nobody knows: they keep their slots.
     """
-    pipeline_id = beginning.target.key["pipeline_id"]
-    holders = slots.read_holders(beginning.target.name, pipeline_id, situation.holders)
+    pipeline_id = request.target.key["pipeline_id"]
+    holders = slots.read_holders(request.target.name, pipeline_id, context.holders)
     looked_at = {
-        run_id: _unless_stale(beginning, run_id, token, holders[run_id])
-        for run_id, token in situation.holders.items()
+        run_id: _unless_stale(request, run_id, token, holders[run_id]) for run_id, token in context.holders.items()
     }
     return {run_id: holder for run_id, holder in looked_at.items() if holder is not None}
 
 
-def _unless_stale(beginning: Beginning, run_id: str, token: int, holder: slots.Holder) -> slots.Holder | None:
+def _unless_stale(request: StartRequest, run_id: str, token: int, holder: slots.Holder) -> slots.Holder | None:
     """Return who holds a slot; None where the slot was stale, and has been freed."""
     run, unreadable = holder.run, holder.unreadable
     if run is None and unreadable is not None:
         return holder
     if run is None or not run.holds_slot or run.status is not RunStatus.RUNNING or run.lease_token != token:
-        slots.free_without_run(run_target(beginning.target.key["pipeline_id"], run_id), run, token)
+        slots.free_without_run(run_target(request.target.key["pipeline_id"], run_id), run, token)
         return None
-    if not is_expired(run, beginning.now):
+    if not is_expired(run, request.now):
         return holder
     if unreadable is not None:
-        return None if _expire_part(run, unreadable, beginning) else slots.Holder(None, unreadable)
+        return None if _expire_part(run, unreadable, request) else slots.Holder(None, unreadable)
     # where somebody was faster, it has been renewed or has ended: what is true now is to be read
-    expire_run(run, by=beginning.by, now=beginning.now)
+    expire_run(run, by=request.by, now=request.now)
     return None
 
 
-def _expire_part(run: PipelineRunLog, unreadable: UnreadableItemError, beginning: Beginning) -> bool:
+def _expire_part(run: PipelineRunLog, unreadable: UnreadableItemError, request: StartRequest) -> bool:
     """End a run of whose item a part cannot be read, and say whether that is possible."""
     warn_unreadable(_log, unreadable.item)
     with suppress(ConflictError):  # as above
         try:
-            expire_part(run, by=beginning.by, now=beginning.now)
+            expire_part(run, by=request.by, now=request.now)
         except (SummaryError, ItemTooLargeError, UnreadableItemError):
             return False
     return True
@@ -236,9 +235,9 @@ def is_expired(run: PipelineRunLog, now: datetime) -> bool:
     return run.lease_expires_at is not None and run.lease_expires_at < before
 
 
-def _full(beginning: Beginning, holding: Mapping[str, slots.Holder]) -> PipemodelsError:
+def _full(request: StartRequest, holding: Mapping[str, slots.Holder]) -> PipemodelsError:
     """Return the error that says who holds the slots, or of whom that cannot be said."""
-    pipeline_id = beginning.target.key["pipeline_id"]
+    pipeline_id = request.target.key["pipeline_id"]
     message = f"pipeline {pipeline_id!r} has as many running runs as it may ({len(holding)})"
     for holder in holding.values():
         if holder.run is None and holder.unreadable is not None:
@@ -255,9 +254,9 @@ def _named(run: PipelineRunLog) -> str:
     return f"{run.run_id!r} of an owner that cannot be read"
 
 
-def _same_or_taken(beginning: Beginning, error: ConflictError) -> PipelineRunLog:
+def _same_or_taken(request: StartRequest, error: ConflictError) -> PipelineRunLog:
     """Return the run that exists, if all that was said of this one is true of it."""
-    target, item, given = beginning.target, beginning.item, beginning.given
+    target, item, given = request.target, request.item, request.given
     current: PipelineRunLog | None = error.current
     if current is None:
         raise error

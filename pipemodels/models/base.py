@@ -22,7 +22,7 @@ from pynamodb.models import Model as PynamoModel
 from pipemodels.attributes.base import CheckedAttribute
 from pipemodels.attributes.scalars import IdAttribute
 from pipemodels.attributes.times import UTCInstantAttribute
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.config import current_config
 from pipemodels.connections import connection_of
 from pipemodels.documents import refuse_too_large
@@ -131,7 +131,7 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
 
         Python holds each name that is given against each parameter: there is none, so that this takes half the time.
         """
-        if (fallback := wire.fill(self, keys, attributes)) is not None:
+        if (fallback := facade.fill(self, keys, attributes)) is not None:
             super().__init__(*keys, **attributes)
             fallback.happened()
 
@@ -181,7 +181,7 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
             SummaryError: the item is a summary.
         """
         self._refuse_summary()
-        encoded = wire.encoded(self, null_check=null_check, ordinarily=self._serialize)
+        encoded = facade.encoded(self, null_check=null_check, ordinarily=self._serialize)
         stored = (attribute.attr_name for attribute in self.get_attributes().values())
         return {name: encoded[name] for name in stored if name in encoded}
 
@@ -229,7 +229,7 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
     @classmethod
     def _instantiate(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
         """Make an item of stored values; PynamoDB's own way goes past `_container_deserialize` of a model."""
-        return wire.decoded(cls, attribute_values, cls._instantiate_plain)
+        return facade.decoded(cls, attribute_values, cls._instantiate_plain)
 
     @classmethod
     def _instantiate_plain(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:

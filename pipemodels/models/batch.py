@@ -9,7 +9,7 @@ from weakref import ref
 
 from pynamodb.models import BatchWrite, Model
 
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 
 _M = TypeVar("_M", bound=Model)
 _MAX_ITEMS = 100  # DynamoDB: items in one transaction
@@ -38,7 +38,7 @@ class _Sent:
 
     def serialize(self) -> dict[str, Any]:
         """Return it; as JSON where the wire writes it."""
-        return wire.item_to_send(self._item)
+        return facade.item_to_send(self._item)
 
 
 def _new_write_ids() -> Iterator[str]:
@@ -69,7 +69,7 @@ class TransactionalBatch(BatchWrite[_M]):
         key = self._make_room_for(put_item)
         item: Any = put_item  # of the package's base
         put = item.batch_put(self._write_ids)
-        size = wire.json_size(put)
+        size = facade.json_size(put)
         if self._bytes + size > _MAX_BYTES:
             self.commit()
         self._bytes += size

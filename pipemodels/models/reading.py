@@ -10,7 +10,7 @@ from typing import Any, Self
 from pynamodb.models import Model as PynamoModel
 from pynamodb.pagination import ResultIterator
 
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.config import current_config, using
 from pipemodels.models.declared import DeclaredModel
 from pipemodels.models.partial import Parts, listed, parts_of, refuse_parts_of_records, restrict
@@ -56,7 +56,7 @@ class ReadingModel(DeclaredModel):
     @classmethod
     def _mark(cls, results: ResultIterator[Self], held: Parts | frozenset[str] | None) -> ResultIterator[Self]:
         model: Any = cls
-        results.page_iter._operation = wire.Pages(model, results.page_iter._operation)
+        results.page_iter._operation = facade.Pages(model, results.page_iter._operation)
         if held is not None:
             results._map_fn = lambda data: cls.summary(data, held)
         return results
@@ -67,7 +67,7 @@ class ReadingModel(DeclaredModel):
         settings = _by_name(PynamoModel.get, args, settings)
         held = cls._to_read(None, settings)
         model: Any = cls
-        with wire.reading(model):
+        with facade.reading(model):
             item = super().get(**settings)
         if held is not None:
             restrict(item, held)
@@ -76,9 +76,9 @@ class ReadingModel(DeclaredModel):
     @classmethod
     def _batch_get_page(cls, *args: Any, **settings: Any) -> tuple[Any, Any]:
         model: Any = cls
-        with wire.reading(model):
+        with facade.reading(model):
             items, unprocessed = super()._batch_get_page(*args, **settings)  # type: ignore[no-untyped-call]  # PynamoDB's
-        return wire.stored_items(items), unprocessed
+        return facade.stored_items(items), unprocessed
 
     @classmethod
     def batch_get(cls, *args: Any, **settings: Any) -> Iterator[Self]:

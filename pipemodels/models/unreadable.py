@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pynamodb.constants import NULL
 
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.documents import decode
 from pipemodels.errors import Problem, UnreadableItem, UnreadableItemError, ValidationError
 from pipemodels.models.base import Model
@@ -33,7 +33,7 @@ def read_item(model: type[_M], stored: Any, held: frozenset[str] | None = None) 
     try:
         return model.from_raw_data(stored) if held is None else model.summary(stored, held)
     except Exception as error:  # an attribute of a user's own raises what it likes
-        raise UnreadableItemError(_unreadable(model, wire.plain(stored), error)) from error
+        raise UnreadableItemError(_unreadable(model, facade.plain(stored), error)) from error
 
 
 def read_part(model: type[_M], stored: Any, needed: frozenset[str]) -> _M:
@@ -47,7 +47,7 @@ def read_part(model: type[_M], stored: Any, needed: frozenset[str]) -> _M:
     Raises:
         UnreadableItemError: one of the needed fields cannot be read, or the item cannot be read in part either.
     """
-    item = wire.plain(stored)
+    item = facade.plain(stored)
     attributes = model.get_attributes().values()
     held = frozenset(one.attr_name for one in attributes if not any(_problems(one, item.get(one.attr_name))))
     if not needed <= held:

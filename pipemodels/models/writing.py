@@ -13,7 +13,7 @@ from pynamodb.expressions.update import Action, RemoveAction, SetAction
 from pynamodb.models import BatchWrite
 
 from pipemodels.attributes.scalars import RevisionAttribute
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.errors import Problem, ValidationError
 from pipemodels.instants import utc_now
 from pipemodels.models.batch import PlainBatch, TransactionalBatch
@@ -185,7 +185,7 @@ class WritingModel(DeclaredModel):
         """Return the save as a part of a batch: it may be JSON, which is a dict to whoever looks at it."""
         self._touch(write_ids)
         item: Any = self
-        return wire.save_request(item, self.get_save_kwargs_from_instance)
+        return facade.save_request(item, self.get_save_kwargs_from_instance)
 
     def _touch(self, write_ids: Iterator[str] | None = None) -> None:
         """Set when the item is written and, of a new one, by which write."""

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from pynamodb.connection import TableConnection
 from pynamodb.expressions.condition import Condition
 
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.config import DynamoDBConfig, using
 from pipemodels.errors import StorageError
 from pipemodels.models.base import Model
@@ -129,7 +129,7 @@ class Stream:
         while not self.items and self.position != END:
             start = None if self.position is START else self.position
             answer = ask(self.query, self.config, self.partition, start, self.size)
-            self.items.extend(wire.stored_items(answer["Items"]))
+            self.items.extend(facade.stored_items(answer["Items"]))
             self.position = answer.get("LastEvaluatedKey", END)
         return self.items[0] if self.items else None
 
@@ -193,7 +193,7 @@ def ask(
             )
         )
 
-    with using(config), wire.reading(query.model):
+    with using(config), facade.reading(query.model):
         return sent(asked, subject=query.name, table=query.model.Meta.table_name)
 
 

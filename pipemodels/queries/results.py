@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.config import DynamoDBConfig, current_config, using
 from pipemodels.errors import StorageError, UnreadableItem, UnreadableItemError, ValidationError
 from pipemodels.models.base import Model
@@ -181,7 +181,7 @@ def _whole_items(model: type[Model], config: DynamoDBConfig, raw: list[Any]) -> 
     """Return the whole items of these keys, in their order; those that are gone are left out."""
     names = sorted(key_types(model, None))
     found: dict[str, Any] = {}
-    with using(config), wire.reading(model):
+    with using(config), facade.reading(model):
         table = model.Meta.table_name
         for start in range(0, len(raw), MAX_KEYS):
             keys = [{name: key_part(item, name) for name in names} for item in raw[start : start + MAX_KEYS]]

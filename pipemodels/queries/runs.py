@@ -14,7 +14,7 @@ from pipemodels.queries.partitions import Query
 from pipemodels.queries.results import Results
 from pipemodels.records import checked_values
 from pipemodels.storage.reads import find_item, get_item
-from pipemodels.storage.sending import bounded
+from pipemodels.storage.sending import with_deadline
 
 
 def get_run(pipeline_id: str, run_id: str) -> PipelineRunLog:
@@ -26,7 +26,7 @@ def get_run(pipeline_id: str, run_id: str) -> PipelineRunLog:
     return get_item(PipelineRunLog, _name(pipeline_id, run_id), pipeline_id=pipeline_id, run_id=run_id)
 
 
-@bounded
+@with_deadline
 def find_run(pipeline_id: str | None = None, run_id: str | None = None) -> PipelineRunLog | None:
     """Return the run, or None; `find_run(run_id=…)` finds it by its run_id alone. One request, or two.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.errors import UnreadableItemError
 from pipemodels.models.stamped import StampedModel
 from pipemodels.models.unreadable import read_item
@@ -56,7 +56,7 @@ def stored_items(model: type[_M], keys: Iterable[tuple[str, ...]]) -> StoredItem
             {attributes[name].attr_name: {"S": part} for name, part in zip(names, key, strict=True)}
             for key in unique[start : start + MAX_KEYS]
         ]
-        with wire.reading(model):
+        with facade.reading(model):
             items = read_batch(f"items of {table!r}", {table: {"Keys": wanted}})[table]
         for stored in items:
             try:

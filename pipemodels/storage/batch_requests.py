@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.errors import StorageError, ThrottledError
-from pipemodels.storage.sending import bounded, is_too_late, out_of_time, send, waited
+from pipemodels.storage.sending import back_off, is_too_late, out_of_time, send, with_deadline
 
 MAX_KEYS = 100  # DynamoDB: keys in one BatchGetItem
 
 
-@bounded
+@with_deadline
 def read_batch(subject: str, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return stored items by table, strongly consistent and in no order; those that are gone are left out.
 
@@ -37,11 +37,11 @@ def read_batch(subject: str, wanted: Mapping[str, Mapping[str, Any]]) -> dict[st
                 raise out_of_time(busy, subject) from error
             raise
         for name, items in answer["Responses"].items():
-            found[name] += wire.stored_items(items)
+            found[name] += facade.stored_items(items)
         missing = answer.get("UnprocessedKeys") or {}
         if not missing:
             break
         # a reply holds 16 MB at the most: one that brought something is followed by the next, limit or no limit
-        if not waited(attempt) and not any(answer["Responses"].values()):
+        if not back_off(attempt) and not any(answer["Responses"].values()):
             raise out_of_time(busy, subject)
     return found

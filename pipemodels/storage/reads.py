@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.errors import ItemNotFoundError
 from pipemodels.models.stamped import StampedModel
 from pipemodels.models.unreadable import read_item
@@ -27,13 +27,13 @@ def get_item(model: type[_M], name: str, **key: str) -> _M:
     hash_key, *range_key = checked_values(model.get_attributes(), key).values()
 
     def asked() -> Any:
-        with wire.reading(model):
+        with facade.reading(model):
             return model._get_connection().get_item(hash_key, next(iter(range_key), None), consistent_read=True)
 
     answer = sent(asked, subject=name, table=model.Meta.table_name)
     if not (item := answer.get("Item")):
         raise ItemNotFoundError(f"there is no {name}")
-    return read_item(model, wire.stored_items(item))
+    return read_item(model, facade.stored_items(item))
 
 
 def find_item(model: type[_M], name: str, **key: str) -> _M | None:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from pipemodels.config import current_config
 from pipemodels.connections import connection_of
 from pipemodels.errors import PipemodelsError, StorageError, ThrottledError
-from pipemodels.translation import raised_below, translated, worth_repeating
+from pipemodels.translation import raised_below, translating_errors, worth_repeating
 from pipemodels.transport import deadlines
 from pipemodels.transport.deadlines import Deadline
 from pipemodels.transport.errors import LostReplyError, TimeIsUpError
@@ -68,7 +68,7 @@ class limited:  # read as a participle
             deadlines.end(self._token)
 
 
-def bounded(work: Callable[_P, _T]) -> Callable[_P, _T]:
+def with_deadline(work: Callable[_P, _T]) -> Callable[_P, _T]:
     """Give all requests of a command or a query one time limit, `time_limit_seconds` of the configuration."""
 
     @wraps(work)
@@ -79,7 +79,7 @@ def bounded(work: Callable[_P, _T]) -> Callable[_P, _T]:
     return within_the_limit
 
 
-def waited(attempt: int) -> bool:
+def back_off(attempt: int) -> bool:
     """Wait before the next attempt, up to a random time that grows; False, at once, where no time is left."""
     with limited():
         left = deadlines.seconds_left()
@@ -131,7 +131,7 @@ def sent(
     with limited():
         for attempt in count():
             try:
-                with translated(subject, table=table, decode=decode):
+                with translating_errors(subject, table=table, decode=decode):
                     return work()
             except PipemodelsError as error:
                 if not worth_repeating(error, time.monotonic() - began) and not _hung(error):
@@ -139,7 +139,7 @@ def sent(
                 # one that was not sent any more tells less than the one before
                 last = last if last and is_too_late(error) else error
                 _log.info("%s; attempt %d, trying again", error, attempt + 1)
-                if not waited(attempt):
+                if not back_off(attempt):
                     raise out_of_time(last, subject) from last.__cause__
     raise AssertionError("counted to infinity")
 

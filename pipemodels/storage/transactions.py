@@ -12,7 +12,7 @@ from pipemodels.errors import ConflictError, ItemNotFoundError, PipemodelsError
 from pipemodels.models import unreadable
 from pipemodels.models.base import new_write_id
 from pipemodels.models.stamped import StampedModel
-from pipemodels.storage.sending import bounded, send
+from pipemodels.storage.sending import send, with_deadline
 from pipemodels.storage.targets import Target, stamp
 from pipemodels.storage.writes import exists, is_done, not_yet, write_actions
 from pipemodels.translation import failed_conditions
@@ -49,7 +49,7 @@ def update_together(
     return done
 
 
-@bounded
+@with_deadline
 def _update_chunk(chunk: list[Target], changes: Mapping[str, Any], *, by: str | None, now: datetime) -> None:
     model, write_id = chunk[0].model, new_write_id()
     updates = [

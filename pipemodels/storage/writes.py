@@ -28,7 +28,7 @@ from pipemodels.models import unreadable
 from pipemodels.models.base import new_write_id
 from pipemodels.models.stamped import StampedModel
 from pipemodels.records import unknown_fields
-from pipemodels.storage.sending import bounded
+from pipemodels.storage.sending import with_deadline
 from pipemodels.storage.targets import STAMPS, Target, check_by, check_values, stamp
 
 _M = TypeVar("_M", bound=StampedModel)
@@ -154,7 +154,7 @@ def update(
         raise
 
 
-@bounded
+@with_deadline
 def create_or_update(
     target: Target,
     changes: Mapping[str, Any],

@@ -17,7 +17,7 @@ import msgspec
 from botocore.awsrequest import HeadersDict
 from botocore.parsers import JSONParser, ResponseParserFactory
 
-from pipemodels.transport import schemas as forms
+from pipemodels.transport import schemas
 from pipemodels.transport.fallbacks import Fallback, IrregularError
 from pipemodels.transport.lazy import Item, Items
 from pipemodels.transport.replies import GuardedFactory
@@ -47,7 +47,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
         if shape.value.name == "AttributeValue" and type(value) is dict:
             try:
                 for part in value.values():
-                    forms.check_regular(part)
+                    schemas.check_regular(part)
             except (IrregularError, RecursionError):
                 pass
             else:
@@ -66,7 +66,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
             return plain
         return super()._handle_json_body(raw_body, shape)
 
-    def _page(self, body: bytes, shape: _Shape, form: type[forms.Stored]) -> dict[str, Any]:
+    def _page(self, body: bytes, shape: _Shape, form: type[schemas.Stored]) -> dict[str, Any]:
         """Read a page whose items are in a model's form; an item that is not is read as botocore does."""
         if not body.isascii():
             str(body, "utf-8")  # msgspec does not look at the characters of what it skips
@@ -75,7 +75,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
             page = _page_decoder(shape, form).decode(body)
         except msgspec.ValidationError:
             page = _page_decoder(shape, msgspec.Raw).decode(body)
-        forms.Stored.as_botocore = partial(self._parse_shape, _item_shape(shape.members[held]))
+        schemas.Stored.as_botocore = partial(self._parse_shape, _item_shape(shape.members[held]))
         parsed: dict[str, Any] = {}
         for member, member_shape in shape.members.items():
             value = getattr(page, member)
@@ -87,7 +87,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
                 parsed[member] = self._parse_shape(member_shape, plain)
         return parsed
 
-    def _held(self, value: Any, shape: _Shape, form: type[forms.Stored], plain: Callable[[], Any]) -> Any:
+    def _held(self, value: Any, shape: _Shape, form: type[schemas.Stored], plain: Callable[[], Any]) -> Any:
         """Return the items of a reply: one, a list of them, or a list for each table."""
         if isinstance(value, msgspec.Raw | form):
             item = self._item(value, shape, form) if isinstance(value, msgspec.Raw) else value
@@ -101,7 +101,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
             value = [self._item(item, shape.member, form) for item in value]
         return Items(value, plain)
 
-    def _item(self, item: msgspec.Raw, shape: _Shape, form: type[forms.Stored]) -> Any:
+    def _item(self, item: msgspec.Raw, shape: _Shape, form: type[schemas.Stored]) -> Any:
         try:
             return msgspec.json.decode(item, type=form)
         except msgspec.ValidationError:

@@ -13,7 +13,7 @@ from pipemodels.connections import connection_of
 from pipemodels.errors import StorageError
 from pipemodels.lifecycle.error_texts import error_text
 from pipemodels.lifecycle.fitting import SPARED, stored_bytes
-from pipemodels.translation import translated
+from pipemodels.translation import translating_errors
 from tests.survival.scenarios import at
 from tests.survival.world import LATE, LEASE, PIPELINE, START, World, difference
 
@@ -42,7 +42,7 @@ def holds(world: World, characters: int) -> bool:
         "ExpressionAttributeValues": {":config": {"M": {"much": {"S": "x" * characters}}}},
     }
     try:
-        with translated("the run"):
+        with translating_errors("the run"):
             connection_of(world.config).dispatch("UpdateItem", request)
     except ItemTooLargeError:
         return False

@@ -179,11 +179,11 @@ def test_each_engine_s_words_for_a_taken_port_are_known(explanation: str, monkey
 
 def test_any_other_refusal_is_passed_on() -> None:
     """In the engine's own words, on one line."""
-    with pytest.raises(ToolError, match="the Docker engine failed: no space left"), engine.translated():
+    with pytest.raises(ToolError, match="the Docker engine failed: no space left"), engine.translating_errors():
         raise APIError("500", explanation="no space\n left")
-    with pytest.raises(ToolError, match="the Docker engine failed: Read timed out"), engine.translated():
+    with pytest.raises(ToolError, match="the Docker engine failed: Read timed out"), engine.translating_errors():
         raise requests.ReadTimeout("Read timed out")
-    with pytest.raises(ToolError, match="the Docker engine failed: odd"), engine.translated():
+    with pytest.raises(ToolError, match="the Docker engine failed: odd"), engine.translating_errors():
         raise DockerException("odd")
 
 

@@ -11,7 +11,7 @@ from botocore.awsrequest import HeadersDict
 from botocore.parsers import JSONParser
 
 from pipemodels import PipelineConfig
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.transport.expected import NOTHING, Asked, asked_of, fault, fault_of_refusal, is_item
 from pipemodels.transport.parsing import WireParser
 from pipemodels.transport.replies import GuardedParser, LostReply
@@ -37,7 +37,7 @@ def parsed(operation: str, body: bytes, *, request: dict[str, Any] | None = None
     """Return why a reply is not whole, by botocore's parser or, for a model, by the wire's; None: it is."""
     parser = JSONParser() if model is None else WireParser()
     response = {"status_code": 200, "headers": HeadersDict({}), "body": body, "context": {}}
-    with wire.reading(model):
+    with facade.reading(model):
         found = parser.parse(response, MODEL.operation_model(operation).output_shape)
         return fault(operation, asked_of(request or {}), found, body)
 

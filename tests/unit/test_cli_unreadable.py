@@ -62,7 +62,7 @@ LISTINGS = [
 
 def test_all_else_is_shown_and_the_item_named(cli: CommandLine, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line on standard error, counted below; the exit code is 1, and standard output that of the others."""
-    for module in ("runs", "shown"):  # or a run grows older meanwhile
+    for module in ("runs", "formatting"):  # or a run grows older meanwhile
         monkeypatch.setattr(f"pipemodels.cli.{module}.utc_now", lambda: START)
     before = [cli(*words, "--prefix", store) for words in LISTINGS]
     assert [(answer.code, answer.err) for answer in before] == [(0, "")] * len(LISTINGS)
@@ -219,9 +219,9 @@ def test_apply_refuses_the_entry_of_such_an_item_alone(cli: CommandLine, store: 
     answer = cli("apply", str(file), "--prefix", store)
     assert (answer.code, answer.lines) == (1, ["+ new", "1 created, 0 updated, 1 unchanged, 1 refused"])
     assert answer.err.splitlines() == [
-        f"{file}: pipelines[1] odd (line 1): stored revision: '1.5' is stored, but is no whole number; mend the stored "
-        "item or delete it; stored is_active: {'S': 'yes'} is stored as another type than BOOL; mend the stored item or "
-        "delete it",
+        f"{file}: pipelines[1] odd (line 1): stored revision: '1.5' is stored, but is no whole number; mend the "
+        "stored item or delete it; stored is_active: {'S': 'yes'} is stored as another type than BOOL; mend the stored "
+        "item or delete it",
         "1 entry refused: correct them and apply again",
     ]
 
@@ -236,7 +236,7 @@ def test_ingest_refuses_the_events_of_such_a_run_alone(cli: CommandLine, store: 
     answer = cli("ingest", str(file), "--prefix", store)
     assert (answer.code, answer.lines) == (1, ["1 event of 1 run of 1 pipeline, 1 refused"])
     assert answer.err.splitlines() == [
-        f"{file}:1: table '{store}pipeline_run_logs', pipeline_id 'ns/j', run_id 'odd': attempt: '1.5' is stored, but is "
-        "no whole number; mend the item or delete it",
+        f"{file}:1: table '{store}pipeline_run_logs', pipeline_id 'ns/j', run_id 'odd': attempt: '1.5' is stored, "
+        "but is no whole number; mend the item or delete it",
         "1 event refused: correct them and ingest again",
     ]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import pipemodels
 from pipemodels import (
     PipelineConfig,
     TableConfig,
@@ -34,7 +35,7 @@ from pipemodels.models.stamped import stored_fields
 from pipemodels.storage.batch_reads import stored_items
 from tests.helpers.moto_store import moto_store, requests
 
-EXAMPLES = Path(definitions.__file__).parents[1] / "examples"
+EXAMPLES = Path(pipemodels.__file__).parent / "examples"
 _fresh = itertools.count()
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
 

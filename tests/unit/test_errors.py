@@ -40,7 +40,7 @@ from pipemodels.errors import (
     ThrottledError,
     ValidationError,
 )
-from pipemodels.translation import failed_conditions, translated, worth_repeating
+from pipemodels.translation import failed_conditions, translating_errors, worth_repeating
 from pipemodels.transport.errors import LostReplyError
 
 
@@ -60,7 +60,7 @@ def wrapped(code: str, kind: type = PutError, **more: Any) -> Exception:
 
 def translate(error: BaseException, **settings: Any) -> PipemodelsError:
     """Return what an error is translated into; its cause is the error."""
-    with pytest.raises(PipemodelsError) as caught, translated("pipeline 'p'", **settings):
+    with pytest.raises(PipemodelsError) as caught, translating_errors("pipeline 'p'", **settings):
         raise error
     assert caught.value.__cause__ is error
     return caught.value
@@ -272,7 +272,7 @@ def test_the_rest_is_a_storage_error(cause: Exception, message: str) -> None:
 
 def test_other_errors_pass_through() -> None:
     """Only storage errors are translated: a bug stays what it is."""
-    with pytest.raises(ZeroDivisionError), translated("x"):
+    with pytest.raises(ZeroDivisionError), translating_errors("x"):
         raise ZeroDivisionError
 
 

@@ -159,7 +159,7 @@ def test_a_lease_is_renewed_from_when_that_was_asked_for(
         return renewed
 
     monkeypatch.setattr(BEATING, beat)
-    for module in ("_heartbeats", "recording"):
+    for module in ("heartbeats", "recording"):
         monkeypatch.setattr(f"pipemodels.commands.{module}.running_seconds", lambda: clock[0])
     with commands.recorded_run(pipeline_id=unique("late"), lease_seconds=1) as recorded:
         wait_for(lambda: len(sent) > 1)
@@ -244,7 +244,7 @@ def test_a_loss_is_told_by_dynamodb_alone(unique: Callable[[str], str], monkeypa
     def refuse(target: Any, *_: Any, **__: Any) -> None:
         raise ConflictError(f"{target.name}: the condition failed", None)
 
-    monkeypatch.setattr("pipemodels.commands.leases.writing.update", refuse)
+    monkeypatch.setattr("pipemodels.storage.writes.update", refuse)
     with pytest.raises(ConflictError) as caught:
         commands.heartbeat(run)
     assert type(caught.value) is ConflictError

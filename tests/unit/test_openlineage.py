@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import pipemodels
 from pipemodels import RunStatus, ValidationError, commands, parse_instant, queries
 from pipemodels.checks import id_problem
 from pipemodels.interop import IngestReport, ingest_events
@@ -26,7 +27,7 @@ from pipemodels.interop.text.loosejson import LooseValues
 from pipemodels.models.stamped import stored_fields
 from tests.helpers.moto_store import moto_store, requests
 
-EXAMPLE = Path(openlineage.__file__).parents[1] / "examples" / "runs.ndjson"
+EXAMPLE = Path(pipemodels.__file__).parent / "examples" / "runs.ndjson"
 _fresh = itertools.count()
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
 

@@ -15,7 +15,7 @@ from botocore.exceptions import (
 
 from pipemodels import DynamoDBConfig, PipemodelsError, StorageError, ThrottledError, using
 from pipemodels.connections import ConfiguredConnection
-from pipemodels.storage.sending import bounded, send, waited
+from pipemodels.storage.sending import back_off, send, with_deadline
 
 URL = "http://127.0.0.1:1"
 
@@ -112,10 +112,10 @@ def test_the_time_limit_is_one_for_all_requests_of_a_command(
     monkeypatch.setattr("pipemodels.storage.sending.time.monotonic", lambda: now[0])
     sent = dispatched(monkeypatch, answered("ThrottlingException"))
 
-    @bounded
+    @with_deadline
     def command() -> None:
         now[0] += 29.5
-        assert waited(16)
+        assert back_off(16)
         assert waits == [0.5], "never longer than what is left"
         now[0] += 0.5
         send("UpdateItem", {}, subject="it", table="t")

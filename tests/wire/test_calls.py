@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from pipemodels import DynamoDBConfig, PipelineConfig, PipelineRunLog, create_tables, using
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.connections import ConfiguredConnection, connection_of
 from pipemodels.transport import parsing as replies
 from pipemodels.transport.errors import LostReplyError
@@ -149,8 +149,8 @@ def test_instrumentation_wraps_what_it_wraps(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Endpoint, "prepare_request", prepared)
     monkeypatch.setattr(BaseClient, "_make_api_call", called)
     page = {"Items": [RUN], "Count": 1, "ScannedCount": 1, "ConsumedCapacity": {"CapacityUnits": 0.5}}
-    with answered((200, page)) as (client, sent), wire.reading(PipelineRunLog):
-        items = wire.stored_items(client.query(TableName="t")["Items"])
+    with answered((200, page)) as (client, sent), facade.reading(PipelineRunLog):
+        items = facade.stored_items(client.query(TableName="t")["Items"])
     assert calls_ == [("Query", "t", 1, {"CapacityUnits": 0.5}, RUN)]
     assert sent[0].headers["X-Amzn-Trace-Id"] == b"Root=1"
     assert PipelineRunLog.from_raw_data(items[0]).run_id == "r"

@@ -14,8 +14,7 @@ import pytest
 from benchmarks.items import corpus
 from benchmarks.values import decoded
 from pipemodels import PipelineRunLog, ValidationError, using
-from pipemodels.codecs import facade as wire
-from pipemodels.codecs import source
+from pipemodels.codecs import facade, source
 from pipemodels.transport import fallbacks
 from pipemodels.transport.parsing import WireParser
 from tests.wire import worlds
@@ -47,7 +46,7 @@ def test_what_is_refused_is_no_fallback() -> None:
 @pytest.mark.falls_back
 def test_a_fault_of_the_fast_way_is_counted_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it raises, the item is written; a test that does not say so fails."""
-    encoder: Any = wire.encoder_of(PipelineRunLog)
+    encoder: Any = facade.encoder_of(PipelineRunLog)
     monkeypatch.setattr(encoder, "_write", lambda *_: 1 / 0)
     with using(ON):
         assert PipelineRunLog(**KEYS).serialize()["run_id"] == {"S": "r"}
@@ -68,9 +67,9 @@ def test_what_is_usual_never_falls_back() -> None:
             run = PipelineRunLog(*keys, **given)
             assert run.serialize() == item
             assert run.batch_put()["TableName"] == "pipeline_run_logs"
-        with wire.reading(PipelineRunLog):
+        with facade.reading(PipelineRunLog):
             reply = WireParser().parse(worlds.reply(body), worlds.shape("Query"))
-        for one, item in zip(wire.stored_items(reply["Items"]), items.easy + items.nested, strict=True):
+        for one, item in zip(facade.stored_items(reply["Items"]), items.easy + items.nested, strict=True):
             assert PipelineRunLog.from_raw_data(one).serialize() == item
     assert not fallbacks.counted
 
@@ -91,6 +90,6 @@ def test_two_classes_of_one_name_have_two_sources() -> None:
 
 def test_an_object_shows_its_generated_code() -> None:
     """To debuggers and profilers, as `inspect` finds it."""
-    encoder: Any = wire.encoder_of(PipelineRunLog)
+    encoder: Any = facade.encoder_of(PipelineRunLog)
     assert inspect.getsource(encoder._write).startswith("def write(values, revision):\n get = values.get\n")
     assert encoder._write.__module__ == RUN_LOG

@@ -14,9 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipemodels import PipelineRunLog, using
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.models.base import Model
-from pipemodels.transport import schemas as forms
+from pipemodels.transport import schemas
 from pipemodels.transport.lazy import Item
 from pipemodels.transport.parsing import WireParser
 from tests.wire import worlds
@@ -30,7 +30,7 @@ def replied(item: Any) -> dict[str, Any]:
 
 def got(model: type[Model], body: bytes) -> Any:
     """Return a reply as it is read for a model."""
-    with wire.reading(model):
+    with facade.reading(model):
         return WireParser().parse(reply(body), worlds.shape("GetItem"))
 
 
@@ -102,10 +102,10 @@ def test_who_looks_past_the_methods_sees_no_empty_item() -> None:
 
 def test_it_is_a_decoded_item_for_the_model() -> None:
     """Until somebody has looked; what he has changed counts."""
-    assert isinstance(wire.stored_items(item_()), forms.Stored)
+    assert isinstance(facade.stored_items(item_()), schemas.Stored)
     seen = item_()
     seen["run_id"] = {"S": "changed"}
-    assert wire.stored_items(seen) == PLAIN | {"run_id": {"S": "changed"}}
+    assert facade.stored_items(seen) == PLAIN | {"run_id": {"S": "changed"}}
     assert PipelineRunLog.from_raw_data(seen).run_id == "changed"
 
 

@@ -26,11 +26,11 @@ from pipemodels.attributes import (
     TextAttribute,
     UTCInstantAttribute,
 )
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.codecs import reading as decoders
 from pipemodels.models.base import Model
 from pipemodels.records import Record, part
-from pipemodels.transport import schemas as forms
+from pipemodels.transport import schemas
 from pipemodels.transport.lazy import Items
 from pipemodels.transport.parsing import WireParser
 from pipemodels.transport.wanted import wanted
@@ -54,9 +54,9 @@ def read(body: bytes, operation: str = "Query") -> Any:
 
 def read_for(model: type[Model], body: bytes) -> tuple[Any, list[Any]]:
     """Return a reply as it is read for a model, and its items as they are decoded."""
-    with wire.reading(model):
+    with facade.reading(model):
         parsed = read(body)
-    return parsed, wire.stored_items(parsed.get("Items", []))
+    return parsed, facade.stored_items(parsed.get("Items", []))
 
 
 def made(model: type[Model], item: Any) -> tuple[str, Any]:
@@ -214,7 +214,7 @@ def test_a_text_that_is_none_is_read_as_botocore_reads_it(tagged: Any) -> None:
 def test_broken_unicode_is_an_error_wherever_it_is() -> None:
     """Also in what the model does not read."""
     body = json.dumps(worlds.page([{"unread": {"S": "?"}}]), ensure_ascii=False).encode().replace(b"?", b"\xff")
-    with wire.reading(PipelineRunLog), pytest.raises(UnicodeDecodeError):
+    with facade.reading(PipelineRunLog), pytest.raises(UnicodeDecodeError):
         read(body)
 
 
@@ -265,14 +265,14 @@ def test_every_instant_is_read_by_the_wire(value: datetime) -> None:
 
 def test_the_package_s_models_are_compiled() -> None:
     """All of them; a model whose class is stored, or that makes objects in its own way, is not."""
-    assert [model.__name__ for model in MODELS if wire.decoder_of(model) is None] == ["Shape", "Circle"]
+    assert [model.__name__ for model in MODELS if facade.decoder_of(model) is None] == ["Shape", "Circle"]
 
     class Taking(Odd):
         def _container_deserialize(self, attribute_values: Any) -> None:
             super()._container_deserialize(attribute_values)
             self.attribute_values["number"] = 42
 
-    assert wire.decoder_of(Taking) is None
+    assert facade.decoder_of(Taking) is None
     item = {"the key": {"S": "a"}}
     assert made(Taking, item) == made_ordinarily(Taking, item)
     assert made(Shape, {"key": {"S": "a"}, "kind": {"S": "circle"}})[1][0] is Circle
@@ -383,7 +383,7 @@ class TestItems:
 
     def items(self) -> Any:
         """Return such items."""
-        with wire.reading(PipelineRunLog):
+        with facade.reading(PipelineRunLog):
             found = read(self.BODY)["Items"]
         assert type(found) is Items
         return found
@@ -411,8 +411,8 @@ class TestItems:
 
     def test_they_are_decoded_items_for_the_model(self) -> None:
         """Taken for the model they are in its form, and may be asked for keys."""
-        taken = wire.stored_items(self.items())
-        assert isinstance(taken[0], forms.Stored)
+        taken = facade.stored_items(self.items())
+        assert isinstance(taken[0], schemas.Stored)
         assert taken[0]["run_id"] == {"S": "a"}
         with pytest.raises(KeyError):
             taken[0]["pipeline_id"]
@@ -426,15 +426,15 @@ class TestItems:
         """Once somebody has looked, plain items are what is read."""
         found = self.items()
         found[0]["run_id"] = {"S": "changed"}
-        assert wire.stored_items(found)[0]["run_id"] == {"S": "changed"}
+        assert facade.stored_items(found)[0]["run_id"] == {"S": "changed"}
 
 
 def test_replies_are_read_for_a_model_inside_its_block_alone() -> None:
     """Also where one block is in another, and ends with an error."""
-    with wire.reading(Odd):
-        with pytest.raises(ZeroDivisionError), wire.reading(PipelineRunLog):
+    with facade.reading(Odd):
+        with pytest.raises(ZeroDivisionError), facade.reading(PipelineRunLog):
             _ = 1 / 0
-        decoder = wire.decoder_of(Odd)
+        decoder = facade.decoder_of(Odd)
         assert decoder is not None
         assert wanted.get() is decoder.form
     assert wanted.get() is None

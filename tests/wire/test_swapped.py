@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
 
 from pipemodels import using
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from tests.wire import swapped, worlds
 from tests.wire.swapped import Every, Theirs, every_attribute
 from tests.wire.worlds import OFF, ON, exact, outcome
@@ -60,7 +60,7 @@ def values(made: tuple[str, Any]) -> Any:
 def read(item: dict[str, Any]) -> Any:
     """Return what the wire makes of an item, as its decoder does, and what PynamoDB makes of it."""
     body = json.dumps(worlds.page([item])).encode()
-    decoder = wire.decoder_of(Every)
+    decoder = facade.decoder_of(Every)
     assert decoder is not None
     ours = outcome(lambda: decoder.build(msgspec.json.decode(json.dumps(item), type=decoder.form)))
     return values(ours), values(outcome(lambda: Theirs.from_raw_data(worlds.ordinarily(body)["Items"][0])))
@@ -115,7 +115,7 @@ def test_what_reads_parts_of_free_maps_may_be_replaced(monkeypatch: pytest.Monke
         ("lists", WHOLE["lists"]),
     ):
         item = {"the key": {"S": "k"}, name: stored}
-        decoder = wire.decoder_of(fresh)
+        decoder = facade.decoder_of(fresh)
         assert decoder is not None
         made = decoder.build(msgspec.json.decode(json.dumps(item), type=decoder.form))
         assert exact(vars(made)) == exact(vars(Theirs.from_raw_data(item)))
@@ -234,7 +234,7 @@ def full() -> Any:
 
 def test_the_compiled_encoder_writes_it() -> None:
     """An object of all attributes but binary ones and those that PynamoDB does not set: without a way round."""
-    encoder = wire.encoder_of(Every)
+    encoder = facade.encoder_of(Every)
     assert encoder is not None
     with using(ON):
         item = full()

@@ -9,10 +9,10 @@ import pytest
 
 _ALL_AT_ONCE = """
 import json, sys, threading
-from pipemodels import wire
+from pipemodels.codecs import facade
 from pipemodels.models import PipelineRunLog
-from pipemodels.wire.replies import WireParser
-from pipemodels.wire.requests import WireSerializer
+from pipemodels.transport.parsing import WireParser
+from pipemodels.transport.requests import WireSerializer
 from tests.wire import worlds
 
 sys.setswitchinterval(1e-6)
@@ -26,7 +26,7 @@ barrier, done = threading.Barrier(8), []
 def work():
     barrier.wait()
     for _ in range(3):
-        with wire.reading(PipelineRunLog):
+        with facade.reading(PipelineRunLog):
             count = WireParser().parse(REPLY, query.output_shape)["Count"]
         done.append((count, json.loads(WireSerializer().serialize_to_request(SENT, write)["body"]) == SENT))
 

@@ -29,7 +29,7 @@ from pynamodb.attributes import UnicodeAttribute, UTCDateTimeAttribute
 
 from pipemodels import DynamoDBConfig, PipelineRunLog, SummaryError, ValidationError, using
 from pipemodels.attributes import RecordListAttribute, TextAttribute, UTCInstantAttribute
-from pipemodels.codecs import facade as wire
+from pipemodels.codecs import facade
 from pipemodels.codecs import fields as field_writers
 from pipemodels.connections import connection_of
 from pipemodels.instants import instant_text
@@ -340,10 +340,10 @@ def test_a_revision_is_counted_or_refused_as_ever(model: Any, revision: Any) -> 
 
 def test_what_is_made_as_usual_is_compiled() -> None:
     """The package's models and records go the fast way: else the tests above would compare nothing."""
-    assert [model.__name__ for model in MODELS if wire.encoder_of(model) is None] == ["Shape", "Circle"]
+    assert [model.__name__ for model in MODELS if facade.encoder_of(model) is None] == ["Shape", "Circle"]
     stages = [{"stage_name": "s", "status": "success", "start_time": NOON, "end_time": NOON}]
     fields: Any = {"pipeline_id": "p", "run_id": "r", "status": "success", "trigger_type": "t", "stages": stages}
-    encoder = wire.encoder_of(PipelineRunLog)
+    encoder = facade.encoder_of(PipelineRunLog)
     assert encoder is not None
     item = PipelineRunLog.__new__(PipelineRunLog)
     encoder.fill(item, (), fields | {"tags": {"a": "b"}, "start_time": NOON, "cpu_hours": Decimal("1.5")})
@@ -365,7 +365,7 @@ def test_keys_by_position_are_taken_as_by_pynamodb(model: Any, keys: tuple[Any, 
 
 def test_keys_by_position_go_the_fast_way() -> None:
     """As keys by name do."""
-    encoder = wire.encoder_of(PipelineRunLog)
+    encoder = facade.encoder_of(PipelineRunLog)
     assert encoder is not None
     items = [PipelineRunLog.__new__(PipelineRunLog) for _ in range(2)]
     encoder.fill(items[0], ("p", "r"), {"status": "running", "trigger_type": "t", "write_id": "w"})
@@ -383,7 +383,7 @@ def test_a_model_with_ways_of_its_own_keeps_them() -> None:
         def _set_attributes(self, **attributes: Any) -> None:
             super()._set_attributes(**attributes, number=7)
 
-    assert wire.encoder_of(Own) is None
+    assert facade.encoder_of(Own) is None
     both(lambda: exact(Own(key="a")))
     assert Own(key="a").attribute_values["number"] == 7
 
@@ -408,7 +408,7 @@ def test_off_means_off() -> None:
     with using(OFF):
         item = Fresh(key="k")
         assert item.serialize() == item.batch_put()["Item"] == {"the key": {"S": "k"}, "flag": {"BOOL": True}}
-        assert type(wire.item_to_send(item)) is dict
+        assert type(facade.item_to_send(item)) is dict
     assert "_wire_encoder" not in vars(Fresh)
     with using(ON):
         Fresh(key="k")
@@ -420,7 +420,7 @@ def test_off_means_off() -> None:
 def test_an_instant_is_written_in_the_stored_form(value: datetime) -> None:
     """As `instant_text` writes it."""
     utc = pendulum.instance(value, tz=pendulum.UTC)
-    encoder = wire.encoder_of(PipelineRunLog)
+    encoder = facade.encoder_of(PipelineRunLog)
     assert encoder is not None
     run = PipelineRunLog(**_KEYS, created_at=utc)
     assert json.loads(encoder.encode(run))["created_at"] == {"S": instant_text(utc)}

@@ -273,7 +273,7 @@ def _localstack(stack: ExitStack) -> "LocalStack":
             f"{sys.executable} -m pip install 'docker>=7' PyYAML botocore",
         ) from error
     service = compose.load(COMPOSE_FILE, os.environ)
-    stack.enter_context(engine.translated())
+    stack.enter_context(engine.translating_errors())
     client = engine.connect()
     stack.callback(client.close)
     return lifecycle.LocalStack(client, service)

@@ -66,7 +66,7 @@ def _innermost(causes: list[BaseException]) -> str:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translating_errors() -> Iterator[None]:
     """Turns whatever the engine refuses into a ToolError.
 
     Raises:

@@ -34,7 +34,7 @@ from pynamodb.attributes import (
 )
 
 from pipemodels.codecs.source import compile_lines
-from pipemodels.transport import schemas as forms
+from pipemodels.transport import schemas
 from pipemodels.transport.fallbacks import IrregularError
 
 # -- values ---------------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def part(tagged: dict[str, Any]) -> Any:
     elif kind is list:
         if tag == "L":
             return [part(one) for one in value]
-        forms.check_regular(tagged)  # a set, or nothing that is known
+        schemas.check_regular(tagged)  # a set, or nothing that is known
         return set(value) if tag == "SS" else {number(one) for one in value}
     elif kind is bool and tag == "BOOL":
         return value
@@ -114,7 +114,7 @@ def free_map(values: dict[str, Any]) -> MapAttribute[str, Any]:
 
 def regular(tagged: dict[str, Any]) -> dict[str, Any]:
     """Return a tagged value for an attribute that decodes by itself; none is asked about NULL."""
-    forms.check_regular(tagged)
+    schemas.check_regular(tagged)
     if "NULL" in tagged:
         raise IrregularError
     return tagged
@@ -144,19 +144,19 @@ def _known(form: type, value: str) -> Recipe:
 
 
 _KNOWN: dict[type, Recipe] = {
-    UnicodeAttribute: _known(forms.Text, "t.S"),
-    NumberAttribute: _known(forms.Number, "number(t.N)"),
-    VersionAttribute: _known(forms.Number, "int(number(t.N))"),
-    BooleanAttribute: _known(forms.Flag, "t.BOOL"),
-    JSONAttribute: _known(forms.Text, "from_json(t.S)"),
-    UTCDateTimeAttribute: _known(forms.Text, "utc_datetime(t.S)"),
-    TTLAttribute: _known(forms.Number, "expiry(t.N)"),
-    UnicodeSetAttribute: _known(forms.TextSet, "set(t.SS)"),
-    NumberSetAttribute: _known(forms.NumberSet, "{number(n) for n in t.NS}"),
+    UnicodeAttribute: _known(schemas.Text, "t.S"),
+    NumberAttribute: _known(schemas.Number, "number(t.N)"),
+    VersionAttribute: _known(schemas.Number, "int(number(t.N))"),
+    BooleanAttribute: _known(schemas.Flag, "t.BOOL"),
+    JSONAttribute: _known(schemas.Text, "from_json(t.S)"),
+    UTCDateTimeAttribute: _known(schemas.Text, "utc_datetime(t.S)"),
+    TTLAttribute: _known(schemas.Number, "expiry(t.N)"),
+    UnicodeSetAttribute: _known(schemas.TextSet, "set(t.SS)"),
+    NumberSetAttribute: _known(schemas.NumberSet, "{number(n) for n in t.NS}"),
 }
 _FORMS: dict[str, Any] = {
-    "S": forms.Text, "N": forms.Number, "BOOL": forms.Flag, "B": forms.Binary, "SS": forms.TextSet,
-    "NS": forms.NumberSet, "BS": forms.BinarySet,
+    "S": schemas.Text, "N": schemas.Number, "BOOL": schemas.Flag, "B": schemas.Binary, "SS": schemas.TextSet,
+    "NS": schemas.NumberSet, "BS": schemas.BinarySet,
 }  # fmt: skip
 _FREE = {
     "B": BinaryAttribute, "BS": BinarySetAttribute, "BOOL": BooleanAttribute, "L": ListAttribute, "M": MapAttribute,
@@ -195,25 +195,25 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
 
 def _list(of: Any, name: str, names: dict[str, Any]) -> Recipe | None:
     if of is None:
-        return _known(forms.Documents, "[part(one) for one in t.L]") if _free_parts_are_read_as_usual() else None
+        return _known(schemas.Documents, "[part(one) for one in t.L]") if _free_parts_are_read_as_usual() else None
     if of in _KNOWN or of is ListAttribute or issubclass(of, MapAttribute):
         element = recipe(of(), name, names)
         if element.kept is not None:  # it is compiled
-            return _known(forms.list_of(element.form), f"[{element.value} for t in t.L]")
+            return _known(schemas.list_of(element.form), f"[{element.value} for t in t.L]")
     return None
 
 
 def _map(kind: Any, name: str, names: dict[str, Any]) -> Recipe | None:
     if kind is MapAttribute and _free_parts_are_read_as_usual():
         values = "{key: part(one) for key, one in t.M.items()}"
-        return Recipe(forms.Document, values, f"free_map({values})")
+        return Recipe(schemas.Document, values, f"free_map({values})")
     being_compiled: set[Any] = names.setdefault("being_compiled", set())
     if not is_plain_map(kind) or kind in being_compiled:
         return None
     being_compiled.add(kind)
     form = compile_maker(f"make_{name}", kind, names, statement)
     being_compiled.remove(kind)
-    return _known(forms.map_of(form), f"make_{name}(t.M)") if form else None
+    return _known(schemas.map_of(form), f"make_{name}(t.M)") if form else None
 
 
 _MAP_S = (
@@ -243,7 +243,7 @@ Statement = Callable[[str, Any, str, dict[str, Any]], tuple[Any, str]]
 def statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> tuple[Any, str]:
     """Return the form of an attribute, and the statement that sets it: in `values`, or by its own `__set__`."""
     if attribute.attr_type == "NULL" and type(attribute).get_value is Attribute.get_value:
-        return forms.Null, "pass"  # PynamoDB asks nobody about NULL
+        return schemas.Null, "pass"  # PynamoDB asks nobody about NULL
     form, value, kept = recipe(attribute, field, names)
     return form, f"setattr(item, {name!r}, {value})" if kept is None else f"values[{name!r}] = {kept}"
 
