@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pipemodels.codecs import samples
-from pipemodels.codecs.reading import Decoder, compile_decoder
-from pipemodels.codecs.writing import Encoder, compile_encoder
+from pipemodels.transport.errors import Amiss
 from pipemodels.transport.gate import check_versions, found_right, saying, versions, warn, words
-from pipemodels.transport.probes import Amiss
 
 if TYPE_CHECKING:
+    from pipemodels.codecs.reading import Decoder
+    from pipemodels.codecs.writing import Encoder
     from pipemodels.models.base import Model
 
 
@@ -19,6 +18,8 @@ def encoder(model: type[Model], base: type[Model]) -> Encoder | None:
     """Return the encoder of a model; None for one that writes in a way of its own, or if encoders are not right."""
     if "encoders" not in _right_codecs(base):
         return None
+    from pipemodels.codecs.writing import compile_encoder
+
     found: Encoder | None = _compiled("encoders", compile_encoder, model, base)
     return found
 
@@ -27,6 +28,8 @@ def decoder(model: type[Model], base: type[Model]) -> Decoder | None:
     """Return the decoder of a model; None for one that reads in a way of its own, or if decoders are not right."""
     if "decoders" not in _right_codecs(base):
         return None
+    from pipemodels.codecs.reading import compile_decoder
+
     found: Decoder | None = _compiled("decoders", compile_decoder, model, base)
     return found
 
@@ -48,6 +51,8 @@ def _codecs_like_pynamodb(base: type[Model]) -> tuple[str, ...]:
     right: list[str] = []
     with saying("items are read and written as PynamoDB does") as amiss:
         check_versions("pynamodb", "msgspec")
+        from pipemodels.codecs import samples  # it needs what another msgspec or PynamoDB may lack
+
         for name, check in (("encoders", samples.check_encoder), ("decoders", samples.check_decoder)):
             try:
                 if differs := check(base):

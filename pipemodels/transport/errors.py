@@ -5,6 +5,10 @@ from __future__ import annotations
 from botocore.exceptions import ConnectTimeoutError, HTTPClientError
 
 
+class Amiss(Exception):
+    """What keeps a shortcut off, in words."""
+
+
 class LostReplyError(HTTPClientError):  # type: ignore[misc]  # botocore carries no types
     """What came back is not a whole reply of DynamoDB's; inside, and under PynamoDB's own errors after a request.
 

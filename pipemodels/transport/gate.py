@@ -17,10 +17,14 @@ from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pipemodels.transport.probes import Amiss, Probe, compare, is_of_aws, is_the_same, says_the_same, shortcut
+from pipemodels.transport.errors import Amiss
+from pipemodels.transport.shortcuts import is_of_aws, shortcut
+
+if TYPE_CHECKING:
+    from pipemodels.transport.probes import Probe
 
 _log = logging.getLogger("pipemodels.fast_path")
 
@@ -64,6 +68,8 @@ def _right_shortcuts(client: Any, session: Any) -> tuple[str, ...]:
     right: Sequence[str] = ()
     with saying("requests and replies stay botocore's") as amiss:
         check_versions("botocore", "urllib3", "msgspec")
+        from pipemodels.transport.probes import Probe, compare, is_the_same, says_the_same
+
         wanted = ["requests", *(name for name in _SHORTCUTS if _at_least("botocore", _SINCE.get(name, "0")))]
         probe = partial(Probe, client, session)
         try:
@@ -83,6 +89,8 @@ def _right_shortcuts(client: Any, session: Any) -> tuple[str, ...]:
 
 def _right_ones(probe: Callable[..., Probe], wanted: Sequence[str], amiss: dict[str, Exception]) -> list[str]:
     """Return those of some shortcuts that do as botocore does, by themselves and together."""
+    from pipemodels.transport.probes import compare, is_the_same, says_the_same
+
     right: list[str] = []
     for name in wanted:
         same = says_the_same if name == "requests" else is_the_same

@@ -7,32 +7,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from pipemodels.transport import fallbacks, samples
+from pipemodels.transport.errors import Amiss
+from pipemodels.transport.shortcuts import is_of_aws, shortcut
 from pipemodels.transport.wanted import wanted
 
 Same = Callable[[str, "Prepared", "Prepared"], None]  # refuses what is not
-
-
-class Amiss(Exception):
-    """What keeps a shortcut off, in words."""
-
-
-def shortcut(name: str) -> Any:
-    """Return the module of a shortcut, whose `install` takes a client."""
-    from pipemodels.transport import parsing, requests
-    from pipemodels.transport.per_call import signing, transactions, user_agent
-
-    return {
-        "requests": requests, "replies": parsing, "signing": signing, "calls": transactions, "user_agent": user_agent,
-    }[name]  # fmt: skip
-
-
-def is_of_aws(client: Any) -> bool:
-    """Say whether a client speaks to AWS's own endpoint, which botocore chooses for each request."""
-    host = urlsplit(client.meta.endpoint_url).hostname or ""
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
 class Prepared(BaseException):

@@ -202,6 +202,7 @@ class Answering:
         url: where it listens.
         replies: one for each request, or what makes it, and the last one for all that follow.
         requests: the bodies that came.
+        kept_open: replies after which the connection stays open; so it does after those of the table.
     """
 
     def __init__(self) -> None:
@@ -209,6 +210,7 @@ class Answering:
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.replies: list[bytes | Callable[[bytes], bytes]] = [b""]
         self.requests: list[bytes] = []
+        self.kept_open: set[bytes] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -226,7 +228,7 @@ class Answering:
                 said = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
                 sent = said if isinstance(said, bytes) else said(body)
                 connection.sendall(sent)
-                if sent not in _KEPT_OPEN:
+                if sent not in _KEPT_OPEN | self.kept_open:
                     return
 
     def close(self) -> None:

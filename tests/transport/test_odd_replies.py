@@ -90,7 +90,8 @@ def test_an_empty_object_says_that_there_is_no_item(server: Answering, config: D
 
 def test_a_reply_whose_item_cannot_be_read_names_the_field(server: Answering, config: DynamoDBConfig) -> None:
     """Also where a command returns what it has written, or deleted."""
-    server.replies = [reply(members({"pipeline_id": {"S": "p"}, "run_id": {"S": "r"}, "revision": {"N": "x"}}))]
+    unreadable = reply(members({"pipeline_id": {"S": "p"}, "run_id": {"S": "r"}, "revision": {"N": "x"}}))
+    server.replies, server.kept_open = [unreadable], {unreadable}
     for name in ("record_metrics", "heartbeat", "delete_run"):
         error = outcome(name)
         assert type(error) is UnreadableItemError, (name, error)

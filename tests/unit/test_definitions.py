@@ -664,7 +664,7 @@ def test_without_pyyaml_yaml_is_refused_with_the_line_to_install_it(
     """YAML without PyYAML raises with the pip line before anything is written; JSON needs no PyYAML."""
     own = new_id()
     monkeypatch.setitem(sys.modules, "yaml", None)
-    for name in ("definition_files.yamlparts", "text.yamltext"):
+    for name in ("definitions.yamlparts", "text.yamltext"):
         monkeypatch.delitem(sys.modules, f"pipemodels.interop.{name}", raising=False)
     (tmp_path / "a.json").write_text(json.dumps({"pipelines": [pipeline(own)]}))
     (tmp_path / "b.yaml").write_text("pipelines: []")
