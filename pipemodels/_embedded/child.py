@@ -16,7 +16,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -38,16 +37,17 @@ _READS = {
 
 _TARGET = re.compile(rb"DynamoDB_20120810\.[A-Za-z]+")
 _OF_BROWSERS = re.compile(rb"origin|referer|cookie|sec-.*|access-control-.*")
-_NAMES = (b"127.0.0.1", b"localhost", b"[::1]")
+_LOOPBACK = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
 
 _App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def refusal(scope: Mapping[str, Any], port: int) -> str | None:
+def refusal(scope: Mapping[str, Any]) -> str | None:
     """Return why an ASGI request is not passed on to ministack; None for a DynamoDB operation of a program here.
 
     A web page can send requests to a port of the loopback interface. Those carry an Origin or another header that
-    only browsers send, or the name under which the page reached this machine (DNS rebinding) as their Host.
+    only browsers send, or the name under which the page reached this machine (DNS rebinding) as their Host. The port
+    of the Host may be another: that of a proxy on this machine.
     """
     headers: dict[bytes, list[bytes]] = {}
     for name, value in scope["headers"]:
@@ -56,8 +56,8 @@ def refusal(scope: Mapping[str, Any], port: int) -> str | None:
     targets = headers.get(b"x-amz-target", ())
     if scope["type"] != "http" or scope["http_version"] not in ("1.0", "1.1"):
         return "only HTTP/1.1 is served"
-    if len(hosts) != 1 or hosts[0] not in {b"%s:%d" % (name, port) for name in _NAMES}:
-        return "the Host header must name the loopback interface and the port"
+    if len(hosts) != 1 or not _LOOPBACK.fullmatch(hosts[0]):
+        return "the Host header must name the loopback interface"
     if any(_OF_BROWSERS.fullmatch(name) for name in headers):
         return "web pages are not served"
     if (scope["method"], scope["raw_path"], scope["query_string"]) != ("POST", b"/", b""):
@@ -67,11 +67,11 @@ def refusal(scope: Mapping[str, Any], port: int) -> str | None:
     return None
 
 
-def gate(app: _App, port: int) -> _App:
+def gate(app: _App) -> _App:
     """Return an ASGI application that passes on to this one only what `refusal` has nothing against."""
 
     async def gated(scope: Any, receive: Any, send: Any) -> None:
-        reason = None if scope["type"] == "lifespan" else refusal(scope, port)
+        reason = None if scope["type"] == "lifespan" else refusal(scope)
         if reason is None:
             await app(scope, receive, send)
         else:
@@ -128,7 +128,7 @@ class _Server:
         config.keep_alive_timeout = 3600
         config.loglevel = "WARNING"
         self._loop = asyncio.get_running_loop()
-        guarded = gate(self._tracked(app), _port_of(self._listener))
+        guarded = gate(self._tracked(app))
         await serve(guarded, config, shutdown_trigger=self._stop.wait, mode="asgi")
 
     def _tracked(self, app: _App) -> _App:
@@ -139,12 +139,6 @@ class _Server:
             await app(scope, receive, send)
 
         return tracked
-
-
-def _port_of(listener: int) -> int:
-    with socket.socket(fileno=os.dup(listener)) as bound:
-        port: int = bound.getsockname()[1]
-    return port
 
 
 def _dump_in_one_piece(value: object, file: IO[str], **options: Any) -> None:
