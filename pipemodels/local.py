@@ -92,7 +92,6 @@ def embedded_store(
             yield replace(config, endpoint_url=server.endpoint_url)
         finally:
             save()
-            _log.info("the embedded store of %s is saved and its server has ended", path)
 
 
 def _start_seconds(given: float | None, config: DynamoDBConfig) -> float:
@@ -108,3 +107,4 @@ def _save(server: Server, workplace: Path, directory: Path) -> None:
     with signals_deferred():
         if server.save():
             publish(workplace, directory)
+            _log.info("saved the embedded store of %s", directory)

@@ -72,6 +72,7 @@ class TestLocalStackCQRSOperations:
         assert plain(created) == fields | shards | {
             "is_active": True,
             "version": "1.0.0",
+            "schedule_timezone": "UTC",
             "revision": 1,
             "created_at": NOON,
             "updated_at": NOON,
@@ -242,6 +243,7 @@ class TestLocalStackCQRSOperations:
         assert _code(missing.value) == "ResourceNotFoundException"
 
         impatient: dict[str, Any] = {"connect_timeout_seconds": 0.2, "read_timeout_seconds": 0.2, "max_attempts": 2}
+        impatient["time_limit_seconds"] = 0
         with silent_server() as (url, accepted), using(DynamoDBConfig.for_local_development(url, **impatient)):
             with pytest.raises(StorageError, match=f"no answer from DynamoDB: Read timeout .*{url}"):
                 queries.get_pipeline("p")
