@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("botocore", "urllib3", "pynamodb", "msgspec")
-OTHERS = ("pendulum", "pytest", "hypothesis", "moto[dynamodb]", "PyYAML", "typer", "rich")
+OTHERS = ("pendulum", "pytest", "pytest-timeout", "hypothesis", "moto[dynamodb]", "PyYAML", "typer", "rich")
 _PYTEST = ("-m", "pytest", "tests/wire", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "brief")
 
 
