@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import Any
 
 import botocore.session
@@ -24,7 +25,7 @@ from pipemodels.endpoints import (
 )
 from pipemodels.errors import ValidationError
 from pipemodels.translation import translating_errors
-from pipemodels.transport import limits
+from pipemodels.transport import deadlines, limits
 
 _lock = threading.RLock()
 _connections: dict[DynamoDBConfig, ConfiguredConnection] = {}
@@ -105,7 +106,9 @@ def connection_of(config: DynamoDBConfig) -> ConfiguredConnection:
         with _lock:
             connection = _connections.get(config)
             if connection is None:
+                began = time.monotonic()
                 connection = _connections[config] = _connect(config)
+                deadlines.postpone(time.monotonic() - began)  # time limits do not cover making the client
     return connection
 
 

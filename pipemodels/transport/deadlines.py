@@ -9,12 +9,13 @@ from dataclasses import dataclass
 _LEAST_WAIT = 0.001  # seconds; 0 would make a socket non-blocking
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deadline:
     """A period of the monotonic clock, in seconds, within which requests are sent and their replies read."""
 
     started: float
     ends: float
+    around: Deadline | None = None
 
     @property
     def seconds(self) -> float:
@@ -32,7 +33,18 @@ def current() -> Deadline | None:
 
 def begin(deadline: Deadline | None) -> Token[Deadline | None]:
     """Put a deadline, or none, in force; returns the token that `end` takes."""
+    if deadline is not None:
+        deadline.around = _current.get()
     return _current.set(deadline)
+
+
+def postpone(seconds: float) -> None:
+    """Move the deadline in force, and those around it, by the time that something took which they do not cover."""
+    deadline = _current.get()
+    while deadline is not None:
+        deadline.started += seconds
+        deadline.ends += seconds
+        deadline = deadline.around
 
 
 def end(token: Token[Deadline | None]) -> None:

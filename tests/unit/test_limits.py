@@ -24,6 +24,7 @@ from pipemodels import (
     StorageError,
     ThrottledError,
     commands,
+    connections,
     create_tables,
     drop_tables,
     queries,
@@ -370,6 +371,20 @@ def test_a_page_has_one_limit_and_an_iteration_one_for_each_request() -> None:
         assert list(queries.runs_of_pipeline("p")) == []
     with hanging.server(slow(counted)) as address, using(config_of(address, time_limit_seconds=0.6)):
         assert queries.runs_of_pipeline("p").count() == 4
+
+
+def test_making_the_client_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first command of a process has as much time for its requests as the next ones, also inside `within`."""
+    connect = connections._connect
+
+    def slowly(config: DynamoDBConfig) -> Any:
+        time.sleep(2 * LIMIT)
+        return connect(config)
+
+    monkeypatch.setattr(connections, "_connect", slowly)
+    empty = hanging.answering(hanging.reply("200 OK", {}), after=0.0)
+    with hanging.server(empty) as address, using(config_of(address, time_limit_seconds=3 * LIMIT)), within(LIMIT):
+        assert queries.find_pipeline("p") is None
 
 
 def test_no_request_begins_after_the_limit() -> None:
