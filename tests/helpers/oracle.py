@@ -137,7 +137,7 @@ class Oracle:
         key = fields["pipeline_id"]
         if key in self.pipelines:
             raise Refused(AlreadyExistsError, self.pipelines[key])
-        item = self.created(fields, by, now, is_active=True, version="1.0.0")
+        item = self.created(fields, by, now, is_active=True, version="1.0.0", schedule_timezone="UTC")
         self.pipelines[key] = self.derive_pipeline(item, ("is_active", "environment"))
         return self.pipelines[key]
 

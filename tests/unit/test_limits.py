@@ -383,8 +383,10 @@ def test_making_the_client_does_not_count(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(connections, "_connect", slowly)
     empty = hanging.answering(hanging.reply("200 OK", {}), after=0.0)
-    with hanging.server(empty) as address, using(config_of(address, time_limit_seconds=3 * LIMIT)), within(LIMIT):
-        assert queries.find_pipeline("p") is None
+    with hanging.server(empty) as address:
+        config = replace(config_of(address, time_limit_seconds=3 * LIMIT), environment="not-connected-yet")
+        with using(config), within(LIMIT):
+            assert queries.find_pipeline("p") is None
 
 
 def test_no_request_begins_after_the_limit() -> None:
