@@ -56,11 +56,11 @@ def test_ids_that_are_taken(value: str) -> None:
         ("a ", "must not begin or end with white space"),
         ("\u00a0a", "must not begin or end with white space"),
         ("a\u2003", "must not begin or end with white space"),
-        ("a\nb", "must not hold control characters"),
-        ("a\x00", "must not hold control characters"),
-        ("a\x7f", "must not hold control characters"),
-        ("a\x85b", "must not hold control characters"),
-        ("\ud800", "holds half of a surrogate pair, which is no Unicode text"),
+        ("a\nb", "must not contain control characters"),
+        ("a\x00", "must not contain control characters"),
+        ("a\x7f", "must not contain control characters"),
+        ("a\x85b", "must not contain control characters"),
+        ("\ud800", "contains half of a surrogate pair, which is not valid Unicode"),
         (5, "must be text, not int"),
         (b"a", "must be text, not bytes"),
         (None, "must be text, not NoneType"),
@@ -108,8 +108,8 @@ def test_numbers_that_dynamodb_stores(value: int | Decimal) -> None:
         (int("1" * 39), "has 39 significant digits; DynamoDB stores 38"),
         (Decimal("0." + "1" * 39), "has 39 significant digits; DynamoDB stores 38"),
         (Decimal("1" + "0" * 38 + "1"), "has 40 significant digits; DynamoDB stores 38"),
-        (Decimal("9.9E-131"), "is out of DynamoDB's range, 1E-130 to 9.99…E+125"),
-        (Decimal("1E+126"), "is out of DynamoDB's range, 1E-130 to 9.99…E+125"),
+        (Decimal("9.9E-131"), "is outside DynamoDB's range, 1E-130 to 9.99…E+125"),
+        (Decimal("1E+126"), "is outside DynamoDB's range, 1E-130 to 9.99…E+125"),
         (10**126, "is larger than 9.99…E+125, the largest that DynamoDB stores"),
         (-(10**126), "is larger than 9.99…E+125, the largest that DynamoDB stores"),
         pytest.param(10**5000, "is larger than 9.99…E+125, the largest that DynamoDB stores", id="5,001 digits"),
@@ -167,7 +167,7 @@ def test_exactness_does_not_depend_on_the_decimal_context(value: int | Decimal, 
 )
 def test_versions(value: str) -> None:
     """SemVer 2.0.0, with pre-release and build; a word is none."""
-    assert checks.version_problem(value) == ("is no semantic version, e.g. 1.4.0" if value is Shade.DARK else None)
+    assert checks.version_problem(value) == ("is not a semantic version, e.g. 1.4.0" if value is Shade.DARK else None)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_versions(value: str) -> None:
 )
 def test_texts_that_are_no_version(value: str) -> None:
     """What semver.org's pattern refuses is refused."""
-    assert checks.version_problem(value) == "is no semantic version, e.g. 1.4.0"
+    assert checks.version_problem(value) == "is not a semantic version, e.g. 1.4.0"
     assert checks.version_problem(1) == "must be text, not int"
 
 

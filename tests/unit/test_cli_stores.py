@@ -104,9 +104,9 @@ def test_waiting_for_an_endpoint_is_bounded() -> None:
     [
         ("lokal", "'lokal' is no store: use local, local:DIR, aws, or an endpoint URL"),
         ("127.0.0.1:4566", "is no store"),
-        ("http://", "is no endpoint URL"),
-        ("ftp://here", "is no endpoint URL"),
-        ("http://user:secret@here", "must not hold credentials"),
+        ("http://", "is not an endpoint URL"),
+        ("ftp://here", "is not an endpoint URL"),
+        ("http://user:secret@here", "must not contain credentials"),
         ("local:", "'local:' names no directory"),
     ],
 )

@@ -131,7 +131,7 @@ def test_which_region_wins(variables: dict[str, str], region: str) -> None:
 @pytest.mark.parametrize("store", ["local", "local:/srv/store"])
 def test_a_local_store_must_be_opened_first(store: str) -> None:
     """The embedded store is a process, not an address: the error says how to open it."""
-    with pytest.raises(ValidationError, match=r"must be opened first: with pipemodels.local.embedded_store"):
+    with pytest.raises(ValidationError, match=r"must first be opened with pipemodels.local.embedded_store"):
         DynamoDBConfig.from_env({}, store=store)
 
 

@@ -248,8 +248,13 @@ def test_a_profile_is_read_from_the_aws_files(tmp_path: Any, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("settings", "environment", "kind", "message"),
     [
-        ({"profile_name": "nowhere"}, {}, ValidationError, "profile_name: 'nowhere' is in no AWS configuration file"),
-        ({"region_name": None}, {}, ValidationError, "region_name: None is needed: set AWS_REGION"),
+        (
+            {"profile_name": "nowhere"},
+            {},
+            ValidationError,
+            "profile_name: 'nowhere' is not in the AWS configuration files",
+        ),
+        ({"region_name": None}, {}, ValidationError, "region_name: None is required: set AWS_REGION"),
         (
             {"aws_access_key_id": None, "aws_secret_access_key": None},
             {"AWS_ACCESS_KEY_ID": "half"},

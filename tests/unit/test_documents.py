@@ -93,18 +93,18 @@ def test_what_others_may_have_written_can_be_read(tagged: dict[str, Any], value:
         (set(), "is a set: write a sorted list"),
         ({1}, "is a set: write a sorted list"),
         (frozenset({"a"}), "is a set: write a sorted list"),
-        (b"x", "is bytes: write base64 text, or a URL to where they are"),
+        (b"x", "is bytes: write base64 text, or the URL of a file"),
         (1.5, "is a float, which is not exact: write Decimal('1.5') or an int"),
         (float("nan"), "is not a finite number"),
         (float("inf"), "is not a finite number"),
         (Decimal("NaN"), "is not a finite number"),
         (int("1" * 39), "has 39 significant digits; DynamoDB stores 38"),
-        ("\ud800", "holds half of a surrogate pair, which is no Unicode text"),
-        (datetime.datetime(2026, 1, 1), "is of type datetime, which no document holds: write text"),
-        (datetime.date(2026, 1, 1), "is of type date, which no document holds: write text"),
-        (object, "is of type type, which no document holds: write text"),
-        (bytearray(b"x"), "is of type bytearray, which no document holds: write text"),
-        (1j, "is of type complex, which no document holds: write text"),
+        ("\ud800", "contains half of a surrogate pair, which is not valid Unicode"),
+        (datetime.datetime(2026, 1, 1), "is of type datetime, which a document cannot contain: write text"),
+        (datetime.date(2026, 1, 1), "is of type date, which a document cannot contain: write text"),
+        (object, "is of type type, which a document cannot contain: write text"),
+        (bytearray(b"x"), "is of type bytearray, which a document cannot contain: write text"),
+        (1j, "is of type complex, which a document cannot contain: write text"),
     ],
 )
 def test_values_that_are_refused(value: Any, reason: str) -> None:
@@ -118,7 +118,7 @@ def test_values_that_are_refused(value: Any, reason: str) -> None:
         (1, "must be text, not int"),
         (None, "must be text, not NoneType"),
         ("", "is an empty key"),
-        ("\udfff", "holds half of a surrogate pair, which is no Unicode text"),
+        ("\udfff", "contains half of a surrogate pair, which is not valid Unicode"),
     ],
 )
 def test_keys_that_are_refused(key: Any, reason: str) -> None:
@@ -166,7 +166,7 @@ def test_a_document_that_meets_itself_is_refused() -> None:
     for endless in (cycle, bomb):
         (problem,) = problems_of(endless)
         assert problem.field == "config"
-        assert problem.reason.startswith("holds more than 409,600 values, or itself")
+        assert problem.reason.startswith("contains more than 409,600 values, or contains itself")
 
 
 def test_as_many_values_as_an_item_has_bytes_may_be_tried() -> None:
@@ -177,7 +177,7 @@ def test_as_many_values_as_an_item_has_bytes_may_be_tried() -> None:
 def test_the_largest_item() -> None:
     """409,600 bytes are stored, one more is refused; names count."""
     refuse_too_large({"id": {"S": "x" * (409_600 - 2)}})
-    with pytest.raises(ItemTooLargeError, match="item: 409601 bytes exceed the 409,600 of a DynamoDB item"):
+    with pytest.raises(ItemTooLargeError, match="item: 409601 bytes exceed the 409,600 bytes of a DynamoDB item"):
         refuse_too_large({"id": {"S": "x" * (409_600 - 1)}})
 
 

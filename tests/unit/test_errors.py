@@ -226,7 +226,7 @@ def test_a_lost_reply_names_operation_and_endpoint() -> None:
     assert type(error) is StorageError
     assert str(error) == (
         "pipeline 'p': PutItem at http://h:1: the reply is not DynamoDB's: it is empty. "
-        "Check the endpoint and what stands between."
+        "Check the endpoint and any proxy in between."
     )
     copy = pickle.loads(pickle.dumps(lost(is_foreign=True)))
     assert (type(copy), str(copy), copy.is_foreign) == (LostReplyError, str(lost(is_foreign=True)), True)
@@ -279,7 +279,7 @@ def test_other_errors_pass_through() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        ValidationError.of("version", "x", "is no semantic version"),
+        ValidationError.of("version", "x", "is not a semantic version"),
         NaiveDateTimeError([Problem("start_time", 1, "has no offset")]),
         ItemTooLargeError([Problem("item", 500_000, "bytes")]),
         ItemNotFoundError("there is no pipeline 'p'"),

@@ -95,7 +95,7 @@ def test_parse_instant(text: str, stored: str | None) -> None:
 @pytest.mark.parametrize("value", [None, 5, b"2026-11-22T06:04:09Z", datetime(2026, 1, 1, tzinfo=UTC)])
 def test_parse_instant_reads_text(value: Any) -> None:
     """Anything but text is refused."""
-    with pytest.raises(ValidationError, match="is no RFC 3339 date and time"):
+    with pytest.raises(ValidationError, match="is not an RFC 3339 date and time"):
         parse_instant(value)
 
 
