@@ -237,6 +237,6 @@ def test_ingest_refuses_the_events_of_such_a_run_alone(cli: CommandLine, store: 
     assert (answer.code, answer.lines) == (1, ["1 event of 1 run of 1 pipeline, 1 refused"])
     assert answer.err.splitlines() == [
         f"{file}:1: table '{store}pipeline_run_logs', pipeline_id 'ns/j', run_id 'odd': attempt: '1.5' is stored, "
-        "but is no whole number; mend the item or delete it",
+        "but is not a whole number; mend the item or delete it",
         "1 event refused: correct them and ingest again",
     ]
