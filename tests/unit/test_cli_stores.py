@@ -133,7 +133,7 @@ def test_what_is_no_store_is_wrong_usage(
             "PIPEMODELS_TIMEZONE: 'Mars/Olympus' is not an IANA time zone",
         ),
         ({"PIPEMODELS_INDEX_SHARDS": "many"}, "index_shards: 'many' must be a whole number"),
-        ({"PIPEMODELS_TABLE_PREFIX": "a b"}, "table_prefix: 'a b' may hold"),
+        ({"PIPEMODELS_TABLE_PREFIX": "a b"}, "table_prefix: 'a b' may contain"),
     ],
 )
 @pytest.mark.parametrize("store", ["local", ENDPOINT])
