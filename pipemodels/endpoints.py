@@ -64,7 +64,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def without_password(url: str) -> str:
-    """Return a URL with its user name and password masked, for error messages."""
+    """Return a URL with the text before its last `@` masked, for error messages."""
     return re.sub(r".*@", "***@", url, flags=re.DOTALL)
 
 

@@ -31,7 +31,7 @@ from pipemodels.errors import (
 )
 from pipemodels.transport.errors import LostReplyError
 
-# For so long, a reply that is not from DynamoDB is retried: the error page of a proxy may be temporary.
+# A reply that is not from DynamoDB is retried for this long: the error page of a proxy may be temporary.
 _FOREIGN_SECONDS = 5.0
 
 
