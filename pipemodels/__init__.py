@@ -1,4 +1,4 @@
-"""The metadata store of data pipelines, on Amazon DynamoDB.
+"""A metadata store for data pipelines on Amazon DynamoDB.
 
 from pipemodels import DynamoDBConfig, commands, configure, queries
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# imported when they are first asked for: who only reads a model does not wait for them
+# Imported on first use, so that a program which only needs the models starts faster.
 _LATER = {
     "commands": "pipemodels.commands",
     "queries": "pipemodels.queries",
@@ -63,15 +63,15 @@ _LATER = {
 }
 
 
-if not TYPE_CHECKING:  # a checker would take any name for one that is there
+if not TYPE_CHECKING:  # a type checker would otherwise accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module = import_module(_LATER[name])
-        found = module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
-        globals()[name] = found
-        return found
+        value = module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
+        globals()[name] = value
+        return value
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *_LATER})

@@ -1,4 +1,7 @@
-"""Checks of plain values. Each returns what is wrong with one, as a phrase to follow the value, or None."""
+"""Checks of plain values.
+
+Each `…_problem` function returns None for a valid value, else a phrase that an error message puts after the value.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _ALL_DIGITS = 10**MAX_DIGITS
 
 
 def text_problem(value: object) -> str | None:
-    """Say why DynamoDB cannot store this as a string."""
+    """Return why DynamoDB cannot store the value as a string, or None."""
     if not isinstance(value, str):
         return f"must be text, not {type(value).__name__}"
     if value.isascii():
@@ -29,33 +32,36 @@ def text_problem(value: object) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return "holds half of a surrogate pair, which is no Unicode text"
+        return "contains half of a surrogate pair, which is not valid Unicode"
     return None
 
 
 def plain_text(value: str) -> str:
-    """Return the text that a str is; of an enum's member that is its value, where `str()` may give the name."""
+    """Return the value as a plain str. For a member of a str enum this is its value; `str()` may return its name."""
     return str.__str__(value)
 
 
 def id_problem(value: object) -> str | None:
-    """Say why this is no id: 1 to 255 characters, no control characters, no white space at the ends."""
+    """Return why the value is not a valid id, or None.
+
+    An id has 1 to 255 characters, no control characters, and no white space at either end.
+    """
     if reason := text_problem(value):
         return reason
-    assert isinstance(value, str)  # noqa: S101  # text_problem has looked
+    assert isinstance(value, str)  # noqa: S101  # text_problem has checked it
     if not value:
         return "must not be empty"
     if len(value) > MAX_ID_CHARACTERS or len(value.encode()) > MAX_ID_BYTES:
         return f"is too long: at most {MAX_ID_CHARACTERS} characters and {MAX_ID_BYTES} bytes"
     if not value.isprintable() and any(unicodedata.category(character) == "Cc" for character in value):
-        return "must not hold control characters"
+        return "must not contain control characters"
     if value != value.strip():
         return "must not begin or end with white space"
     return None
 
 
 def number_problem(value: object) -> str | None:
-    """Say why DynamoDB cannot store this number exactly."""
+    """Return why DynamoDB cannot store the number exactly, or None."""
     if type(value) is int and -_ALL_DIGITS < value < _ALL_DIGITS:
         return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -81,19 +87,19 @@ def _decimal_problem(value: Decimal) -> str | None:
     if significant > MAX_DIGITS:
         return f"has {significant} significant digits; DynamoDB stores {MAX_DIGITS}"
     if not _SMALLEST_EXPONENT <= value.adjusted() <= _LARGEST_EXPONENT:
-        return "is out of DynamoDB's range, 1E-130 to 9.99…E+125"
+        return "is outside DynamoDB's range, 1E-130 to 9.99…E+125"
     return None
 
 
 def exact_number(value: int | Decimal) -> int | Decimal:
-    """Return the number as it reads back: an int where it is whole, else a Decimal without trailing zeros.
+    """Return the number as storage returns it: an int if it is whole, else a Decimal without trailing zeros.
 
-    Done on the digits, never by `normalize()`, which rounds to the precision of the decimal context.
+    Works on the digits, because `Decimal.normalize()` rounds to the precision of the decimal context.
     """
     if isinstance(value, int):
         return int(value)
     sign, digits, exponent = value.as_tuple()
-    assert isinstance(exponent, int)  # noqa: S101  # number_problem has refused NaN and infinity
+    assert isinstance(exponent, int)  # noqa: S101  # number_problem rejects NaN and infinity
     text = "".join(map(str, digits))
     stripped = text.rstrip("0")
     exponent += len(text) - len(stripped)
@@ -104,8 +110,8 @@ def exact_number(value: int | Decimal) -> int | Decimal:
     return Decimal((sign, tuple(map(int, stripped)), exponent))
 
 
-# Source: the pattern that semver.org suggests, for SemVer 2.0.0.
-_SEMVER = (  # patterns are compiled, and kept by `re`, when they are first used
+# Source: the pattern that semver.org suggests for SemVer 2.0.0.
+_SEMVER = (  # `re` compiles and caches it on first use
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
     r"(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?"
     r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
@@ -113,30 +119,31 @@ _SEMVER = (  # patterns are compiled, and kept by `re`, when they are first used
 
 
 def version_problem(value: object) -> str | None:
-    """Say why this is no semantic version."""
+    """Return why the value is not a semantic version, or None."""
     if reason := text_problem(value):
         return reason
     is_version = re.fullmatch(_SEMVER, plain_text(cast(str, value)), re.ASCII)
-    return None if is_version else "is no semantic version, e.g. 1.4.0"
+    return None if is_version else "is not a semantic version, e.g. 1.4.0"
 
 
 def schedule_problem(value: object) -> str | None:
-    """Say why this is not a schedule: cron of 5 fields, of 6 (with a year, or seconds first), or `rate(5 minutes)`.
+    """Return why the value is not a schedule, or None.
 
-    `cron(…)` is EventBridge's and follows its rules: six fields, of which exactly one of day and weekday is `?`.
+    A schedule is a cron expression of 5 fields or of 6 (with seconds first or a year last), or `rate(5 minutes)`.
+    `cron(…)` follows the rules of EventBridge: six fields, with `?` as exactly one of day and weekday.
     """
     return text_problem(value) or expression_problem(plain_text(cast(str, value)))
 
 
 def timezone_problem(value: object) -> str | None:
-    """Say why this is not the name of a time zone."""
+    """Return why the value is not the name of a time zone, or None."""
     if reason := text_problem(value):
         return reason
     return None if is_timezone(plain_text(cast(str, value))) else "is not an IANA time zone name, e.g. Europe/Berlin"
 
 
 def is_timezone(name: str) -> bool:
-    """Say whether the time zone database knows this name."""
+    """Return whether the time zone database contains the name."""
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError

@@ -1,7 +1,7 @@
-"""Which DynamoDB, and which tables, the models speak to.
+"""The configuration: which DynamoDB and which tables the models use.
 
-`configure()` chooses for the process, `using()` for the current context (a `ContextVar`: each thread and each
-asyncio task has its own). An unconfigured process falls back to `DynamoDBConfig.from_env()` at first use.
+`configure()` sets it for the process, `using()` for the current context (a `ContextVar`: each thread and each asyncio
+task has its own). Without either, `DynamoDBConfig.from_env()` is used.
 """
 
 from __future__ import annotations
@@ -38,33 +38,34 @@ _REGION = r"(?![0-9]+$)(?!-)[a-z0-9-]{1,60}(?<!-)"
 
 @dataclass(frozen=True, kw_only=True)
 class DynamoDBConfig:
-    """How to reach DynamoDB and which tables to use; checked when it is made, however it is made.
+    """How to connect to DynamoDB, and which tables to use. Every way to construct it checks all fields.
 
-    What is None is left to botocore: its credential chain, its region, its endpoint. Where the access key, the
-    region and an endpoint are given, no profile is named, and the endpoint is on the loopback interface or the key
-    is none of AWS's (`test`), the AWS files and variables are not read at all.
+    Botocore determines the credentials, region and endpoint that are None. The AWS files and variables are not read
+    if the access key, region and endpoint are given without a profile, and either the endpoint is on the loopback
+    interface or the key is too short for AWS (e.g. `test`).
 
     Attributes:
-        profile_name: a profile of the AWS configuration files.
-        endpoint_url: another endpoint than AWS's, e.g. `http://127.0.0.1:4566`.
-        table_prefix: a table's name is this and its base name, nothing else.
-        environment: the environment of items that are created without one.
-        user_timezone: IANA name; in it results are shown and days are counted. Stored is always UTC.
+        profile_name: a profile in the AWS configuration files.
+        endpoint_url: an endpoint other than that of AWS, e.g. `http://127.0.0.1:4566`.
+        table_prefix: the text before the base name of each table.
+        environment: the default environment of new items.
+        user_timezone: the IANA name of the time zone for displaying results and counting days. Items store UTC.
         connect_timeout_seconds: seconds for one attempt to connect to one address.
         read_timeout_seconds: seconds to wait for the next bytes of a reply.
-        max_attempts: requests at the most that botocore sends for one operation, the first included.
-        time_limit_seconds: seconds after which a command or a query ends, even if the endpoint hangs or is busy. Its
-            requests are repeated until then, and a request under way is cut off. The limit covers each command and
-            each page as a whole. Iterations, `count()` and commands on many items have it for each step; see
-            `docs/runs.md`. Resolving names and finding credentials are not covered. 0 sets no limit: only botocore
+        max_attempts: the largest number of requests that botocore sends for one operation, including the first.
+        time_limit_seconds: seconds after which a command or query ends, even if the endpoint hangs or is busy. Failed
+            requests are repeated until then, and a pending request is cut off. The limit covers each command and each
+            page as a whole. For iterations, `count()` and commands on many items it applies to each step; see
+            `docs/runs.md`. It does not cover resolving names and finding credentials. 0 means no limit: only botocore
             repeats requests, and only the two timeouts end them. The plain ORM has no limit.
-        clock_skew_seconds: by how much clocks of machines may differ: no lease counts as expired before that.
-        index_shards: over how many partitions an index spreads one value. It may grow, once every reader
-            has the larger number; it must never shrink.
-        wire: read and write items by compiled code; False does it step by step, as PynamoDB does.
+        clock_skew_seconds: the largest difference between the clocks of machines; a lease counts as expired only
+            after this additional time.
+        index_shards: the number of partitions over which an index spreads one value. You may increase it once every
+            reader uses the larger number; never decrease it.
+        wire: whether to read and write items with generated code (the fast path) instead of PynamoDB's.
 
     Raises:
-        ValidationError: with every problem at once.
+        ValidationError: one or more fields are invalid; the error lists every problem.
     """
 
     aws_access_key_id: str | None = field(default=None, repr=False)
@@ -92,20 +93,21 @@ class DynamoDBConfig:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, store: str | None = None) -> DynamoDBConfig:
-        """Read botocore's own variables and `PIPEMODELS_…`, and the endpoint that the AWS files name.
+        """Return the settings of botocore's variables, the `PIPEMODELS_…` variables, and the AWS files' endpoint.
 
-        `PIPEMODELS_TABLE_PREFIX`, `PIPEMODELS_ENVIRONMENT`, `PIPEMODELS_TIMEZONE`, `PIPEMODELS_INDEX_SHARDS`,
-        `PIPEMODELS_CLOCK_SKEW_SECONDS`, `PIPEMODELS_WIRE` (`on` or `off`), and `PIPEMODELS_STORE`: `aws` or an
-        endpoint URL, which wins over `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL` and the profile's `services`
-        and `endpoint_url`. These are passed over where `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` or the profile says so.
+        The variables of this package are `PIPEMODELS_TABLE_PREFIX`, `PIPEMODELS_ENVIRONMENT`, `PIPEMODELS_TIMEZONE`,
+        `PIPEMODELS_INDEX_SHARDS`, `PIPEMODELS_CLOCK_SKEW_SECONDS`, `PIPEMODELS_WIRE` (`on` or `off`), and
+        `PIPEMODELS_STORE`: `aws` or an endpoint URL. `PIPEMODELS_STORE` overrides `AWS_ENDPOINT_URL_DYNAMODB`,
+        `AWS_ENDPOINT_URL`, and the profile's `services` and `endpoint_url`. Those are ignored if
+        `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` or the profile says so.
 
         Args:
-            environ: the variables; the process's own if None.
-            store: wins over `PIPEMODELS_STORE`.
+            environ: the variables; the process's environment if None.
+            store: overrides `PIPEMODELS_STORE`.
 
         Raises:
-            ValidationError: a variable holds what its field refuses, or the store is `local`, which only
-                `pipemodels.local.embedded_store()` opens.
+            ValidationError: a variable has a value that its field rejects, or the store is `local`, which only
+                `pipemodels.local.embedded_store()` can open.
         """
         env = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
         return cls(
@@ -125,7 +127,7 @@ class DynamoDBConfig:
 
     @classmethod
     def for_local_development(cls, endpoint_url: str = "http://127.0.0.1:4566", **changes: Any) -> DynamoDBConfig:
-        """Speak to a DynamoDB stand-in (LocalStack's port, unless told otherwise) with test credentials."""
+        """Return a configuration with test credentials for a DynamoDB stand-in, by default on LocalStack's port."""
         local = {
             "aws_access_key_id": "test",
             "aws_secret_access_key": "test",
@@ -135,19 +137,19 @@ class DynamoDBConfig:
         return cls(endpoint_url=endpoint_url, **(local | changes))
 
     def table_name(self, base_name: str) -> str:
-        """Return the name of the table with this base name."""
+        """Return the full name of the table with this base name."""
         return self.table_prefix + base_name
 
 
 def number_in(text: str) -> Any:
-    """Return the number that the text is, or the text itself, which its field then refuses with the others."""
+    """Return the number in the text, or the text itself, which the check of the field then rejects."""
     if re.fullmatch(r"[0-9]{1,9}", text):
         return int(text)
     return float(text) if re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,6}", text) else text
 
 
 def _switch(text: str) -> Any:
-    """Return what a switch says, or the text itself, which its field then refuses with the others."""
+    """Return True for `on`, False for `off`, else the text itself, which the check of the field then rejects."""
     return {"on": True, "off": False}.get(text, text)
 
 
@@ -159,23 +161,23 @@ def _endpoint(env: Mapping[str, str], given: str | None) -> str | None:
         return aws_endpoint(env) if configured_endpoint(env) else None
     if store.url == "local" or store.url.startswith("local:"):
         raise ValidationError.of(
-            "PIPEMODELS_STORE", store.url, "must be opened first: with pipemodels.local.embedded_store(directory)"
+            "PIPEMODELS_STORE", store.url, "must first be opened with pipemodels.local.embedded_store(directory)"
         )
     return store.url
 
 
 def _problems(config: DynamoDBConfig) -> Iterator[Problem]:
-    for one in fields(config):
-        value = getattr(config, one.name)
-        if one.name in _NUMBERS:
-            yield from _number_problems(one.name, value, *_NUMBERS[one.name])
-        elif one.name == "wire":
+    for setting in fields(config):
+        name, value = setting.name, getattr(config, setting.name)
+        if name in _NUMBERS:
+            yield from _number_problems(name, value, *_NUMBERS[name])
+        elif name == "wire":
             if not isinstance(value, bool):
-                yield Problem(one.name, value, "must be True or False; in the environment, on or off")
-        elif not isinstance(value, str) and not (value is None and one.default is None):
-            yield Problem(one.name, value if one.repr else "***", "must be text")
+                yield Problem(name, value, "must be True or False; in the environment, on or off")
+        elif not isinstance(value, str) and not (value is None and setting.default is None):
+            yield Problem(name, value if setting.repr else "***", "must be text")
         elif value is not None:
-            yield from _text_problems(one.name, value)
+            yield from _text_problems(name, value)
     if (config.aws_access_key_id is None) != (config.aws_secret_access_key is None):
         missing = "aws_secret_access_key" if config.aws_access_key_id else "aws_access_key_id"
         yield Problem(missing, None, "must be given too: a key and its secret go together")
@@ -193,10 +195,10 @@ _NUMBERS: dict[str, tuple[type, float, float]] = {
 
 
 def checked_seconds(name: str, value: Any) -> float:
-    """Return a number of seconds to wait for something.
+    """Return the value as a number of seconds to wait.
 
     Raises:
-        ValidationError: it is none.
+        ValidationError: the value is not a number from 0.001 to 3600.
     """
     if problems := list(_number_problems(name, value, float, 0.001, 3_600)):
         raise ValidationError(problems)
@@ -204,10 +206,10 @@ def checked_seconds(name: str, value: Any) -> float:
 
 
 def _number_problems(name: str, value: object, kind: type, low: float, high: float) -> Iterator[Problem]:
-    wanted = "a whole number" if kind is int else "a number of seconds"
-    right = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
-    if not right or not isinstance(value, int | float) or not low <= value <= high:
-        yield Problem(name, value, f"must be {wanted} from {low} to {high}")
+    expected = "a whole number" if kind is int else "a number of seconds"
+    has_type = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+    if not has_type or not isinstance(value, int | float) or not low <= value <= high:
+        yield Problem(name, value, f"must be {expected} from {low} to {high}")
 
 
 _NEVER_EMPTY = {"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile_name"}
@@ -219,9 +221,9 @@ def _text_problems(name: str, value: str) -> Iterator[Problem]:
     if name == "endpoint_url" and (reason := url_problem(value)):
         yield Problem(name, without_password(value), reason)
     if name == "table_prefix" and not re.fullmatch(_PREFIX, value):
-        yield Problem(name, value, "may hold up to 200 letters, digits and _ . - only")
+        yield Problem(name, value, "may contain only letters, digits and _ . -, at most 200 characters")
     if name == "region_name" and not re.fullmatch(_REGION, value):
-        yield Problem(name, value, "is no region name, e.g. eu-central-1")
+        yield Problem(name, value, "is not a valid region name, e.g. eu-central-1")
     if name == "environment" and (reason := id_problem(value)):
         yield Problem(name, value, reason)
     if name == "user_timezone" and (reason := timezone_problem(value)):
@@ -236,7 +238,7 @@ _lock = threading.RLock()
 
 
 def configure(config: DynamoDBConfig | None) -> None:
-    """Choose the configuration of this process; None forgets it, so that the environment is read anew."""
+    """Set the configuration of this process. None removes it, so that the environment is read again."""
     global _process
     with _lock:
         _process = config
@@ -244,13 +246,13 @@ def configure(config: DynamoDBConfig | None) -> None:
 
 
 def process_config() -> DynamoDBConfig | None:
-    """Return what `configure()` chose, or what was read from the environment; None where neither was done."""
+    """Return the configuration from `configure()` or already read from the environment, or None."""
     return _process
 
 
 @contextmanager
 def using(config: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
-    """Use this configuration inside the block: in this thread or task only, and nesting."""
+    """Use a configuration inside the block, in the current thread or task only. Blocks can be nested."""
     token = _context.set(config)
     try:
         yield config
@@ -259,24 +261,24 @@ def using(config: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
 
 
 def current_config() -> DynamoDBConfig:
-    """Return the configuration in force: that of `using()`, else of `configure()`, else of the environment."""
+    """Return the current configuration: that of `using()`, else of `configure()`, else of the environment."""
     global _process
     config = _context.get() or _process
     if config is None:
         with _lock:
             config = _process = _process or DynamoDBConfig.from_env()
-            _log.debug("the environment says: %s", config)
+            _log.debug("configuration read from the environment: %s", config)
     return config
 
 
 def wire_is_on() -> bool:
-    """Say whether the configuration in force leaves the wire on; where none is yet, the environment is not read."""
+    """Return whether the current configuration allows the fast path. Does not read the environment."""
     config = _context.get() or _process
     return config is None or config.wire
 
 
 def _after_fork() -> None:
-    """A child must not wait for a lock that another thread of its parent held."""
+    """Replace the lock in a child process: another thread of the parent may have held it."""
     global _lock
     _lock = threading.RLock()
 
@@ -284,7 +286,7 @@ def _after_fork() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
-_MOVED = ("ConfiguredConnection", "connection_of")  # they have been importable from here
+_MOVED = ("ConfiguredConnection", "connection_of")  # moved to pipemodels.connections; still importable from here
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The connection of a configuration: one client, made once, shared by threads, dropped in a forked child."""
+"""The connection of a configuration: one client, created once, shared by threads, discarded in a forked child."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _session(config: DynamoDBConfig) -> botocore.session.Session:
 
 
 class ConfiguredConnection(Connection):
-    """PynamoDB's connection, with what it cannot be told: the profile, and retries as botocore counts them."""
+    """PynamoDB's connection with two additions: an AWS profile, and attempts counted as botocore counts them."""
 
     def __init__(self, config: DynamoDBConfig) -> None:
         super().__init__(
@@ -53,13 +53,13 @@ class ConfiguredConnection(Connection):
             aws_session_token=config.aws_session_token,
         )
         self._config = config
-        self._seen: Any = None  # the client that was last looked at
+        self._seen: Any = None  # the client that was last set up
         self.lock = threading.RLock()
-        self.tables: dict[type, TableConnection] = {}  # by model; the base model fills it
+        self.tables: dict[type, TableConnection] = {}  # by model; the base model adds entries
 
     @property
     def session(self) -> botocore.session.Session:
-        """Return this thread's session, on the configured profile."""
+        """Return the session of this thread, with the configured profile."""
         if getattr(self._local, "session", None) is None:
             session = _session(self._config)
             if self._config.aws_access_key_id:
@@ -69,7 +69,7 @@ class ConfiguredConnection(Connection):
                     self._config.aws_session_token,
                 )
             if is_loopback(self._config.endpoint_url):
-                # a proxy of the environment cannot reach this machine's own loopback interface
+                # a proxy from the environment cannot reach the loopback interface of this machine
                 session.set_default_client_config(BotocoreConfig(proxies={}))
             transport.install(session)
             self._local.session = session
@@ -78,21 +78,19 @@ class ConfiguredConnection(Connection):
     def get_item_attribute_map(
         self, table_name: str, attributes: Any, item_key: str = "Item", pythonic_key: bool = True
     ) -> dict[str, Any]:
-        """Return an item as a part of a request; one that is written already is not looked at."""
+        """Return the part of a request that holds an item. An item that is already encoded is used as it is."""
         if facade.is_written(attributes):
             return {item_key: attributes}
         return super().get_item_attribute_map(table_name, attributes, item_key, pythonic_key)
 
     @property
     def client(self) -> Any:
-        """Return the client; PynamoDB makes it when it is first asked for, and again while it has no credentials."""
+        """Return the client. PynamoDB creates it on first use, and again as long as it has no credentials."""
         client = super().client
         if client is not self._seen:
             limits.install(client)
             if self._config.wire:
-                from pipemodels.transport import (
-                    gate,  # it loads msgspec and more, which importing should not wait for
-                )
+                from pipemodels.transport import gate  # imported late: it loads msgspec and more
 
                 gate.install(client, self.session)
         self._seen = client
@@ -100,7 +98,7 @@ class ConfiguredConnection(Connection):
 
 
 def connection_of(config: DynamoDBConfig) -> ConfiguredConnection:
-    """Return the one connection (client, pool) of a configuration; made once, shared by threads."""
+    """Return the connection (client and pool) of a configuration. It is created once and shared by threads."""
     connection = _connections.get(config)
     if connection is None:
         with _lock:
@@ -113,11 +111,11 @@ def connection_of(config: DynamoDBConfig) -> ConfiguredConnection:
 
 
 def _connect(config: DynamoDBConfig) -> ConfiguredConnection:
-    """Make a connection and its client, which is not thread-safe to make; asks nothing yet.
+    """Create a connection and its client. Creating a client is not thread-safe. Makes no request.
 
     Raises:
-        ValidationError: there is no region, or no such profile.
-        StorageError: the credentials or the AWS configuration files are of no use.
+        ValidationError: the region is missing, or the profile does not exist.
+        StorageError: the credentials or the AWS configuration files cannot be used.
     """
     connection = ConfiguredConnection(config)
     with translating_errors("the connection"):
@@ -129,16 +127,16 @@ def _make_client(connection: ConfiguredConnection, config: DynamoDBConfig) -> No
     if config.endpoint_url is None:
         check_configured_endpoint(os.environ)
     try:
-        connection.client  # noqa: B018  # PynamoDB makes the client when it is first looked at
+        connection.client  # noqa: B018  # PynamoDB creates the client on first access
     except NoRegionError:
-        raise ValidationError.of("region_name", None, "is needed: set AWS_REGION, e.g. eu-central-1") from None
+        raise ValidationError.of("region_name", None, "is required: set AWS_REGION, e.g. eu-central-1") from None
     except ProfileNotFound:
         profile = config.profile_name or profile_in(os.environ)
-        raise ValidationError.of("profile_name", profile, "is in no AWS configuration file") from None
+        raise ValidationError.of("profile_name", profile, "is not in the AWS configuration files") from None
 
 
 def _after_fork() -> None:
-    """A child must not share its parent's sockets, nor a lock that another thread held."""
+    """Discard the parent's connections and lock in a child process: sockets must not be shared."""
     global _lock
     _lock = threading.RLock()
     _connections.clear()

@@ -1,8 +1,8 @@
-"""Free documents, exactly: JSON-like Python values to DynamoDB's tagged values and back.
+"""Documents: exact conversion of JSON-like Python values to DynamoDB's type-tagged values and back.
 
-A document is made of dict (text keys), list, str, int, Decimal, bool and None. Anything else is refused with the
-path of the offending value. Numbers read back as int where they are whole, else as Decimal; nothing goes through
-float. Source of the wire form: DynamoDB's AttributeValue.
+A document consists of dict (with str keys), list, str, int, Decimal, bool and None. Any other value is rejected with
+its path. Whole numbers are read back as int, others as Decimal; float is never used. The tagged format is that of
+DynamoDB's AttributeValue.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any
 from pipemodels.checks import MAX_DIGITS, MAX_ITEM_BYTES, exact_number, number_problem, plain_text, text_problem
 from pipemodels.errors import ItemTooLargeError, Problem, ValidationError
 
-MAX_DEPTH = 31  # DynamoDB: 32 levels in an attribute, of which the innermost value is one
+MAX_DEPTH = 31  # DynamoDB allows 32 levels in an attribute, including the innermost value
 _WAYS_OUT = {
     tuple: "a tuple: write a list",
     set: "a set: write a sorted list",
     frozenset: "a set: write a sorted list",
-    bytes: "bytes: write base64 text, or a URL to where they are",
+    bytes: "bytes: write base64 text, or the URL of a file",
 }
 
 
 def checked_document(value: Any, path: str, *, depth: int = 0) -> Any:
-    """Return a deep copy of the document in the form in which it reads back.
+    """Return a deep copy of the document, as storage returns it.
 
     Args:
         value: the document.
-        path: where it is in the item, for the messages.
-        depth: how many lists and maps of the item it lies in already.
+        path: the path of the document in the item, for error messages.
+        depth: the number of lists and maps of the item that enclose the document.
 
     Raises:
-        ValidationError: with the path, the value and the reason of each part that cannot be stored.
+        ValidationError: a value cannot be stored; the error has the path, value and reason of each such value.
     """
     _refuse_endless(value, path)
     if problems := list(document_problems(value, path, depth)):
@@ -41,22 +41,23 @@ def checked_document(value: Any, path: str, *, depth: int = 0) -> Any:
 
 
 def _refuse_endless(value: Any, path: str) -> None:
-    """Refuse what holds more values than 400 KB have bytes, e.g. one list that is met again and again."""
-    waiting, met = [value], 0
-    while waiting and met <= MAX_ITEM_BYTES:
-        one = waiting.pop()
-        parts: Any = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
-        met += len(parts)
-        waiting.extend(parts if met <= MAX_ITEM_BYTES else ())
-    if met > MAX_ITEM_BYTES:
+    """Reject a document that has more values than an item has bytes, e.g. a list that contains itself."""
+    pending, count = [value], 0
+    while pending and count <= MAX_ITEM_BYTES:
+        node = pending.pop()
+        children: Any = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        count += len(children)
+        pending.extend(children if count <= MAX_ITEM_BYTES else ())
+    if count > MAX_ITEM_BYTES:
         reason = (
-            f"holds more than {MAX_ITEM_BYTES:,} values, or itself; an item has room for {MAX_ITEM_BYTES:,} bytes"
+            f"contains more than {MAX_ITEM_BYTES:,} values, or contains itself; "
+            f"an item can hold {MAX_ITEM_BYTES:,} bytes"
         )
         raise ItemTooLargeError([Problem(path, type(value).__name__, reason)])
 
 
 def document_problems(value: Any, path: str, depth: int = 0) -> Iterator[Problem]:
-    """Yield what is wrong with a document, part by part."""
+    """Yield a problem for each value or key of a document that cannot be stored."""
     if isinstance(value, dict | list) and depth >= MAX_DEPTH:
         yield Problem(
             path, type(value).__name__, f"is nested deeper than the {MAX_DEPTH} lists and maps that DynamoDB stores"
@@ -82,7 +83,7 @@ def _scalar_problem(value: object) -> str | None:
     if isinstance(value, int | float | Decimal):
         return number_problem(value)
     way_out = next((text for kind, text in _WAYS_OUT.items() if isinstance(value, kind)), None)
-    return f"is {way_out or f'of type {type(value).__name__}, which no document holds: write text'}"
+    return f"is {way_out or f'of type {type(value).__name__}, which a document cannot contain: write text'}"
 
 
 def _copy(value: Any) -> Any:
@@ -96,7 +97,7 @@ def _copy(value: Any) -> Any:
 
 
 def encode(value: Any) -> dict[str, Any]:
-    """Return DynamoDB's tagged form of a checked document."""
+    """Return a checked document in DynamoDB's tagged format."""
     if isinstance(value, str):
         return {"S": value}
     if isinstance(value, bool):
@@ -111,7 +112,7 @@ def encode(value: Any) -> dict[str, Any]:
 
 
 def decode(tagged: dict[str, Any]) -> Any:
-    """Return the document of DynamoDB's tagged form; sets, which others may have written, as sorted lists."""
+    """Return a value in DynamoDB's tagged format as a document. Sets of other programs become sorted lists."""
     ((tag, value),) = tagged.items()
     if tag == "M":
         return {key: decode(part) for key, part in value.items()}
@@ -127,7 +128,7 @@ def decode(tagged: dict[str, Any]) -> Any:
 
 
 def number_text(value: int | Decimal) -> str:
-    """Return a number as DynamoDB takes it, all digits kept; `1E+125` is not sent as 126 digits."""
+    """Return a number as exact text for DynamoDB. A long int such as 10**125 is written with an exponent."""
     text = str(value)
     if not isinstance(value, int) or len(text) <= MAX_DIGITS:
         return text
@@ -136,34 +137,34 @@ def number_text(value: int | Decimal) -> str:
 
 
 def read_number(text: str) -> int | Decimal:
-    """Return the number that DynamoDB stored as this text, exactly."""
+    """Return the exact number of a text that DynamoDB stored."""
     return exact_number(Decimal(text))
 
 
 def refuse_too_large(item: Mapping[str, dict[str, Any]]) -> None:
-    """Refuse what exceeds DynamoDB's 400 KB.
+    """Reject an item that is larger than DynamoDB's 400 KB.
 
-    Source: "DynamoDB item sizes and formats" of its developer guide; numbers are counted at their largest.
+    Source: "DynamoDB item sizes and formats" in the developer guide. Numbers count with their largest possible size.
 
     Raises:
-        ItemTooLargeError: with the three largest fields and their sizes.
+        ItemTooLargeError: the item is too large; the message names the three largest fields and their sizes.
     """
     sizes = field_sizes(item)
     total = sum(sizes.values())
     if total > MAX_ITEM_BYTES:
         largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
         shown = ", ".join(f"{name} {sizes[name]:,} bytes" for name in largest)
-        reason = f"bytes exceed the {MAX_ITEM_BYTES:,} of a DynamoDB item; its largest fields: {shown}"
+        reason = f"bytes exceed the {MAX_ITEM_BYTES:,} bytes of a DynamoDB item; its largest fields: {shown}"
         raise ItemTooLargeError([Problem("item", total, reason)])
 
 
 def field_sizes(item: Mapping[str, dict[str, Any]]) -> dict[str, int]:
-    """Return how many bytes of an item each field of it takes, its name counted."""
+    """Return the size of each field of an item in bytes, including its name."""
     return {name: len(name.encode()) + _size(value) for name, value in item.items()}
 
 
 def item_bytes(item: Mapping[str, dict[str, Any]]) -> int:
-    """Return how many bytes DynamoDB counts for these attributes; numbers at their largest."""
+    """Return the size of an item in bytes. Numbers count with their largest possible size."""
     return sum(field_sizes(item).values())
 
 

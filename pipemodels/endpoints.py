@@ -1,6 +1,6 @@
-"""What the environment and the AWS files say of DynamoDB's endpoint, region and profile, as botocore reads them.
+"""DynamoDB's endpoint, region and profile from the environment and the AWS files, read as botocore reads them.
 
-An empty variable counts as absent, here and in the sessions that are made here.
+An empty variable counts as unset, here and in the sessions that this module creates.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from botocore.utils import is_valid_uri
 
 from pipemodels.errors import ValidationError
 
-_LOCALSTACK_HOST = "localhost.localstack.cloud"  # LocalStack's own name for the loopback address
+_LOCALSTACK_HOST = "localhost.localstack.cloud"  # LocalStack's DNS name for the loopback address
 _IGNORE = "ignore_configured_endpoint_urls"
-_LEAST_KEY_LENGTH = 16  # of an access key of AWS's; a shorter one is for a stand-in
-# Each of these says where the credentials of a profile come from.
+_LEAST_KEY_LENGTH = 16  # of an AWS access key; only stand-ins for AWS accept shorter ones
+# The settings that give a profile its credentials.
 _CREDENTIALS = {
     "aws_access_key_id", "credential_process", "credential_source", "login_session", "role_arn", "sso_session",
     "sso_start_url", "web_identity_token_file",
@@ -34,14 +34,14 @@ _CREDENTIALS = {
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint, and the variable or the kind of file that names it."""
+    """An endpoint URL, with the option, variable or kind of file that it comes from."""
 
     url: str
     source: str
 
 
 def is_loopback(url: str | None) -> bool:
-    """Say whether an endpoint is on this machine's loopback interface."""
+    """Return whether an endpoint is on the loopback interface of this machine."""
     try:
         host = (urlsplit(url or "").hostname or "").removesuffix(".")
     except ValueError:
@@ -58,26 +58,26 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     except ValueError:
         pass
     try:
-        return ipaddress.IPv4Address(socket.inet_aton(host))  # in parts, as in 127.1: nothing is looked up
+        return ipaddress.IPv4Address(socket.inet_aton(host))  # accepts short forms such as 127.1; makes no DNS lookup
     except (OSError, UnicodeError):
         return None
 
 
 def without_password(url: str) -> str:
-    """Return a URL as an error may show it."""
+    """Return a URL with the text before its last `@` masked, for error messages."""
     return re.sub(r".*@", "***@", url, flags=re.DOTALL)
 
 
 def url_problem(value: str) -> str | None:
-    """Return what is wrong with an endpoint URL, if anything is."""
-    reason = "is no endpoint URL, e.g. http://127.0.0.1:4566"
+    """Return why the text is not a valid endpoint URL, or None."""
+    reason = "is not an endpoint URL, e.g. http://127.0.0.1:4566"
     try:
         parts = urlsplit(value)
         good = parts.scheme in {"http", "https"} and parts.port != 0 and is_valid_uri(value)
     except ValueError:
         return reason
     if parts.username or parts.password:
-        return "must not hold credentials: give them as aws_access_key_id and aws_secret_access_key"
+        return "must not contain credentials: give them as aws_access_key_id and aws_secret_access_key"
     return None if good and not re.search(r"[\s\x00-\x1f]", value) else reason
 
 
@@ -90,12 +90,12 @@ def profile_in(env: Mapping[str, str]) -> str | None:
 
 
 def region_in(env: Mapping[str, str]) -> str | None:
-    """Return the region that the environment names; botocore itself reads the second variable only."""
+    """Return the region that the environment names. Botocore itself reads only the second variable."""
     return env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None
 
 
 def store_in(env: Mapping[str, str], given: str | None = None) -> Endpoint | None:
-    """Return which store is meant: the given one, that of `PIPEMODELS_STORE`, or the configured endpoint."""
+    """Return the store to use: the given one, else `PIPEMODELS_STORE`, else the configured endpoint."""
     if given:
         return Endpoint(given, "--store")
     if store := env.get("PIPEMODELS_STORE"):
@@ -104,7 +104,7 @@ def store_in(env: Mapping[str, str], given: str | None = None) -> Endpoint | Non
 
 
 def configured_endpoint(env: Mapping[str, str]) -> Endpoint | None:
-    """Return the endpoint that botocore would take, if it is not told to ignore what is configured."""
+    """Return the endpoint that botocore would use, or None if none is configured or botocore is to ignore it."""
     ignored = env.get(_IGNORE_VARIABLE)
     if ignored and _is_true(ignored):
         return None
@@ -118,10 +118,10 @@ def configured_endpoint(env: Mapping[str, str]) -> Endpoint | None:
 
 
 def check_configured_endpoint(env: Mapping[str, str]) -> None:
-    """See that the configured endpoint is a URL; botocore takes any text, and its error names no variable.
+    """Check that the configured endpoint is a URL. Botocore's own error does not name the variable.
 
     Raises:
-        ValidationError: it is none; names the variable.
+        ValidationError: the endpoint is not a URL; the error names the variable.
     """
     endpoint = configured_endpoint(env)
     if endpoint and (reason := url_problem(endpoint.url)):
@@ -132,15 +132,15 @@ _IGNORE_VARIABLE = f"AWS_{_IGNORE.upper()}"
 
 
 def _is_true(text: object) -> bool:
-    return isinstance(text, str) and text.lower() == "true"  # as botocore reads it: 1 is not true
+    return isinstance(text, str) and text.lower() == "true"  # as in botocore, 1 is not true
 
 
 @dataclass(frozen=True)
 class ProfileSettings:
-    """What the AWS files say of the profile that the environment names, or of the default one.
+    """The settings in the AWS files of the profile that the environment names, or of the default profile.
 
-    Files that cannot be read and a profile that is not there say nothing here: they are told of when a connection
-    is made that needs them.
+    They are empty if the files cannot be read or the profile does not exist. A connection that needs them raises an
+    error later.
     """
 
     settings: Mapping[str, Any]
@@ -148,9 +148,9 @@ class ProfileSettings:
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> ProfileSettings:
-        """Read the files."""
+        """Read the AWS files."""
         session = Session(profile=profile_in(env))
-        # the profile is the environment's as it was given, and never an empty one of the process's
+        # use only the profile given above: os.environ may hold another one, or an empty one
         session.session_var_map["profile"] = (None, None, None, None)
         for name in ("config_file", "credentials_file"):
             _, variable, default, _ = Session.SESSION_VARIABLES[name]
@@ -164,24 +164,24 @@ class ProfileSettings:
 
     @property
     def endpoint_url(self) -> str | None:
-        """The endpoint: that of DynamoDB's section of the services, or that of all services."""
+        """The endpoint for DynamoDB in the profile's services section, else the endpoint for all services."""
         section = self.services.get("dynamodb", {})
         own = section.get("endpoint_url") if isinstance(section, Mapping) else None
         return own or self.settings.get("endpoint_url") or None
 
     @property
     def region(self) -> str | None:
-        """The region."""
+        """The region of the profile."""
         return self.settings.get("region") or None
 
     @property
     def has_credentials(self) -> bool:
-        """Say whether the profile says where its credentials come from."""
+        """Whether the profile has a source of credentials."""
         return not _CREDENTIALS.isdisjoint(self.settings)
 
 
 def aws_endpoint(env: Mapping[str, str]) -> str:
-    """Ask botocore for AWS's own endpoint, whatever endpoint is configured. Nothing is sent."""
+    """Return the endpoint of AWS itself, ignoring any configured endpoint. Makes no request."""
     profile = ProfileSettings.of(env)
     region = region_in(env) or profile.region or "us-east-1"
     config = BotocoreConfig(ignore_configured_endpoint_urls=True, signature_version=UNSIGNED)
@@ -197,13 +197,13 @@ _Variable = tuple[Any, list[str], Any, Callable[[str], Any] | None]
 
 
 def needs_no_files(key_id: str | None, region: str | None, endpoint_url: str | None, profile: str | None) -> bool:
-    """Say whether a configuration of these says all by itself, and speaks to no AWS.
+    """Return whether a connection with these settings needs no AWS files, because it does not go to AWS.
 
     Args:
-        key_id: the access key; one that is shorter than AWS's is for a stand-in, wherever that is.
-        region: without one, the environment's is meant.
-        endpoint_url: without one, the configured one is meant.
-        profile: one that was asked for must be there.
+        key_id: the access key; a key that is shorter than those of AWS is for a stand-in, on any host.
+        region: the region; if None, `AWS_DEFAULT_REGION` must be set.
+        endpoint_url: the endpoint; if None, the AWS files may name it, so they are needed.
+        profile: the profile; if it is given, the AWS files are needed to find it.
     """
     if not key_id or not endpoint_url or profile or not (region or os.environ.get("AWS_DEFAULT_REGION")):
         return False
@@ -211,19 +211,20 @@ def needs_no_files(key_id: str | None, region: str | None, endpoint_url: str | N
 
 
 def session_without_files(endpoint_url: str | None) -> Session:
-    """Make a session that reads none of the user's AWS files, and of the variables those of region and TLS only."""
+    """Return a session that reads no AWS files, and only the environment variables for region and TLS."""
     is_tls = (endpoint_url or "").lower().startswith("https:")
     return Session(session_vars=dict(_variables(_without_files_for_tls if is_tls else _without_files)))
 
 
 def session_of(profile: str | None) -> Session:
-    """Make a session as botocore does."""
+    """Return a session with botocore's usual settings, in which empty variables count as unset."""
     return Session(session_vars=dict(_variables(_as_it_is)), profile=profile)
 
 
 def _variables(change: Callable[[str, _Variable], _Variable]) -> Iterator[tuple[str, _Variable]]:
     for name, (in_file, names, default, convert) in Session.SESSION_VARIABLES.items():
-        given = [one for one in ([names] if isinstance(names, str) else names or []) if os.environ.get(one)]
+        candidates = [names] if isinstance(names, str) else names or []
+        given = [variable for variable in candidates if os.environ.get(variable)]
         yield name, change(name, (in_file, given, default, convert and _named(name, given, convert)))
 
 

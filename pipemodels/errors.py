@@ -1,7 +1,7 @@
-"""The error tree.
+"""The exception hierarchy.
 
-Everything that the commands and queries raise is a `PipemodelsError`. The plain ORM (`PipelineConfig.get(...)`,
-`save()`, ...) raises `ValidationError` before a request and PynamoDB's own errors after one.
+Commands and queries raise only subclasses of `PipemodelsError`. The plain ORM (`PipelineConfig.get(...)`,
+`save()`, ...) raises `ValidationError` before a request, and PynamoDB's own errors after it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ _SHOWN = 200  # characters of a value that an error message shows
 
 
 def shown(value: object) -> str:
-    """Return a value as an error message shows it: shortened, and never failing."""
+    """Return a shortened `repr` of a value for an error message. Never raises."""
     try:
         text = repr(value)
-    except Exception:  # a repr of somebody else, or an int of more digits than Python prints
+    except Exception:  # a broken __repr__, or an int with more digits than Python prints
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with one input: the field, the value that was given and what to do about it."""
+    """A fault in one input: the field, the given value, and the reason with a way to fix it."""
 
     field: str
     value: object
@@ -35,16 +35,16 @@ class Problem:
 
 
 class PipemodelsError(Exception):
-    """Base of every error of this package; never raised itself.
+    """Base class of all exceptions of this package; never raised itself.
 
-    `done` holds the ids that a command on many items had finished before the error.
+    `done` holds the ids of the items that a command on many items had finished before the error.
     """
 
     done: tuple[str, ...] = ()
 
 
 class ValidationError(PipemodelsError, ValueError):
-    """The input is wrong and nothing was changed. `problems` holds each field, value and reason."""
+    """The input is invalid; nothing was changed. `problems` lists each field with its value and the reason."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -52,7 +52,7 @@ class ValidationError(PipemodelsError, ValueError):
 
     @classmethod
     def of(cls, field: str, value: object, reason: str) -> ValidationError:
-        """Make the error of a single problem."""
+        """Return an error with a single problem."""
         return cls([Problem(field, value, reason)])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -60,15 +60,15 @@ class ValidationError(PipemodelsError, ValueError):
 
 
 class NaiveDateTimeError(ValidationError):
-    """A date and time without a UTC offset: nobody can say which instant it means."""
+    """A date and time has no UTC offset, so the instant that it means is unknown."""
 
 
 class ItemTooLargeError(ValidationError):
-    """The item is, or by this update would be, larger than the 400 KB that DynamoDB stores; nothing was changed."""
+    """The item is larger than DynamoDB's 400 KB, or the update would make it so; nothing was changed."""
 
 
 def joined(problems: Iterable[Problem], causes: Iterable[ValidationError] = ()) -> ValidationError:
-    """Return one error for all problems of an input; naive date and times alone stay a `NaiveDateTimeError`."""
+    """Return one error for all problems of an input: a `NaiveDateTimeError` if all of them are naive datetimes."""
     problems, causes = list(problems), list(causes)
     naive = [cause for cause in causes if isinstance(cause, NaiveDateTimeError)]
     only_naive = bool(naive) and sum(len(cause.problems) for cause in naive) == len(problems)
@@ -76,9 +76,9 @@ def joined(problems: Iterable[Problem], causes: Iterable[ValidationError] = ()) 
 
 
 class UnreapedRunsError(ValidationError):
-    """Of the runs whose lease has expired, some could not be reaped; `reaped` are the others, which were.
+    """Some runs whose lease has expired could not be reaped; `reaped` holds the runs that were.
 
-    Each of `problems` names its run. Mend the items or delete them. `done` holds the ids of `reaped`.
+    Each of `problems` names a run. Repair or delete those items. `done` holds the ids of the runs in `reaped`.
     """
 
     def __init__(self, problems: Iterable[Problem], reaped: Iterable[Any] = ()) -> None:
@@ -87,17 +87,17 @@ class UnreapedRunsError(ValidationError):
 
 
 class ItemNotFoundError(PipemodelsError, LookupError):
-    """There is no such item. Check the id, the prefix and the store."""
+    """The item does not exist. Check the id, the table prefix and the store."""
 
 
 class SummaryError(PipemodelsError, AttributeError):
-    """The item was read in part, by an index for example: fetch the whole item (`get_…` or `.in_full()`)."""
+    """Only part of the item was read, e.g. through an index. Fetch the whole item with `get_…` or `.in_full()`."""
 
 
 class ConflictError(PipemodelsError):
-    """The item is not in the state that the command needs; nothing was changed.
+    """The item is not in the state that the command requires; nothing was changed.
 
-    `current` is the item as it is stored, where DynamoDB told it. Read it and decide again.
+    `current` is the stored item, if DynamoDB returned it. Look at it and decide what to do.
     """
 
     def __init__(self, message: str, current: Any = None) -> None:
@@ -106,19 +106,19 @@ class ConflictError(PipemodelsError):
 
 
 class AlreadyExistsError(ConflictError):
-    """An item with this key exists; `current` is it. Update it, or choose another id."""
+    """An item with this key already exists, as `current`. Update it, or choose another id."""
 
 
 class StaleRevisionError(ConflictError):
-    """Somebody wrote the item since it was read; `current` is the newer one. Read again, then repeat."""
+    """The item was changed after it was read; `current` is the newer item. Read it again, then repeat the change."""
 
 
 class IllegalTransitionError(ConflictError):
-    """The run is in a state from which it cannot go where the command wants it; `current` is the run."""
+    """The run cannot change from its state to the requested one; `current` is the run."""
 
 
 class RunLimitError(ConflictError):
-    """The pipeline has as many running runs as it may; `holders` are those. Wait, or raise the limit."""
+    """The pipeline has reached its limit of running runs; `holders` lists those runs. Wait, or raise the limit."""
 
     def __init__(self, message: str, current: Any = None, holders: tuple[Any, ...] = ()) -> None:
         super().__init__(message, current)
@@ -126,15 +126,15 @@ class RunLimitError(ConflictError):
 
 
 class LeaseLostError(ConflictError):
-    """The run is no longer this worker's: its lease was taken away, or somebody ended it. Stop the work."""
+    """This worker no longer holds the run's lease: it was reaped, taken over or ended. Stop the work."""
 
 
 class AttemptLimitError(ConflictError):
-    """The run has been attempted as often as its pipeline's `max_attempts` allows."""
+    """The run has had as many attempts as its pipeline's `max_attempts` allows."""
 
 
 class ThrottledError(PipemodelsError):
-    """DynamoDB refused for load and the retries were used up. Try again after `retry_after` seconds."""
+    """DynamoDB is overloaded, and the retries are used up. Try again after `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
         super().__init__(message)
@@ -142,7 +142,7 @@ class ThrottledError(PipemodelsError):
 
 
 class TableMissingError(PipemodelsError):
-    """The table does not exist. Create it: `pipemodels tables create`, or `create_tables()`."""
+    """The table does not exist. Create it with `pipemodels tables create` or `create_tables()`."""
 
     def __init__(self, table_name: str) -> None:
         super().__init__(f"table {table_name!r} does not exist; create it with: pipemodels tables create")
@@ -153,17 +153,17 @@ class TableMissingError(PipemodelsError):
 
 
 class StorageError(PipemodelsError):
-    """Anything else that DynamoDB or the way to it answered; the cause is attached."""
+    """Any other failure of DynamoDB or of the connection to it; `__cause__` is the original exception."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableItem:
-    """A stored item that the model cannot read: something other than this package wrote it.
+    """A stored item that the model cannot read, because it was not written by this package.
 
     Attributes:
-        table_name: the table, with its prefix.
-        key: the item's key, by stored name.
-        problems: each field that cannot be read, with what is stored and the reason; there is at least one.
+        table_name: the full name of the table, with its prefix.
+        key: the item's key values by stored attribute name.
+        problems: the fields that cannot be read, each with its stored value and the reason; at least one.
     """
 
     table_name: str
@@ -186,10 +186,10 @@ class UnreadableItem:
 
 
 class UnreadableItemError(StorageError):
-    """The item is there, but the model cannot read it; `item` has the key, each field, its value and the reason.
+    """The item exists, but the model cannot read it; `item` holds its key and each unreadable field with the reason.
 
-    Something other than this package wrote it. Mend it where it was written, or delete it. Where `done` has its id,
-    the write was done, and only its result cannot be returned.
+    The item was not written by this package. Repair it where it was written, or delete it. If `done` contains its id,
+    the write succeeded, and only its result cannot be returned.
     """
 
     def __init__(self, item: UnreadableItem, message: str | None = None) -> None:
@@ -198,7 +198,7 @@ class UnreadableItemError(StorageError):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Each field that cannot be read, with what is stored and the reason."""
+        """The fields that cannot be read, each with its stored value and the reason."""
         return self.item.problems
 
     def __reduce__(self) -> tuple[Any, ...]:

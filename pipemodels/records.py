@@ -1,12 +1,12 @@
-"""Records: small immutable values with named, checked fields, kept in lists inside an item.
+"""Records: small immutable values with named, checked fields, stored in lists inside an item.
 
-A record is a frozen dataclass whose fields name their attribute, said once:
+A record is a frozen dataclass whose fields name the attribute that checks and stores them:
 
     @dataclass(frozen=True, kw_only=True)
     class StageInfo(Record):
         stage_name: str = part(IdAttribute())
 
-PynamoDB's own `MapAttribute` is attribute and value in one and writes to a shared element while it decodes; a record
+PynamoDB's `MapAttribute` is both attribute and value, and modifies a shared element while it decodes. A record
 compares by value and may be shared between threads.
 """
 
@@ -20,11 +20,11 @@ from pipemodels.errors import Problem, ValidationError, joined
 
 
 def part(attribute: Any, *, derived: bool = False) -> Any:
-    """Declare a field of a record; it is required unless the attribute is `null=True`.
+    """Declare a field of a record. It is required unless the attribute has `null=True`.
 
     Args:
-        attribute: checks, encodes and decodes the field.
-        derived: the record works it out itself (`derive`) and takes it from nobody.
+        attribute: the attribute that checks, encodes and decodes the field.
+        derived: whether `derive` computes the field; it is then not an argument of the constructor.
     """
     return dataclasses.field(default=None, init=not derived, metadata={"attribute": attribute})
 
@@ -33,9 +33,9 @@ _fields: dict[type, dict[str, Any]] = {}
 
 
 def record_fields(of: type[Record]) -> dict[str, Any]:
-    """Return the attributes of a record class by field name, in order."""
+    """Return the attributes of a record class by field name, in order of declaration."""
     if of not in _fields:
-        fields = {one.name: one.metadata["attribute"] for one in dataclasses.fields(of)}  # type: ignore[arg-type]
+        fields = {field.name: field.metadata["attribute"] for field in dataclasses.fields(of)}  # type: ignore[arg-type]
         for name, attribute in fields.items():
             attribute.attr_name = name
         _fields[of] = fields
@@ -43,12 +43,12 @@ def record_fields(of: type[Record]) -> dict[str, Any]:
 
 
 class Record:
-    """Base of records: checks and normalises every field when one is made."""
+    """Base class of records. The constructor checks and normalises every field."""
 
     __slots__ = ()
 
     def __post_init__(self) -> None:
-        """Check all fields and report all problems together."""
+        """Check all fields and raise one error for all problems."""
         fields = record_fields(type(self))
         for name, value in checked_values(fields, {name: getattr(self, name) for name in fields}).items():
             object.__setattr__(self, name, value)
@@ -57,23 +57,23 @@ class Record:
         self.derive()
 
     def rule_problems(self) -> list[Problem]:
-        """Return what is wrong between fields that are right one by one."""
+        """Return the problems between fields that are each valid."""
         return []
 
     def derive(self) -> None:
-        """Set the fields that follow from others."""
+        """Set the fields that are computed from other fields."""
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """Make a record of a mapping; an unknown field is refused."""
-        known = [one.name for one in dataclasses.fields(cls) if one.init]  # type: ignore[arg-type]
+        """Return a record with the values of a mapping; reject unknown fields."""
+        known = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
         if problems := unknown_fields(values, known):
             raise ValidationError(problems)
         return cls(**values)
 
     @classmethod
     def from_storage(cls, values: Mapping[str, Any]) -> Self:
-        """Make a record of decoded values as they are stored; rules that came later do not apply."""
+        """Return a record with decoded stored values, unchecked: an older version may have had other rules."""
         record = object.__new__(cls)
         for name in record_fields(cls):
             object.__setattr__(record, name, values.get(name))
@@ -81,15 +81,15 @@ class Record:
 
 
 def unknown_fields(names: Mapping[str, Any], known: list[str]) -> list[Problem]:
-    """Return a problem for each name that is not known, with the nearest known one."""
+    """Return a problem for each unknown name, with the most similar known name."""
     problems = []
     for name, value in names.items():
         if name not in known:
-            from difflib import get_close_matches  # here: only who mistypes a name waits for it
+            from difflib import get_close_matches  # imported only if a name is wrong
 
             near = get_close_matches(str(name), known, n=1)
             problems.append(
-                Problem(str(name), value, f"is no field; did you mean {near[0]}?" if near else "is no field")
+                Problem(str(name), value, f"is not a field; did you mean {near[0]}?" if near else "is not a field")
             )
     return problems
 
@@ -97,12 +97,12 @@ def unknown_fields(names: Mapping[str, Any], known: list[str]) -> list[Problem]:
 def checked_values(
     attributes: Mapping[str, Any], values: Mapping[str, Any], *, required: Collection[str] | None = None
 ) -> dict[str, Any]:
-    """Return the values normalised, each by its attribute; report all problems together.
+    """Return the values, each checked and normalised by its attribute; raise one error for all problems.
 
     Args:
-        attributes: by name, as a model or a record declares them.
-        values: None is taken for what is not required.
-        required: the names that are; those whose attribute is not `null=True`, if not given.
+        attributes: the attributes of a model or record by name.
+        values: the values by name; a value that is not required may be None.
+        required: the required names; by default those whose attribute does not have `null=True`.
     """
     checked: dict[str, Any] = {}
     problems: list[Problem] = []

@@ -1,6 +1,6 @@
-"""The grammar of schedules: crontab's five fields, six fields, EventBridge's `cron(…)` and `rate(…)`.
+"""The grammar of schedules: five cron fields, six cron fields, and EventBridge's `cron(…)` and `rate(…)`.
 
-Sources: crontab(5), and the schedule expressions of Amazon EventBridge.
+Sources: crontab(5), and the documentation of schedule expressions in Amazon EventBridge.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _EVENTBRIDGE_REASON = (
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """What one field of a cron expression takes.
+    """The values that one field of a cron expression accepts.
 
     Attributes:
         low: the smallest number.
         high: the largest number.
-        names: words for the numbers from `low` on.
-        special: a pattern of further words; group 1, if it matches, is a number or a name of the field.
+        names: names for the numbers from `low` upwards.
+        special: a pattern of other values; if group 1 matches, it must be a number or a name of the field.
         is_a_day: whether the field may be `?`.
     """
 
@@ -42,10 +42,10 @@ class _Field:
 
 _SECOND = _MINUTE = _Field(0, 59)
 _HOUR = _Field(0, 23)
-# the last day of the month, its last working day, the working day that is nearest to a day
+# last day of the month, last working day of the month, working day nearest to a day
 _DAY = _Field(1, 31, special=r"L|LW|([0-9]{1,2})W", is_a_day=True)
 _MONTH = _Field(1, 12, _MONTHS)
-# the last day of the week, the last such weekday of the month, the n-th such weekday of the month
+# last day of the week, last given weekday of the month, n-th given weekday of the month
 _SPECIAL_WEEKDAY = r"L|([0-9]|[A-Za-z]{3})(?:L|#[1-5])"
 _WEEKDAY = _Field(0, 7, _WEEKDAYS, _SPECIAL_WEEKDAY, is_a_day=True)
 _EVENTBRIDGE_WEEKDAY = _Field(1, 7, _WEEKDAYS, _SPECIAL_WEEKDAY, is_a_day=True)
@@ -58,7 +58,7 @@ _EVENTBRIDGE = (_MINUTE, _HOUR, _DAY, _MONTH, _EVENTBRIDGE_WEEKDAY, _YEAR)
 
 
 def expression_problem(text: str) -> str | None:
-    """Say why this text is not a schedule; None if it is one."""
+    """Return why the text is not a schedule, or None."""
     if text.startswith("rate("):
         return None if re.fullmatch(_RATE, text, re.ASCII) else _RATE_REASON
     if text.startswith("cron("):
@@ -70,7 +70,7 @@ def expression_problem(text: str) -> str | None:
 
 
 def _has_seconds(parts: list[str]) -> bool:
-    # `?` as the day leaves the day to the weekday; with `*` there, the fields were meant in EventBridge's order
+    # `?` as the day requires a weekday; `*` there means that the fields were written in EventBridge's order
     return _fits(parts, _WITH_SECONDS) and (parts[3], parts[5]) != (_UNSET, "*")
 
 
@@ -78,7 +78,7 @@ def _is_eventbridge(text: str) -> bool:
     parts = _split(text.removeprefix("cron(").removesuffix(")"))
     if not text.endswith(")") or not _fits(parts, _EVENTBRIDGE) or parts.count(_UNSET) != 1:
         return False
-    return not {",", "#"} <= set(parts[4])  # EventBridge does not take a list of weekdays with #
+    return not {",", "#"} <= set(parts[4])  # EventBridge rejects a list of weekdays with #
 
 
 def _split(text: str) -> list[str]:
@@ -112,17 +112,17 @@ def _is_special(text: str, field: _Field) -> bool:
 
 
 def _is_range(text: str, field: _Field) -> bool:
-    """Say whether this is a number or a name of the field, or two of them with a dash between."""
+    """Return whether the text is a number or a name of the field, or two of them joined by a dash."""
     first, dash, last = text.partition("-")
     start, end = _number(first, field), _number(last if dash else first, field)
     if start is None or end is None:
         return False
-    # names may wrap (FRI-MON); numbers that run backwards are a mistake
+    # a range of names may wrap (FRI-MON); a descending range of numbers is a mistake
     return not first.isdigit() or start <= end
 
 
 def _number(text: str, field: _Field) -> int | None:
-    """Return the number that a text stands for in a field, or None if the field does not take it."""
+    """Return the number that the text means in the field, or None if the field does not accept it."""
     if text.isascii() and text.upper() in field.names:
         return field.names.index(text.upper()) + field.low
     number = int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None

@@ -1,4 +1,4 @@
-"""The one place that translates the errors of PynamoDB and botocore into those of this package."""
+"""Translation of the exceptions of PynamoDB and botocore into those of this package."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ from pipemodels.errors import (
 )
 from pipemodels.transport.errors import LostReplyError
 
-_FOREIGN_SECONDS = 5.0  # after which an endpoint where somebody else answers is told: a page in between may pass
+# A reply that is not from DynamoDB is retried for this long: the error page of a proxy may be temporary.
+_FOREIGN_SECONDS = 5.0
 
 
 _THROTTLED = {
@@ -60,13 +61,13 @@ _CREDENTIALS = {
 _Decode = Callable[[dict[str, Any]], Any]
 
 
-class translating_errors:  # read as a verb; a generator would cost every request its steps
-    """Turns what PynamoDB or botocore raises inside into an error of this package, the cause kept.
+class translating_errors:  # named as a verb; a class is faster than a generator-based context manager
+    """Translates exceptions of PynamoDB and botocore in the block into those of this package, keeping the cause.
 
     Args:
-        subject: what the work is about, for the message, e.g. `pipeline 'orders_daily'`.
-        table: the table's name, for the error that says that it is missing.
-        decode: makes the item that a failed condition reports into `ConflictError.current`.
+        subject: the subject of the message, e.g. `pipeline 'orders_daily'`.
+        table: the name of the table, for `TableMissingError`.
+        decode: decodes the item that a failed condition returns, for `ConflictError.current`.
     """
 
     def __init__(self, subject: str, *, table: str = "", decode: _Decode | None = None) -> None:
@@ -91,7 +92,7 @@ def _translate(error: Exception, subject: str, table: str, decode: _Decode | Non
     if isinstance(cause, NoCredentialsError | PartialCredentialsError):
         return StorageError(f"{subject}: no usable AWS credentials: {cause} Set AWS_PROFILE or the AWS_… keys.")
     if isinstance(cause, LostReplyError):
-        return StorageError(f"{subject}: {cause}. Check the endpoint and what stands between.")
+        return StorageError(f"{subject}: {cause}. Check the endpoint and any proxy in between.")
     if isinstance(cause, ConnectionError | HTTPClientError):
         asked = f"{cause.kwargs['operation']}: " if "operation" in cause.kwargs else ""
         return StorageError(f"{subject}: {asked}no answer from DynamoDB: {cause} Check the endpoint and the network.")
@@ -99,14 +100,14 @@ def _translate(error: Exception, subject: str, table: str, decode: _Decode | Non
 
 
 def worth_repeating(error: PipemodelsError, seconds: float = 0.0) -> bool:
-    """Say whether the same request may succeed a moment later: DynamoDB was busy, or its reply was lost.
+    """Return whether to repeat the request, because DynamoDB was busy or its reply was lost.
 
-    A connection that was refused is none of these: a wrong endpoint must be told at once; and an endpoint where
-    somebody else answers, soon.
+    A refused connection is not repeated, so that a wrong endpoint is reported at once. An endpoint where another
+    service answers is reported after a few seconds.
 
     Args:
-        error: what the request came to.
-        seconds: for how long it has been repeated already.
+        error: the error that the request raised.
+        seconds: how long the request has been repeated so far.
     """
     if isinstance(error, ThrottledError):
         return True
@@ -121,30 +122,30 @@ def worth_repeating(error: PipemodelsError, seconds: float = 0.0) -> bool:
 
 
 def is_invalid_request(error: PipemodelsError) -> bool:
-    """Say whether DynamoDB refused a value of the request, e.g. the key from which a listing was to go on."""
+    """Return whether DynamoDB rejected a value in the request, e.g. the start key of a page."""
     cause = _cause(error.__cause__) if isinstance(error.__cause__, Exception) else None
     return isinstance(cause, ClientError) and cause.response["Error"].get("Code") == "ValidationException"
 
 
 def failed_conditions(error: ConflictError) -> list[int]:
-    """Return the positions in a cancelled transaction of the items whose condition failed."""
+    """Return the positions, in a cancelled transaction, of the operations whose condition failed."""
     cause = _cause(error.__cause__) if isinstance(error.__cause__, Exception) else None
     reasons = _reasons(cause.response) if isinstance(cause, ClientError) else []
     return [n for n, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
 
 
 def _reasons(response: Any) -> list[dict[str, Any]]:
-    """Return why each action of a transaction was refused, by position."""
+    """Return the reasons of a cancelled transaction by position of the operation."""
     return [reason if isinstance(reason, dict) else {} for reason in response.get("CancellationReasons") or ()]
 
 
 def raised_below(error: PipemodelsError) -> Exception | None:
-    """Return what botocore raised, of which this error was made; None where it was made of nothing."""
+    """Return the botocore exception from which the error was made, or None."""
     return _cause(error.__cause__) if isinstance(error.__cause__, Exception) else None
 
 
 def _cause(error: Exception) -> Exception:
-    """Find what botocore raised under PynamoDB's wrapping: only there is the service's whole answer."""
+    """Return the exception inside PynamoDB's wrapper, because only it has the complete response."""
     cause: BaseException | None = error
     if isinstance(cause, PynamoDBException):
         cause = cause.cause
@@ -179,5 +180,5 @@ def _conflict(subject: str, item: Any, decode: _Decode | None) -> PipemodelsErro
         return ConflictError(failed, decode(item) if decode and item else None)
     except UnreadableItemError as error:
         return UnreadableItemError(error.item, f"{failed}, and the stored item cannot be read: {error}")
-    except Exception as error:  # whatever a model makes of an item that was written past it
+    except Exception as error:  # a model may raise anything for an item that it did not write
         return StorageError(f"{failed}, and the stored item cannot be read: {type(error).__name__}: {error}")

@@ -1,7 +1,7 @@
-"""Attributes that PynamoDB lacks: UTC instants, enums, exact numbers, free documents, checked text, records.
+"""Attributes that PynamoDB lacks: UTC instants, enums, exact numbers, documents, checked text, records.
 
-Each checks and normalises its value wherever one comes in: on assignment, in a comparison, a key condition, an
-update. So what an object holds is what storage gives back, and nothing that DynamoDB would refuse is ever sent.
+Each attribute checks and normalises a value on assignment and in comparisons, key conditions and updates. So an
+object holds the same values that storage returns, and a value that DynamoDB would reject is never sent.
 """
 
 from pipemodels.attributes.base import CheckedAttribute

@@ -1,4 +1,4 @@
-"""What all attributes of this package have: they check and normalise their value wherever one comes in."""
+"""The base class of all attributes of this package."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _T = TypeVar("_T")
 
 
 class CheckedAttribute(Attribute[_T]):
-    """An attribute whose values are checked and normalised at the door; base of all attributes here."""
+    """An attribute that checks and normalises every value that it is given."""
 
     @property
     def field(self) -> str:
-        """The name for error messages: the attribute's path in the item."""
+        """The name of the field in error messages: the path of the attribute in the item."""
         return ".".join(part or type(self).__name__ for part in self.attr_path)
 
     def normalise(self, value: Any) -> _T:
-        """Return the value as it reads back from storage.
+        """Check the value, and return it as storage returns it.
 
         Raises:
-            ValidationError: the value cannot be stored; with the field, the value and the way out.
+            ValidationError: the value cannot be stored; the error has the field, the value and how to fix it.
         """
-        raise TypeError(f"{type(self).__name__} must say how it checks its values")
+        raise TypeError(f"{type(self).__name__} must define normalise()")
 
     def encode(self, value: _T) -> Any:
-        """Return what stands behind the type tag in DynamoDB's form of a normalised value."""
+        """Return a normalised value in DynamoDB's format, without the type tag."""
         return value
 
     def decode(self, stored: Any) -> _T:
-        """Return the value of what stands behind the type tag."""
+        """Return the value of DynamoDB's format without the type tag."""
         return self.normalise(stored)
 
     def serialize(self, value: Any) -> Any:
-        """Check, normalise and encode a value; None stays None."""
+        """Check, normalise and encode a value. None stays None."""
         return None if value is None else self.encode(self.normalise(value))
 
     def deserialize(self, value: Any) -> _T:
@@ -47,30 +47,29 @@ class CheckedAttribute(Attribute[_T]):
         return self.decode(value)
 
     def get_value(self, value: dict[str, Any]) -> Any:
-        """Return what stands behind the type tag.
+        """Return a stored value without its type tag.
 
         Raises:
-            ValidationError: it is stored under another tag.
+            ValidationError: the value is stored with another type tag.
         """
         if self.attr_type not in value:
-            raise ValidationError.of(self.field, value, f"is stored as another type than {self.attr_type}")
+            raise ValidationError.of(self.field, value, f"is not stored as type {self.attr_type}")
         return value[self.attr_type]
 
     def tagged(self, value: Any) -> dict[str, Any]:
-        """Return DynamoDB's whole form of a value: the type tag and what stands behind it."""
+        """Return a value in DynamoDB's format, with the type tag."""
         return {self.attr_type: self.serialize(value)}
 
     def untagged(self, stored: dict[str, Any]) -> _T:
-        """Return the value of DynamoDB's whole form."""
+        """Return the value of DynamoDB's format with the type tag."""
         return self.decode(self.get_value(stored))
 
     # -- in conditions and updates --------------------------------------------------------------------------------
 
     def operand(self, value: Any) -> Any:
-        """Return a value, checked and encoded, for a condition or an update; expressions pass as they are.
+        """Check and encode a value for a condition or an update. Expressions are returned unchanged.
 
-        PynamoDB by itself takes `{"S": …}` for a value that is encoded already, and sends what is no list or map
-        past the attribute.
+        PynamoDB itself treats `{"S": …}` as an already encoded value, and does not pass every value to the attribute.
         """
         return value if value is None or isinstance(value, _Operand | Attribute) else Value(self.tagged(value))
 
@@ -96,7 +95,7 @@ class CheckedAttribute(Attribute[_T]):
         return super().__or__(self.operand(other))
 
     def between(self, lower: Any, upper: Any) -> Between:
-        """Return the condition that the value lies between two others, these included."""
+        """Return the condition that the value is between two others, inclusive."""
         return super().between(self.operand(lower), self.operand(upper))
 
     def is_in(self, *values: Any) -> In:
@@ -104,7 +103,7 @@ class CheckedAttribute(Attribute[_T]):
         return super().is_in(*map(self.operand, values))
 
     def set(self, value: Any) -> SetAction | RemoveAction:
-        """Return the update that sets the value; None removes it."""
+        """Return the update that sets the value. None removes the attribute."""
         return self.remove() if value is None else super().set(self.operand(value))
 
     # -- in an item -----------------------------------------------------------------------------------------------
@@ -112,7 +111,7 @@ class CheckedAttribute(Attribute[_T]):
     def __set__(self, instance: Any, value: Any) -> None:
         if instance is not None and getattr(instance, "_held", None) is not None:
             raise SummaryError(f"{self.field}: the item was read in part, and is read-only; fetch the whole item")
-        # past TTLAttribute and VersionAttribute, which would convert the value in their own way
+        # bypass TTLAttribute and VersionAttribute, which would convert the value differently
         Attribute.__set__(self, instance, None if value is None else self.normalise(value))
 
     @overload
@@ -122,5 +121,5 @@ class CheckedAttribute(Attribute[_T]):
     def __get__(self, instance: Any, owner: Any) -> _T: ...
 
     def __get__(self, instance: Any, owner: Any) -> Self | _T:
-        # past TTLAttribute and VersionAttribute too; what was not read is refused where the values are
+        # bypass them here too; `attribute_values` raises for attributes that were not read
         return Attribute.__get__(self, instance, owner)  # type: ignore[no-any-return]  # PynamoDB's descriptor

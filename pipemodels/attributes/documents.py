@@ -1,4 +1,4 @@
-"""Attributes of free documents."""
+"""Attributes of documents."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pipemodels.errors import Problem, ValidationError
 
 
 class DocumentAttribute(CheckedAttribute[dict[str, Any]]):
-    """A free document, stored as a map; see `pipemodels.documents` for what it may hold."""
+    """A document, stored as a map. See `pipemodels.documents` for the values that it may contain."""
 
     attr_type = MAP
 
     def normalise(self, value: Any) -> dict[str, Any]:
-        """Return a deep copy in the form in which it reads back."""
+        """Return a deep copy, as storage returns it."""
         if not isinstance(value, dict):
             raise ValidationError.of(self.field, value, "must be a mapping (dict)")
         return cast(dict[str, Any], checked_document(value, self.field))
@@ -27,36 +27,36 @@ class DocumentAttribute(CheckedAttribute[dict[str, Any]]):
         return encode(value)["M"]
 
     def decode(self, stored: Any) -> dict[str, Any]:
-        """Read the tagged map, as plain dicts and lists."""
+        """Return the tagged map as plain dicts and lists."""
         return cast(dict[str, Any], decode({"M": stored}))
 
 
-_IN_RECORD = 2  # a record is a map in a list
+_IN_RECORD = 2  # depth: a record is a map in a list
 
 
 class ValueAttribute(CheckedAttribute[Any]):
-    """Any value that a document may hold, under whatever type tag that needs; for fields of records."""
+    """Any value that a document may contain, stored with its own type tag; for fields of records."""
 
     attr_type = MAP
 
     def normalise(self, value: Any) -> Any:
-        """Return a deep copy in the form in which it reads back."""
+        """Return a deep copy, as storage returns it."""
         return checked_document(value, self.field, depth=_IN_RECORD)
 
     def tagged(self, value: Any) -> dict[str, Any]:
-        """Return the value under its own tag."""
+        """Return the value with its own type tag."""
         return encode(self.normalise(value))
 
     def untagged(self, stored: dict[str, Any]) -> Any:
-        """Read the value of whatever tag it has."""
+        """Return the value of any type tag."""
         return decode(stored)
 
 
 class TextMapAttribute(DocumentAttribute):
-    """Names and texts, e.g. tags."""
+    """A mapping of names to texts, e.g. tags."""
 
     def normalise(self, value: Any) -> dict[str, Any]:
-        """Return a copy; every value must be text."""
+        """Return a copy. Every value must be text."""
         document = super().normalise(value)
         problems = [
             Problem(f"{self.field}.{key}", part, "must be text")

@@ -1,4 +1,4 @@
-"""Attributes of lists: of texts, of documents, of records."""
+"""Attributes of lists of texts, documents and records."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _R = TypeVar("_R", bound=Record)
 
 
 class _ListAttribute(CheckedAttribute[list[_T]], Generic[_T]):
-    """A list; PynamoDB encodes a single element by encoding a list of it."""
+    """Base class of list attributes."""
 
     attr_type = LIST
 
     def normalise(self, value: Any) -> list[_T]:
-        """Return a copy, each element checked."""
+        """Return a copy with every element checked."""
         if not isinstance(value, list | tuple):
             raise ValidationError.of(self.field, value, "must be a list")
         problems: list[Problem] = []
@@ -40,29 +40,29 @@ class _ListAttribute(CheckedAttribute[list[_T]], Generic[_T]):
         return elements
 
     def append(self, other: Any) -> _ListAppend:
-        """Return the list with these elements behind it, for an update."""
+        """Return the list with these elements appended, for an update."""
         return super().append(self.operand(other))
 
     def prepend(self, other: Any) -> _ListAppend:
-        """Return the list with these elements before it, for an update."""
+        """Return the list with these elements prepended, for an update."""
         return super().prepend(self.operand(other))
 
     def contains(self, item: Any) -> Contains:
-        """Return the condition that the list holds this element."""
+        """Return the condition that the list contains this element."""
         return super().contains(
             item if isinstance(item, _Operand | Attribute) else Value(self.tagged([item])["L"][0])
         )
 
     def element(self, value: Any, path: str) -> _T:
-        """Return one element, checked and normalised."""
-        raise TypeError(f"{type(self).__name__} must say how it checks its elements")
+        """Check one element, and return it as storage returns it."""
+        raise TypeError(f"{type(self).__name__} must define element()")
 
     def encode(self, value: list[_T]) -> Any:
         """Return the tagged list."""
         return encode(value)["L"]
 
     def decode(self, stored: Any) -> list[_T]:
-        """Read the tagged list."""
+        """Return the elements of the tagged list."""
         return cast(list[_T], decode({"L": stored}))
 
 
@@ -70,14 +70,14 @@ class TextListAttribute(_ListAttribute[str]):
     """A list of texts, in order."""
 
     def element(self, value: Any, path: str) -> str:
-        """Return one text."""
+        """Check one text, and return it as a plain str."""
         if reason := text_problem(value):
             raise ValidationError.of(path, value, reason)
         return plain_text(value)
 
 
 class DocumentListAttribute(_ListAttribute[dict[str, Any]]):
-    """A list of free documents, in order."""
+    """A list of documents, in order."""
 
     def element(self, value: Any, path: str) -> dict[str, Any]:
         """Return a deep copy of one document."""
@@ -87,14 +87,14 @@ class DocumentListAttribute(_ListAttribute[dict[str, Any]]):
 
 
 class RecordListAttribute(_ListAttribute[_R], Generic[_R]):
-    """A list of records of one class, in order; a mapping of a record's fields is taken too."""
+    """A list of records of one class, in order. Accepts a mapping of its fields in place of a record."""
 
     def __init__(self, of: type[_R], **settings: Any) -> None:
         super().__init__(**settings)
         self.of = of
 
     def element(self, value: Any, path: str) -> _R:
-        """Return one record."""
+        """Return the element as a record."""
         if isinstance(value, self.of):
             return value
         if not isinstance(value, Mapping):
@@ -105,16 +105,16 @@ class RecordListAttribute(_ListAttribute[_R], Generic[_R]):
             raise _under(path, error) from None
 
     def encode(self, value: list[_R]) -> Any:
-        """Return the tagged list of tagged maps; a field that is None is absent."""
+        """Return the tagged list of tagged maps. Omits fields that are None."""
         return [{"M": _encode_record(record)} for record in value]
 
     def decode(self, stored: Any) -> list[_R]:
-        """Read each record; a field that this version does not know is left out."""
+        """Return the records of the tagged list. Ignores fields that this version does not know."""
         return [self._decoded(element, position) for position, element in enumerate(stored)]
 
     def _decoded(self, element: dict[str, Any], position: int) -> _R:
         if MAP not in element:
-            raise ValidationError.of(f"{self.field}[{position}]", element, f"is stored as another type than {MAP}")
+            raise ValidationError.of(f"{self.field}[{position}]", element, f"is not stored as type {MAP}")
         try:
             return _decode_record(self.of, element[MAP])
         except ValidationError as error:
@@ -122,7 +122,7 @@ class RecordListAttribute(_ListAttribute[_R], Generic[_R]):
 
 
 def _under(path: str, error: ValidationError) -> ValidationError:
-    """Return the error of a record with the paths that its fields have in the item."""
+    """Return the error of a record with each field given by its path in the item."""
     return ValidationError(
         Problem(f"{path}.{problem.field}", problem.value, problem.reason) for problem in error.problems
     )
@@ -134,6 +134,7 @@ def _encode_record(record: Record) -> dict[str, Any]:
 
 
 def _decode_record(of: type[_R], stored: dict[str, Any]) -> _R:
-    present = {name: tagged for name, tagged in stored.items() if NULL not in tagged}  # absent, as in an item
+    # as in an item, null means absent
+    present = {name: tagged for name, tagged in stored.items() if NULL not in tagged}
     fields = record_fields(of).items()
     return of.from_storage({name: field.untagged(present[name]) for name, field in fields if name in present})

@@ -1,4 +1,4 @@
-"""Attributes of one value: texts of several kinds, flags, enums, exact numbers."""
+"""Attributes of single values: several kinds of text, flags, enums, exact numbers."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ _E = TypeVar("_E", bound=StrEnum)
 
 
 class TextAttribute(CheckedAttribute[str]):
-    """Text; a check of its own may narrow it."""
+    """Text. A subclass may set `problem` to a stricter check."""
 
     attr_type = STRING
     problem: Callable[[object], str | None] = staticmethod(text_problem)
 
     def normalise(self, value: Any) -> str:
-        """Return the text, as a plain str."""
+        """Return the text as a plain str."""
         if reason := self.problem(value):
             raise ValidationError.of(self.field, value, reason)
         return plain_text(value)
 
     def decode(self, stored: Any) -> str:
-        """Return the stored text as it is: a rule that came later must not hide what is stored."""
+        """Return the stored text unchecked: stricter rules of a later version must not make it unreadable."""
         return cast(str, stored)
 
     def startswith(self, prefix: str) -> BeginsWith:
-        """Return the condition that the text begins with this one, which need not pass the attribute's own check."""
+        """Return the condition that the text begins with a prefix; the prefix may be any text."""
         return Path(self).startswith(self._part(prefix))
 
     def contains(self, item: Any) -> Contains:
-        """Return the condition that the text holds this one, which need not pass the attribute's own check."""
+        """Return the condition that the text contains another; the other may be any text."""
         return Path(self).contains(self._part(item))
 
     def _part(self, value: Any) -> Any:
@@ -74,7 +74,7 @@ class SemVerAttribute(TextAttribute):
 
 
 class ScheduleAttribute(TextAttribute):
-    """A cron expression of 5 or 6 fields, or `rate(5 minutes)`."""
+    """A schedule: a cron expression of 5 or 6 fields, or a rate such as `rate(5 minutes)`."""
 
     problem = staticmethod(schedule_problem)
 
@@ -86,7 +86,7 @@ class TimezoneAttribute(TextAttribute):
 
 
 class FlagAttribute(CheckedAttribute[bool]):
-    """True or False, stored as BOOL; nothing else is truthy."""
+    """True or False, stored as BOOL. Other truthy or falsy values are rejected."""
 
     attr_type = BooleanAttribute.attr_type
 
@@ -98,7 +98,7 @@ class FlagAttribute(CheckedAttribute[bool]):
 
 
 class EnumAttribute(CheckedAttribute[_E], Generic[_E]):
-    """A member of an enum of texts, stored as its text."""
+    """A member of a `StrEnum`, stored as its value."""
 
     attr_type = STRING
 
@@ -107,7 +107,7 @@ class EnumAttribute(CheckedAttribute[_E], Generic[_E]):
         self.enum = enum
 
     def normalise(self, value: Any) -> _E:
-        """Return the member; its text is taken too."""
+        """Return the member. Accepts its value too."""
         try:
             return self.enum(value)
         except ValueError:
@@ -115,15 +115,15 @@ class EnumAttribute(CheckedAttribute[_E], Generic[_E]):
             raise ValidationError.of(self.field, value, f"must be one of: {choices}") from None
 
     def encode(self, value: _E) -> str:
-        """Return the member's text."""
+        """Return the value of the member."""
         return value.value
 
 
 class DecimalAttribute(CheckedAttribute[Decimal]):
-    """An exact number: at most 38 significant digits, never through float.
+    """An exact number of at most 38 significant digits. Float is never used.
 
     Args:
-        minimum: the least value that is taken, if any.
+        minimum: the smallest value that is accepted, if any.
     """
 
     attr_type = NUMBER
@@ -148,12 +148,12 @@ class DecimalAttribute(CheckedAttribute[Decimal]):
         return number_text(exact_number(value))
 
     def decode(self, stored: Any) -> Decimal:
-        """Read the digits."""
+        """Return the number of the stored digits."""
         return Decimal(read_number(stored))
 
 
 class IntegerAttribute(CheckedAttribute[int]):
-    """A whole number, at least `minimum` and at most `maximum` if they are given."""
+    """A whole number from `minimum` to `maximum`, if they are given."""
 
     attr_type = NUMBER
 
@@ -162,7 +162,7 @@ class IntegerAttribute(CheckedAttribute[int]):
         self.minimum, self.maximum = minimum, maximum
 
     def normalise(self, value: Any) -> int:
-        """Return the number; a Decimal that is whole is taken too."""
+        """Return the number as an int. Accepts a whole Decimal too."""
         if reason := number_problem(value):
             raise ValidationError.of(self.field, value, reason)
         number = exact_number(value)
@@ -179,15 +179,15 @@ class IntegerAttribute(CheckedAttribute[int]):
         return number_text(value)
 
     def decode(self, stored: Any) -> int:
-        """Read the digits."""
+        """Return the number of the stored digits."""
         number = read_number(stored)
         if not isinstance(number, int):
-            raise ValidationError.of(self.field, stored, "is stored, but is no whole number")
+            raise ValidationError.of(self.field, stored, "is stored, but is not a whole number")
         return number
 
 
 class RevisionAttribute(IntegerAttribute, VersionAttribute):
-    """Counts the writes of an item: what optimistic locking compares. The base model keeps it."""
+    """The number of writes of an item, for optimistic locking. The base model maintains it."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(minimum=1, null=True, **settings)

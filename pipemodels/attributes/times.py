@@ -1,4 +1,4 @@
-"""Attributes of instants: RFC 3339 texts in UTC, and the seconds at which an item expires."""
+"""Attributes of instants: RFC 3339 text in UTC, and the expiry of an item in seconds."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pipemodels.instants import instant_text, microseconds_since_epoch, read_sto
 
 
 class UTCInstantAttribute(CheckedAttribute[pendulum.DateTime]):
-    """An instant, stored as 27 characters of RFC 3339 in UTC, so that text order is time order.
+    """An instant, stored as RFC 3339 text of 27 characters in UTC, so that text order is time order.
 
-    Takes any aware datetime; reads as `pendulum.DateTime` in UTC. Naive values are refused, also in comparisons, key
-    conditions and updates. Also reads what PynamoDB's `UTCDateTimeAttribute` stored.
+    Accepts any aware datetime, and returns a `pendulum.DateTime` in UTC. Rejects naive datetimes, also in
+    comparisons, key conditions and updates. Also reads the format of PynamoDB's `UTCDateTimeAttribute`.
     """
 
     attr_type = STRING
@@ -29,24 +29,25 @@ class UTCInstantAttribute(CheckedAttribute[pendulum.DateTime]):
         return utc_instant(value, self.field)
 
     def encode(self, value: pendulum.DateTime) -> str:
-        """Return the stored text."""
+        """Return the instant in the stored format."""
         return instant_text(value)
 
     def decode(self, stored: Any) -> pendulum.DateTime:
-        """Read the stored text, and no other."""
+        """Parse the stored text. Accepts no other format."""
         return read_stored_instant(stored, self.field)
 
 
 class ExpiryAttribute(CheckedAttribute[pendulum.DateTime], TTLAttribute):
-    """The instant after which DynamoDB may delete the item (TTL): a number, seconds since 1970.
+    """The instant after which DynamoDB may delete the item (TTL), stored as seconds since 1970.
 
-    Takes an aware datetime, or a timedelta from now. A part of a second is rounded up: never gone too early.
+    Accepts an aware datetime, or a timedelta from now. A fraction of a second is rounded up, so that the item does
+    not expire too early.
     """
 
     attr_type = NUMBER
 
     def normalise(self, value: Any) -> pendulum.DateTime:
-        """Return the instant in UTC, on a whole second."""
+        """Return the instant in UTC, rounded up to a whole second."""
         if isinstance(value, timedelta):
             try:
                 value = utc_now() + value
@@ -56,14 +57,14 @@ class ExpiryAttribute(CheckedAttribute[pendulum.DateTime], TTLAttribute):
         return self._at(-(-microseconds_since_epoch(utc) // 1_000_000), value)
 
     def encode(self, value: pendulum.DateTime) -> str:
-        """Return whole seconds since 1970."""
+        """Return the whole seconds since 1970."""
         return str(microseconds_since_epoch(value) // 1_000_000)
 
     def decode(self, stored: Any) -> pendulum.DateTime:
-        """Read whole seconds since 1970."""
+        """Return the instant of the stored seconds since 1970."""
         seconds = read_number(stored)
         if not isinstance(seconds, int):
-            raise ValidationError.of(self.field, stored, "is stored, but is no whole number of seconds since 1970")
+            raise ValidationError.of(self.field, stored, "is stored, but is not a whole number of seconds since 1970")
         return self._at(seconds, stored)
 
     def _at(self, seconds: int, given: object) -> pendulum.DateTime:

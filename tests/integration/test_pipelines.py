@@ -43,7 +43,7 @@ def test_who_replaces_a_pipeline_did_not_create_it(store: Backend) -> None:
 def test_pynamodbs_own_names_are_no_fields(store: Backend, name: str) -> None:
     """`hash_key=` is refused like any unknown field, before any request."""
     fields = pipeline_fields()
-    with requests_of(store.config) as requests, pytest.raises(ValidationError, match=f"{name}: 'x' is no field"):
+    with requests_of(store.config) as requests, pytest.raises(ValidationError, match=f"{name}: 'x' is not a field"):
         commands.create_pipeline(**(fields | {name: "x"}))
     assert requests == []
 

@@ -126,14 +126,14 @@ def test_a_page_is_shown_and_an_item_is_not(server: Answering, config: DynamoDBC
     assert str(caught.value) == (
         f"pipeline 'p': GetItem at {server.url}: the reply is not DynamoDB's: it has neither DynamoDB's content type "
         "nor a request id (status 200, content type 'text/html', b'<html><body>Welcome to nginx!</body></html>'). "
-        "Check the endpoint and what stands between."
+        "Check the endpoint and any proxy in between."
     )
     server.replies = [reply(json.dumps({"Item": STORED}), "200 OK", JSON, "x-amz-crc32: 1")]
     with pytest.raises(StorageError) as caught:
         queries.get_pipeline("p")
     assert str(caught.value) == (
         f"pipeline 'p': GetItem at {server.url}: the reply is not DynamoDB's: its checksum is not '1' (status 200, "
-        f"content type '{JSON}'). Check the endpoint and what stands between."
+        f"content type '{JSON}'). Check the endpoint and any proxy in between."
     )
 
 

@@ -1,4 +1,4 @@
-"""Each attribute: the raw stored form beside the value read back, and what is refused wherever a value comes in."""
+"""Each attribute: the raw stored value, the value read back, and the values that it rejects."""
 
 import threading
 from collections.abc import Callable
@@ -47,7 +47,7 @@ NOON = datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=UTC)
 
 
 class Specimen(Model):
-    """A user's own model with one attribute of every kind."""
+    """A user-defined model with one attribute of every kind."""
 
     class Meta(ConfiguredTable):
         base_name = "specimens"
@@ -156,7 +156,7 @@ VALUES: list[tuple[str, Any, Any, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "given", "held", "stored"), VALUES)
 def test_saved_and_read_back(name: str, given: Any, held: Any, stored: Any, unique: Unique, raw: Any) -> None:
-    """What is assigned is held as it reads back, stored in one form, and absent where it is None."""
+    """An assigned value is normalised at once, stored in one format, and omitted if it is None."""
     key = unique("specimen")
     item = Specimen(key=key, **{name: given})
     assert (getattr(item, name), type(getattr(item, name))) == (held, type(getattr(Specimen(**{name: held}), name)))
@@ -173,7 +173,7 @@ def test_saved_and_read_back(name: str, given: Any, held: Any, stored: Any, uniq
 
 @pytest.mark.parametrize(("name", "given", "held", "stored"), VALUES)
 def test_updated_and_compared(name: str, given: Any, held: Any, stored: Any, unique: Unique, raw: Any) -> None:
-    """An update stores the same form; a condition on the same value holds, and one on another does not."""
+    """An update stores the same format; a condition on the same value holds, and one on another value fails."""
     key, attribute = unique("specimen"), getattr(Specimen, name)
     item = Specimen(key=key)
     item.update([attribute.set(given)])
@@ -203,7 +203,7 @@ NAIVE = datetime(2026, 11, 22)
 
 
 def with_each(name: str, *values: Any) -> list[tuple[str, Any]]:
-    """Return the name with each of the values."""
+    """Return a pair of the name and each value."""
     return [(name, value) for value in values]
 
 
@@ -256,7 +256,7 @@ REFUSED: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("name", "value"), REFUSED)
 def test_refused_wherever_it_comes_in(name: str, value: Any) -> None:
-    """A bad value is refused on assignment, in comparisons and in updates, naming the attribute."""
+    """An invalid value is rejected on assignment, in comparisons and in updates; the error names the attribute."""
     attribute = getattr(Specimen, name)
     ways: list[Callable[[], Any]] = [
         lambda: Specimen(key="k", **{name: value}),
@@ -282,7 +282,7 @@ def test_refused_wherever_it_comes_in(name: str, value: Any) -> None:
 @pytest.mark.parametrize("name", ["instant", "expiry"])
 @pytest.mark.parametrize("value", [NAIVE, pendulum.naive(2026, 1, 1), datetime.max, datetime.min])
 def test_naive_times_have_their_own_error(name: str, value: Any) -> None:
-    """A date and time without an offset is a NaiveDateTimeError, alone or beside others of its kind."""
+    """Input whose only faults are naive datetimes raises a NaiveDateTimeError."""
     with pytest.raises(NaiveDateTimeError, match=f"{name}: .* has no UTC offset; attach a time zone"):
         Specimen(**{"key": "k", name: value})
     with pytest.raises(NaiveDateTimeError):
@@ -290,7 +290,7 @@ def test_naive_times_have_their_own_error(name: str, value: Any) -> None:
 
 
 def test_a_naive_time_beside_another_fault_is_a_validation_error() -> None:
-    """Who catches NaiveDateTimeError to attach a zone would miss that there is more to repair."""
+    """Input with a naive datetime and another fault raises a plain ValidationError."""
     with pytest.raises(ValidationError) as caught:
         Specimen(key="", instant=NAIVE)
     assert type(caught.value) is ValidationError
@@ -305,14 +305,14 @@ def test_a_naive_time_beside_another_fault_is_a_validation_error() -> None:
     ],
 )
 def test_times_that_leave_the_calendar_in_utc_are_refused(value: datetime) -> None:
-    """Years 1 to 9999 are counted in UTC."""
+    """The limit of the years 1 to 9999 applies in UTC."""
     with pytest.raises(ValidationError, match=r"instant: .* falls outside the years 1 to 9999 in UTC"):
         Specimen(key="k", instant=value)
 
 
 @pytest.mark.parametrize("name", ["texts", "documents", "stages"])
 def test_a_problem_in_a_list_says_where(name: str) -> None:
-    """The path holds the position, and in a record the field."""
+    """The path contains the position in the list and, for a record, the field."""
     specimen: Any = Specimen
     good: dict[str, Any] = {"texts": "a", "documents": {}, "stages": STAGE}
     with pytest.raises(ValidationError) as caught:
@@ -345,7 +345,7 @@ def test_a_problem_in_a_list_says_where(name: str) -> None:
     ],
 )
 def test_what_is_stored_otherwise_is_refused_on_reading(name: str, stored: Any, unique: Unique) -> None:
-    """A stored value that cannot be the attribute's own is an error that names it, not a wrong value."""
+    """A stored value of the wrong kind raises an error that names the attribute."""
     with pytest.raises(ValidationError, match=f"^{name}: "):
         Specimen.from_raw_data({"key": {"S": unique("bad")}, name: stored})
 
@@ -365,7 +365,7 @@ def test_what_is_stored_otherwise_is_refused_on_reading(name: str, stored: Any, 
     ],
 )
 def test_what_was_stored_under_other_rules_can_be_read(name: str, stored: Any, value: Any) -> None:
-    """A rule that came later hides nothing that is stored, and a field of a later version is left out."""
+    """Stored values that break newer rules can be read, and fields of a later version are ignored."""
     found = getattr(Specimen.from_raw_data({"key": {"S": "k"}, name: stored}), name)
     if name == "stages":
         (stage,) = found
@@ -375,7 +375,7 @@ def test_what_was_stored_under_other_rules_can_be_read(name: str, stored: Any, v
 
 
 def test_raw_maps_read_as_plain_dicts() -> None:
-    """A document is made of dict and list, at every level, and can be handed to json or compared."""
+    """A document consists of dict and list at every level, so json and comparisons work."""
     found = Specimen.from_raw_data({"key": {"S": "k"}, "document": encode_nested()}).document
     assert type(found) is dict
     assert type(found["a"]) is list
@@ -388,7 +388,7 @@ def encode_nested() -> dict[str, Any]:
 
 
 def test_an_expiry_counts_from_now() -> None:
-    """A timedelta is taken from the clock, on a whole second, never too early."""
+    """A timedelta is added to the current instant and rounded up to a whole second."""
     before = datetime.now(UTC)
     expiry = Specimen(key="k", expiry=timedelta(days=30)).expiry
     assert expiry.microsecond == 0
@@ -397,7 +397,7 @@ def test_an_expiry_counts_from_now() -> None:
 
 
 def test_texts_are_searched_by_any_part(unique: Unique) -> None:
-    """`startswith` and `contains` take parts that would be no whole value: `1.` is no version."""
+    """`startswith` and `contains` accept text that is not a valid value, e.g. `1.` for a version."""
     key = unique("specimen")
     Specimen(
         key=key, version="1.4.0", schedule="rate(5 minutes)", text="a b", texts=["x", "y"], documents=[{"S": "x"}]
@@ -420,7 +420,7 @@ def test_texts_are_searched_by_any_part(unique: Unique) -> None:
 
 
 def test_lists_grow_in_an_update(unique: Unique) -> None:
-    """`append` and `prepend` take lists of what the list holds, and nothing else."""
+    """`append` and `prepend` accept only lists of valid elements."""
     key = unique("specimen")
     item = Specimen(key=key, texts=["b"], stages=[])
     item.save()
@@ -437,7 +437,7 @@ def test_lists_grow_in_an_update(unique: Unique) -> None:
 
 
 def test_expressions_pass_as_they_are(unique: Unique) -> None:
-    """A path, an increment and another attribute are no values to check."""
+    """A path, an increment or another attribute in an expression is not checked as a value."""
     key = unique("specimen")
     item = Specimen(key=key, integer=5, document={"n": 1}, text="a")
     item.save()
@@ -455,7 +455,7 @@ def test_expressions_pass_as_they_are(unique: Unique) -> None:
 
 
 def test_lists_of_records_decode_in_threads() -> None:
-    """No element attribute is shared while decoding: threads that read at once get their own values."""
+    """Threads that decode at the same time get separate values."""
     items = [
         {"key": {"S": "k"}, "stages": {"L": [{"M": {"stage_name": {"S": f"s{n}"}, "status": {"S": "failed"}}}] * 20}}
         for n in range(4)
@@ -478,7 +478,7 @@ def test_lists_of_records_decode_in_threads() -> None:
 
 @pytest.mark.parametrize(("depth", "fits"), [(29, True), (30, False)])
 def test_depth_counts_from_the_item(depth: int, fits: bool, unique: Unique) -> None:
-    """A value in a record in a list lies two levels deep already: of the 31 levels that DynamoDB stores."""
+    """A value in a record in a list starts two levels deep, of the 31 levels that DynamoDB stores."""
     value: Any = 1
     for _ in range(depth):
         value = [value]

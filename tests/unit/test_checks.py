@@ -9,20 +9,20 @@ import pytest
 from pipemodels import checks
 
 
-class Colour(str, Enum):  # noqa: UP042  # as people wrote it before StrEnum: str() gives the name
-    """Texts with names, as they were written before."""
+class Colour(str, Enum):  # noqa: UP042  # the style before StrEnum: str() returns the name
+    """A str enum as written before StrEnum."""
 
     RED = "red"
 
 
 class Shade(StrEnum):
-    """Texts with names, as they are written today."""
+    """A StrEnum."""
 
     DARK = "dark"
 
 
 class Level(IntEnum):
-    """Numbers with names."""
+    """An enum of ints."""
 
     HIGH = 3
 
@@ -43,7 +43,7 @@ class Level(IntEnum):
     ],
 )
 def test_ids_that_are_taken(value: str) -> None:
-    """Schedulers' own ids and names of any script are taken as they are, up to 255 characters."""
+    """Ids of schedulers and names in any script are accepted, up to 255 characters."""
     assert checks.id_problem(value) is None
 
 
@@ -56,24 +56,24 @@ def test_ids_that_are_taken(value: str) -> None:
         ("a ", "must not begin or end with white space"),
         ("\u00a0a", "must not begin or end with white space"),
         ("a\u2003", "must not begin or end with white space"),
-        ("a\nb", "must not hold control characters"),
-        ("a\x00", "must not hold control characters"),
-        ("a\x7f", "must not hold control characters"),
-        ("a\x85b", "must not hold control characters"),
-        ("\ud800", "holds half of a surrogate pair, which is no Unicode text"),
+        ("a\nb", "must not contain control characters"),
+        ("a\x00", "must not contain control characters"),
+        ("a\x7f", "must not contain control characters"),
+        ("a\x85b", "must not contain control characters"),
+        ("\ud800", "contains half of a surrogate pair, which is not valid Unicode"),
         (5, "must be text, not int"),
         (b"a", "must be text, not bytes"),
         (None, "must be text, not NoneType"),
     ],
 )
 def test_ids_that_are_refused(value: object, reason: str) -> None:
-    """What is no id is refused with the reason."""
+    """A value that is not an id is rejected with the reason."""
     assert checks.id_problem(value) == reason
 
 
 @pytest.mark.parametrize(("value", "plain"), [(Colour.RED, "red"), (Shade.DARK, "dark"), ("x", "x")])
 def test_the_text_of_an_enum_is_its_value(value: str, plain: str) -> None:
-    """A member of an enum of texts is stored as its value, never as its name."""
+    """A member of a str enum is stored as its value, never as its name."""
     assert checks.plain_text(value) == plain
     assert type(checks.plain_text(value)) is str
 
@@ -87,7 +87,7 @@ NUMBERS_TAKEN = [
 
 @pytest.mark.parametrize("value", NUMBERS_TAKEN)
 def test_numbers_that_dynamodb_stores(value: int | Decimal) -> None:
-    """Up to 38 significant digits, from 1E-130 to 9.99…E+125, and zero however it is written."""
+    """Numbers with up to 38 significant digits from 1E-130 to 9.99…E+125, and any form of zero, are accepted."""
     assert checks.number_problem(value) is None
 
 
@@ -108,15 +108,15 @@ def test_numbers_that_dynamodb_stores(value: int | Decimal) -> None:
         (int("1" * 39), "has 39 significant digits; DynamoDB stores 38"),
         (Decimal("0." + "1" * 39), "has 39 significant digits; DynamoDB stores 38"),
         (Decimal("1" + "0" * 38 + "1"), "has 40 significant digits; DynamoDB stores 38"),
-        (Decimal("9.9E-131"), "is out of DynamoDB's range, 1E-130 to 9.99…E+125"),
-        (Decimal("1E+126"), "is out of DynamoDB's range, 1E-130 to 9.99…E+125"),
+        (Decimal("9.9E-131"), "is outside DynamoDB's range, 1E-130 to 9.99…E+125"),
+        (Decimal("1E+126"), "is outside DynamoDB's range, 1E-130 to 9.99…E+125"),
         (10**126, "is larger than 9.99…E+125, the largest that DynamoDB stores"),
         (-(10**126), "is larger than 9.99…E+125, the largest that DynamoDB stores"),
         pytest.param(10**5000, "is larger than 9.99…E+125, the largest that DynamoDB stores", id="5,001 digits"),
     ],
 )
 def test_numbers_that_are_refused(value: object, reason: str) -> None:
-    """Floats, flags, what is not finite, too many digits and too large magnitudes are refused with the reason."""
+    """Floats, bools, non-finite numbers, too many digits and too large magnitudes are rejected with the reason."""
     assert checks.number_problem(value) == reason
 
 
@@ -136,7 +136,7 @@ def test_numbers_that_are_refused(value: object, reason: str) -> None:
     ],
 )
 def test_a_number_in_the_form_in_which_it_reads_back(value: int | Decimal, exact: int | Decimal, kind: type) -> None:
-    """A whole number is an int, another a Decimal without trailing zeros."""
+    """A whole number becomes an int, any other number a Decimal without trailing zeros."""
     found = checks.exact_number(value)
     assert (str(found), type(found)) == (str(exact), kind)
 
@@ -144,7 +144,7 @@ def test_a_number_in_the_form_in_which_it_reads_back(value: int | Decimal, exact
 @pytest.mark.parametrize("precision", [1, 5, 28])
 @pytest.mark.parametrize("value", NUMBERS_TAKEN)
 def test_exactness_does_not_depend_on_the_decimal_context(value: int | Decimal, precision: int) -> None:
-    """A caller's context, however small and strict, rounds nothing and raises nothing."""
+    """The decimal context of the caller never rounds a number or raises an exception."""
     strict = decimal.Context(prec=precision, traps=[decimal.Inexact, decimal.Rounded], Emax=9, Emin=-9)
     with decimal.localcontext(strict):
         assert checks.number_problem(value) is None
@@ -166,8 +166,8 @@ def test_exactness_does_not_depend_on_the_decimal_context(value: int | Decimal, 
     ],
 )
 def test_versions(value: str) -> None:
-    """SemVer 2.0.0, with pre-release and build; a word is none."""
-    assert checks.version_problem(value) == ("is no semantic version, e.g. 1.4.0" if value is Shade.DARK else None)
+    """SemVer 2.0.0 versions are accepted, with pre-release and build; a word is rejected."""
+    assert checks.version_problem(value) == ("is not a semantic version, e.g. 1.4.0" if value is Shade.DARK else None)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ def test_versions(value: str) -> None:
     ],
 )
 def test_texts_that_are_no_version(value: str) -> None:
-    """What semver.org's pattern refuses is refused."""
-    assert checks.version_problem(value) == "is no semantic version, e.g. 1.4.0"
+    """Texts that semver.org's pattern rejects are rejected."""
+    assert checks.version_problem(value) == "is not a semantic version, e.g. 1.4.0"
     assert checks.version_problem(1) == "must be text, not int"
 
 
@@ -210,7 +210,7 @@ SCHEDULES = [
 
 @pytest.mark.parametrize("value", SCHEDULES)
 def test_schedules(value: str) -> None:
-    """Cron of five fields, of six with a year or seconds, and rates, as crontab(5) and EventBridge write them."""
+    """Five cron fields, six with a year or seconds, and rates are accepted, as in crontab(5) and EventBridge."""
     assert checks.schedule_problem(value) is None
 
 
@@ -279,7 +279,7 @@ def test_schedules(value: str) -> None:
     ],
 )
 def test_texts_that_are_no_schedule(value: str) -> None:
-    """What no scheduler would run is refused."""
+    """Texts that no scheduler would run are rejected."""
     reason = "is not a valid schedule: write 5 or 6 cron fields, e.g. 0 6 * * 1-5, or rate(5 minutes)"
     assert checks.schedule_problem(value) == reason
     assert checks.schedule_problem(5) == "must be text, not int"
@@ -312,7 +312,7 @@ def test_texts_that_are_no_schedule(value: str) -> None:
     ],
 )
 def test_texts_that_are_no_eventbridge_schedule(value: str) -> None:
-    """`cron(…)` follows EventBridge: six fields, exactly one of the two days is `?`, and weekdays are 1 to 7."""
+    """`cron(…)` follows EventBridge: six fields, `?` as exactly one of day and weekday, weekdays 1 to 7."""
     assert checks.schedule_problem(value) == (
         "is not a valid EventBridge schedule: write 6 fields, of which exactly one of day and weekday is ?, and "
         "weekdays as 1-7 or SUN-SAT, e.g. cron(0 6 ? * 2-6 *)"
@@ -338,13 +338,13 @@ def test_texts_that_are_no_eventbridge_schedule(value: str) -> None:
     ],
 )
 def test_texts_that_are_no_rate(value: str) -> None:
-    """A rate has a whole number above zero and a unit that agrees with it."""
+    """A rate has a whole number above zero and a singular or plural unit to match."""
     assert checks.schedule_problem(value) == "is not a valid rate: write e.g. rate(1 hour) or rate(5 minutes)"
 
 
 @pytest.mark.parametrize("value", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12"])
 def test_time_zones(value: str) -> None:
-    """A name that the time zone database knows is taken."""
+    """A name in the time zone database is accepted."""
     assert checks.timezone_problem(value) is None
 
 
@@ -352,6 +352,6 @@ def test_time_zones(value: str) -> None:
     "value", ["", " ", "Mars/Olympus", "Europe", "../UTC", "/etc/localtime", "UTC\0", "+02:00", "U" * 300]
 )
 def test_texts_that_are_no_time_zone(value: str) -> None:
-    """Offsets, paths, directories and unknown names are refused."""
+    """Offsets, paths, directories and unknown names are rejected."""
     assert checks.timezone_problem(value) == "is not an IANA time zone name, e.g. Europe/Berlin"
     assert checks.timezone_problem(2) == "must be text, not int"

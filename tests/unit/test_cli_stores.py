@@ -104,9 +104,9 @@ def test_waiting_for_an_endpoint_is_bounded() -> None:
     [
         ("lokal", "'lokal' is no store: use local, local:DIR, aws, or an endpoint URL"),
         ("127.0.0.1:4566", "is no store"),
-        ("http://", "is no endpoint URL"),
-        ("ftp://here", "is no endpoint URL"),
-        ("http://user:secret@here", "must not hold credentials"),
+        ("http://", "is not an endpoint URL"),
+        ("ftp://here", "is not an endpoint URL"),
+        ("http://user:secret@here", "must not contain credentials"),
         ("local:", "'local:' names no directory"),
     ],
 )
@@ -133,7 +133,7 @@ def test_what_is_no_store_is_wrong_usage(
             "PIPEMODELS_TIMEZONE: 'Mars/Olympus' is not an IANA time zone",
         ),
         ({"PIPEMODELS_INDEX_SHARDS": "many"}, "index_shards: 'many' must be a whole number"),
-        ({"PIPEMODELS_TABLE_PREFIX": "a b"}, "table_prefix: 'a b' may hold"),
+        ({"PIPEMODELS_TABLE_PREFIX": "a b"}, "table_prefix: 'a b' may contain"),
     ],
 )
 @pytest.mark.parametrize("store", ["local", ENDPOINT])

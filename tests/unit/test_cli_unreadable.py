@@ -25,7 +25,7 @@ ODD = {
 }
 NAMED = (
     "cannot be read: table '{}pipeline_run_logs', pipeline_id 'orders', run_id 'odd': "
-    "attempt: '1.5' is stored, but is no whole number"
+    "attempt: '1.5' is stored, but is not a whole number"
 )
 COUNTED = "1 item could not be read: mend or delete what is named above"
 
@@ -94,7 +94,7 @@ def test_pipelines_and_tables_are_listed_too(cli: CommandLine, store: str) -> No
     spoil(store, {"pipeline_id": {"S": "odd"}, "is_active": {"S": "yes"}}, "pipeline_config")
     line = (
         f"cannot be read: table '{store}pipeline_config', pipeline_id 'odd': "
-        "is_active: {'S': 'yes'} is stored as another type than BOOL"
+        "is_active: {'S': 'yes'} is not stored as type BOOL"
     )
     answer = cli("pipelines", "list", "--json", "--prefix", store)
     assert ([one["pipeline_id"] for one in answer.json], answer.code) == (["orders"], 1)
@@ -176,7 +176,7 @@ def test_what_keeps_a_run_from_being_reaped_is_no_wrong_usage(
         ),
         "unreadable": (
             f"cannot be read: table '{table}', pipeline_id 'orders', run_id 'odd': "
-            "attempt: '1.5' is stored, but is no whole number\n"
+            "attempt: '1.5' is stored, but is not a whole number\n"
             "1 item could not be read: mend or delete what is named above\n"
         ),
     }
@@ -219,8 +219,8 @@ def test_apply_refuses_the_entry_of_such_an_item_alone(cli: CommandLine, store: 
     answer = cli("apply", str(file), "--prefix", store)
     assert (answer.code, answer.lines) == (1, ["+ new", "1 created, 0 updated, 1 unchanged, 1 refused"])
     assert answer.err.splitlines() == [
-        f"{file}: pipelines[1] odd (line 1): stored revision: '1.5' is stored, but is no whole number; mend the "
-        "stored item or delete it; stored is_active: {'S': 'yes'} is stored as another type than BOOL; mend the "
+        f"{file}: pipelines[1] odd (line 1): stored revision: '1.5' is stored, but is not a whole number; mend the "
+        "stored item or delete it; stored is_active: {'S': 'yes'} is not stored as type BOOL; mend the "
         "stored item or delete it",
         "1 entry refused: correct them and apply again",
     ]
@@ -237,6 +237,6 @@ def test_ingest_refuses_the_events_of_such_a_run_alone(cli: CommandLine, store: 
     assert (answer.code, answer.lines) == (1, ["1 event of 1 run of 1 pipeline, 1 refused"])
     assert answer.err.splitlines() == [
         f"{file}:1: table '{store}pipeline_run_logs', pipeline_id 'ns/j', run_id 'odd': attempt: '1.5' is stored, "
-        "but is no whole number; mend the item or delete it",
+        "but is not a whole number; mend the item or delete it",
         "1 event refused: correct them and ingest again",
     ]

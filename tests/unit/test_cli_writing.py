@@ -173,7 +173,7 @@ def test_what_is_good_is_applied_and_the_rest_refused(cli: CommandLine, prefix: 
     assert {
         "field": "destination_typ",
         "value": "iceberg",
-        "reason": "is no field; did you mean destination_type?",
+        "reason": "is not a field; did you mean destination_type?",
     } in refused["problems"]
     assert "did you mean destination_type?" in answer.err
     assert "1 entry refused" in answer.err

@@ -147,7 +147,7 @@ def test_all_problems_of_a_new_item_together(kind: Kind, verb: str, requests: li
         )
     problems = [(one.field, one.reason) for one in caught.value.problems]
     assert problems[:2] == [("created_at", "is set by the package"), ("revision", "is set by the package")]
-    assert ("descripton", "is no field; did you mean description?") in problems
+    assert ("descripton", "is not a field; did you mean description?") in problems
     assert {field for field, reason in problems if reason == "is required"} == set(kind.fields)
     assert {kind.key, "tags.a", "is_active"} <= {field for field, _ in problems}
     assert requests == []
@@ -262,7 +262,7 @@ def test_all_problems_of_an_update_together(kind: Kind, requests: list[str]) -> 
     assert problems == [
         (kind.key, "must not begin or end with white space"),
         *[(name, "may not be changed") for name in (kind.key, "revision", "created_by", shard)],
-        ("descripton", "is no field"),
+        ("descripton", "is not a field"),
         ("tags.a", "must be text"),
         ("is_active", "is required"),
         ("updated_by", "must not be empty"),

@@ -1,4 +1,4 @@
-"""DynamoDBConfig: where its values come from, what it refuses, and what it never shows."""
+"""DynamoDBConfig: the sources of its values, its checks, and the secrets that it never shows."""
 
 import dataclasses
 import logging
@@ -54,12 +54,12 @@ def problems_of(**settings: Any) -> list[tuple[str, str]]:
 
 
 def test_the_defaults() -> None:
-    """Without anything said, botocore chooses keys, region and endpoint."""
+    """By default botocore determines credentials, region and endpoint."""
     assert dataclasses.asdict(DynamoDBConfig()) == DEFAULTS
 
 
 def test_from_env_reads_every_variable() -> None:
-    """Each variable ends in its field."""
+    """Each environment variable sets its field."""
     assert dataclasses.asdict(DynamoDBConfig.from_env(EVERY_VARIABLE)) == DEFAULTS | {
         "aws_access_key_id": "AKIA",
         "aws_secret_access_key": "s3cr3t",
@@ -77,14 +77,14 @@ def test_from_env_reads_every_variable() -> None:
 
 
 def test_from_env_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a mapping the variables are the process's own."""
+    """Without a mapping the variables of the process are read."""
     for name, value in EVERY_VARIABLE.items():
         monkeypatch.setenv(name, value)
     assert DynamoDBConfig.from_env() == DynamoDBConfig.from_env(EVERY_VARIABLE)
 
 
 def test_empty_variables_are_as_unset() -> None:
-    """A variable that is set to nothing says nothing."""
+    """An empty variable counts as unset."""
     assert DynamoDBConfig.from_env(dict.fromkeys(EVERY_VARIABLE, "")) == DynamoDBConfig()
 
 
@@ -112,7 +112,7 @@ def test_empty_variables_are_as_unset() -> None:
     ],
 )
 def test_which_endpoint_wins(variables: dict[str, str], store: str | None, endpoint: str | None) -> None:
-    """Code wins over PIPEMODELS_STORE, that over the variable of DynamoDB, that over the one of all services."""
+    """The argument overrides PIPEMODELS_STORE, that the variable for DynamoDB, that the one for all services."""
     assert DynamoDBConfig.from_env(variables, store=store).endpoint_url == endpoint
 
 
@@ -124,20 +124,20 @@ def test_which_endpoint_wins(variables: dict[str, str], store: str | None, endpo
     ],
 )
 def test_which_region_wins(variables: dict[str, str], region: str) -> None:
-    """AWS_REGION wins over AWS_DEFAULT_REGION."""
+    """AWS_REGION overrides AWS_DEFAULT_REGION."""
     assert DynamoDBConfig.from_env(variables).region_name == region
 
 
 @pytest.mark.parametrize("store", ["local", "local:/srv/store"])
 def test_a_local_store_must_be_opened_first(store: str) -> None:
-    """The embedded store is a process, not an address: the error says how to open it."""
-    with pytest.raises(ValidationError, match=r"must be opened first: with pipemodels.local.embedded_store"):
+    """The store `local` is rejected, because it has no fixed endpoint; the error says how to open it."""
+    with pytest.raises(ValidationError, match=r"must first be opened with pipemodels.local.embedded_store"):
         DynamoDBConfig.from_env({}, store=store)
 
 
 @pytest.mark.parametrize("text", ["", "x", "4.0", "-1", "٤", "1e1", " 4", "0", "1001", "9" * 30])
 def test_from_env_refuses_what_is_no_number_of_shards(text: str) -> None:
-    """The number of shards is plain ASCII digits, 1 to 1,000; an empty variable is the default."""
+    """The number of shards must be ASCII digits, from 1 to 1,000; an empty variable means the default."""
     if not text:
         assert DynamoDBConfig.from_env({"PIPEMODELS_INDEX_SHARDS": text}).index_shards == 4
         return
@@ -147,7 +147,7 @@ def test_from_env_refuses_what_is_no_number_of_shards(text: str) -> None:
 
 
 def test_from_env_reports_all_problems_together() -> None:
-    """Three bad variables make one error of three problems."""
+    """Three invalid variables give one error with three problems."""
     with pytest.raises(ValidationError) as caught:
         DynamoDBConfig.from_env(
             {"PIPEMODELS_INDEX_SHARDS": "four", "PIPEMODELS_TIMEZONE": "Mars/Base", "PIPEMODELS_TABLE_PREFIX": "a b"}
@@ -181,7 +181,7 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_each_field_refuses_bad_values(name: str, value: object) -> None:
-    """A bad value is refused when the configuration is made, naming its field and nothing else."""
+    """The constructor rejects an invalid value and names only its field."""
     assert [field for field, _ in problems_of(**{name: value})] == [name]
 
 
@@ -203,12 +203,12 @@ def test_each_field_refuses_bad_values(name: str, value: object) -> None:
     ],
 )
 def test_the_ends_of_what_is_accepted(name: str, value: object) -> None:
-    """Values at the ends of their ranges are taken as they are."""
+    """Values at the limits of their ranges are accepted unchanged."""
     assert getattr(DynamoDBConfig(**{name: value}), name) == value  # type: ignore[arg-type]  # a table of any field
 
 
 def test_all_problems_are_reported_together() -> None:
-    """Every field that is wrong is named, in the order of the fields."""
+    """The error names every invalid field, in the order of the fields."""
     fields = problems_of(
         aws_access_key_id="key", endpoint_url="nowhere", table_prefix=" ", user_timezone="x", index_shards=0
     )
@@ -225,12 +225,12 @@ def test_all_problems_are_reported_together() -> None:
     ],
 )
 def test_a_key_and_its_secret_go_together(settings: dict[str, str], missing: str) -> None:
-    """Half of a pair of credentials is refused, naming the other half."""
+    """A key without its secret, or the reverse, is rejected; the error names the missing one."""
     assert problems_of(**settings) == [(missing, "must be given too: a key and its secret go together")]
 
 
 def test_an_empty_key_is_no_key() -> None:
-    """Empty credentials would silently be replaced by those of the machine."""
+    """Empty credentials are rejected: botocore would silently use those of the machine."""
     assert problems_of(aws_access_key_id="", aws_secret_access_key="") == [
         ("aws_access_key_id", "must not be empty"),
         ("aws_secret_access_key", "must not be empty"),
@@ -238,7 +238,7 @@ def test_an_empty_key_is_no_key() -> None:
 
 
 def test_secrets_show_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    """No repr, no log line and no error holds a key, a secret or a token."""
+    """Key, secret and token never appear in a repr, a log line or an error."""
     caplog.set_level(logging.DEBUG)
     config = DynamoDBConfig(
         aws_access_key_id=SECRETS[0],
@@ -271,7 +271,7 @@ def test_secrets_show_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     ],
 )
 def test_credentials_in_the_endpoint_are_refused_and_not_shown(url: str) -> None:
-    """An endpoint with a password in it is refused without repeating the password."""
+    """An endpoint that contains a password is rejected without showing the password."""
     with pytest.raises(ValidationError) as caught:
         DynamoDBConfig(endpoint_url=url)
     assert [problem.field for problem in caught.value.problems] == ["endpoint_url"]
@@ -279,7 +279,7 @@ def test_credentials_in_the_endpoint_are_refused_and_not_shown(url: str) -> None
 
 
 def test_a_preset_for_local_development() -> None:
-    """It speaks to LocalStack's port with test credentials, unless told otherwise."""
+    """The defaults are LocalStack's port and test credentials; each can be changed."""
     assert dataclasses.asdict(DynamoDBConfig.for_local_development()) == DEFAULTS | {
         "aws_access_key_id": "test",
         "aws_secret_access_key": "test",
@@ -292,14 +292,14 @@ def test_a_preset_for_local_development() -> None:
 
 
 def test_a_configuration_is_frozen_hashable_and_picklable() -> None:
-    """It may be a key, be handed to another process, and never changes under a connection."""
+    """A configuration is hashable, picklable and immutable."""
     config = DynamoDBConfig(table_prefix="dev_")
     assert pickle.loads(pickle.dumps(config)) == config
     assert hash(config) == hash(DynamoDBConfig(table_prefix="dev_"))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        config.table_prefix = "prod_"  # type: ignore[misc]  # what is tested
+        config.table_prefix = "prod_"  # type: ignore[misc]  # the test is about this assignment
 
 
 def test_a_table_name_is_the_prefix_and_the_base_name() -> None:
-    """Nothing else goes into a table's name."""
+    """A table's name is the prefix followed by the base name."""
     assert DynamoDBConfig(table_prefix="dev_", environment="prod").table_name("orders") == "dev_orders"

@@ -1,4 +1,4 @@
-"""Which tables the models speak to: configure, using, threads, tasks, processes; and what the way there answers."""
+"""The choice of tables by configure, using, threads, tasks and processes; and errors of the connection."""
 
 import asyncio
 import contextvars
@@ -49,19 +49,19 @@ def create(pipeline_id: str, name: str = "Orders") -> PipelineConfig:
 
 @pytest.fixture
 def process() -> Iterator[None]:
-    """Forget what a test configured for the process."""
+    """Remove the process configuration of a test."""
     configure(None)
     yield
     configure(None)
 
 
 def in_new_context(work: Callable[[], R]) -> R:
-    """Run as a new thread would: in a context that nobody has set."""
+    """Run in an empty context, as a new thread would."""
     return contextvars.Context().run(work)
 
 
 def test_configure_chooses_for_the_process_and_using_wins(process: None) -> None:
-    """`using` wins inside; outside the process's configuration is in force again."""
+    """`using` overrides the process's configuration inside its block only."""
 
     def work() -> list[DynamoDBConfig]:
         configure(named("process."))
@@ -78,7 +78,7 @@ def test_configure_chooses_for_the_process_and_using_wins(process: None) -> None
 
 
 def test_using_ends_with_an_error_too(process: None) -> None:
-    """An exception inside does not leave its configuration behind."""
+    """An exception in the block restores the previous configuration."""
 
     def work() -> DynamoDBConfig:
         configure(named("process."))
@@ -90,7 +90,7 @@ def test_using_ends_with_an_error_too(process: None) -> None:
 
 
 def test_an_unconfigured_process_reads_the_environment_once(process: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first use reads it and keeps it; `configure(None)` forgets it."""
+    """The first use reads the environment once; `configure(None)` discards the result."""
     monkeypatch.setenv("PIPEMODELS_TABLE_PREFIX", "first_")
     first = in_new_context(current_config)
     monkeypatch.setenv("PIPEMODELS_TABLE_PREFIX", "second_")
@@ -102,7 +102,7 @@ def test_an_unconfigured_process_reads_the_environment_once(process: None, monke
 
 
 def test_a_new_thread_starts_without_the_context_of_its_maker(process: None) -> None:
-    """A thread sees the process's configuration; a copied context hands `using` on."""
+    """A new thread uses the process's configuration; a copied context keeps that of `using`."""
     configure(named("process."))
     with using(named("mine.")), ThreadPoolExecutor(1) as pool:
         fresh = pool.submit(current_config).result()
@@ -111,7 +111,7 @@ def test_a_new_thread_starts_without_the_context_of_its_maker(process: None) -> 
 
 
 def test_each_asyncio_task_keeps_its_own_configuration() -> None:
-    """Tasks that take turns inside `using` never see each other's."""
+    """Interleaved tasks inside `using` never see each other's configuration."""
 
     async def task(prefix: str, turns: list[str]) -> None:
         with using(named(prefix)):
@@ -130,7 +130,7 @@ def test_each_asyncio_task_keeps_its_own_configuration() -> None:
 
 
 def test_table_names_follow_the_configuration_in_force() -> None:
-    """`Meta.table_name` is the prefix in force and the base name, at any moment."""
+    """`Meta.table_name` is always the current prefix followed by the base name."""
     with using(named("a.")):
         assert PipelineRunLog.Meta.table_name == "a.pipeline_run_logs"
         with using(named("b.")):
@@ -139,7 +139,7 @@ def test_table_names_follow_the_configuration_in_force() -> None:
 
 
 def test_two_configurations_side_by_side_never_mix(unique: Unique, other_config: DynamoDBConfig) -> None:
-    """In nested blocks the same id is two different items, for commands, the plain ORM and queries alike."""
+    """In nested blocks the same id names two different items, for commands, the plain ORM and queries."""
     pipeline_id = unique("mixed")
     with using(other_config):
         create_tables()
@@ -161,7 +161,7 @@ def test_two_configurations_side_by_side_never_mix(unique: Unique, other_config:
 def test_a_lazy_read_stays_with_the_configuration_it_was_made_in(
     unique: Unique, other_config: DynamoDBConfig
 ) -> None:
-    """Query, scan and batch get read the tables in force when they were called, whenever they are consumed."""
+    """Query, scan and batch get use the configuration at the time of the call, even if they are consumed later."""
     pipeline_id = unique("lazy")
     with using(other_config):
         create_tables()
@@ -182,7 +182,7 @@ def test_a_lazy_read_stays_with_the_configuration_it_was_made_in(
 
 
 def test_threads_with_their_own_configurations_never_mix(unique: Unique, other_config: DynamoDBConfig) -> None:
-    """Two threads that write the same ids at the same time write two different sets of items."""
+    """Two threads with different prefixes that write the same ids at once write two sets of items."""
     with using(other_config):
         create_tables()
     ids = [unique("threads") for _ in range(15)]
@@ -202,7 +202,7 @@ def test_threads_with_their_own_configurations_never_mix(unique: Unique, other_c
 
 
 def test_a_configuration_has_one_connection_for_all_threads() -> None:
-    """Equal configurations share client and pool; others do not, even where only the prefix differs."""
+    """Equal configurations share client and pool; those that differ only in the prefix do not."""
     config = named("shared.")
     with ThreadPoolExecutor(8) as pool:
         connections = set(pool.map(lambda _: id(connection_of(config)), range(32)))
@@ -212,7 +212,7 @@ def test_a_configuration_has_one_connection_for_all_threads() -> None:
 
 
 def test_the_client_is_made_as_configured() -> None:
-    """Endpoint, region, credentials, pool, timeouts and attempts reach botocore."""
+    """Botocore gets endpoint, region, credentials, pool size, timeouts and attempts."""
     config = named(
         "made.",
         region_name="eu-west-1",
@@ -234,7 +234,7 @@ def test_the_client_is_made_as_configured() -> None:
 
 
 def test_a_profile_is_read_from_the_aws_files(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`profile_name` brings the profile's region and keys."""
+    """`profile_name` sets the region and credentials of the profile."""
     shared = tmp_path / "config"
     shared.write_text("[profile data]\nregion = eu-north-1\naws_access_key_id = PROFILE\naws_secret_access_key = x\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(shared))
@@ -248,8 +248,13 @@ def test_a_profile_is_read_from_the_aws_files(tmp_path: Any, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("settings", "environment", "kind", "message"),
     [
-        ({"profile_name": "nowhere"}, {}, ValidationError, "profile_name: 'nowhere' is in no AWS configuration file"),
-        ({"region_name": None}, {}, ValidationError, "region_name: None is needed: set AWS_REGION"),
+        (
+            {"profile_name": "nowhere"},
+            {},
+            ValidationError,
+            "profile_name: 'nowhere' is not in the AWS configuration files",
+        ),
+        ({"region_name": None}, {}, ValidationError, "region_name: None is required: set AWS_REGION"),
         (
             {"aws_access_key_id": None, "aws_secret_access_key": None},
             {"AWS_ACCESS_KEY_ID": "half"},
@@ -265,7 +270,7 @@ def test_a_client_that_cannot_be_made_is_an_error_of_this_package(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A missing profile or region, or half of the credentials, for commands, queries and the plain ORM."""
+    """Commands, queries and the plain ORM report a missing profile, a missing region and incomplete credentials."""
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -284,14 +289,14 @@ def test_a_client_that_cannot_be_made_is_an_error_of_this_package(
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens."""
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def test_an_unreachable_endpoint_is_named() -> None:
-    """Where nobody listens the error says so, with the endpoint."""
+    """If nothing listens, the error says so and names the endpoint."""
     endpoint = f"http://127.0.0.1:{free_port()}"
     config = named("away.", endpoint_url=endpoint, max_attempts=1, time_limit_seconds=0, connect_timeout_seconds=1)
     with using(config), pytest.raises(StorageError, match=f"no answer from DynamoDB: .*{endpoint}"):
@@ -299,7 +304,7 @@ def test_an_unreachable_endpoint_is_named() -> None:
 
 
 def test_an_endpoint_that_does_not_reply_is_given_up_in_time() -> None:
-    """A server that accepts and stays silent costs the read timeout, not forever."""
+    """A server that accepts and never answers costs no more than the read timeout."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
         config = named(
@@ -334,7 +339,7 @@ class Answer:
     ],
 )
 def test_what_the_service_answers_is_translated(code: str, status: int, kind: type[Exception]) -> None:
-    """Commands, queries and transactions translate the service's own answers."""
+    """Commands, queries and transactions translate the errors of the service."""
     config = named(f"{code}.", max_attempts=1, time_limit_seconds=0)
     Answer(config, status, code)
     with using(config):
@@ -351,7 +356,7 @@ def test_what_the_service_answers_is_translated(code: str, status: int, kind: ty
 
 
 def test_max_attempts_counts_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three attempts are three requests, then the error."""
+    """With three attempts, three requests are sent before the error."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     config = named("attempts.", max_attempts=3, time_limit_seconds=0)
     answer = Answer(config, 500, "InternalServerError")
@@ -361,7 +366,7 @@ def test_max_attempts_counts_the_first_request(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_missing_tables_are_named() -> None:
-    """A prefix without tables: the error names the table and the command that creates it."""
+    """If a table is missing, the error names it and the command that creates it."""
     with using(named("nothing.")):
         works: list[tuple[Callable[[], Any], str]] = [
             (lambda: create("p"), "pipeline_config"),
@@ -378,7 +383,7 @@ def test_missing_tables_are_named() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_a_forked_child_makes_its_own_connection(config: DynamoDBConfig) -> None:
-    """A child neither shares its parent's sockets nor waits for a lock that a thread of the parent held."""
+    """A child does not share its parent's sockets, nor wait for a lock that a thread of the parent held."""
     from pipemodels import connections
 
     before = connection_of(config)

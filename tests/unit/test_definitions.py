@@ -235,9 +235,9 @@ def test_good_entries_are_applied_and_bad_ones_refused_with_every_problem(tmp_pa
     assert refused.file == str(tmp_path / "definitions.json")
     assert refused.entry == f"pipelines[0] {bad} (line 1)"
     assert reasons(report) == [
-        ("cpu_core", "is no field; did you mean cpu_cores?"),
+        ("cpu_core", "is not a field; did you mean cpu_cores?"),
         ("revision", "is set by the package"),
-        ("version", "is no semantic version, e.g. 1.4.0"),
+        ("version", "is not a semantic version, e.g. 1.4.0"),
     ]
     assert queries.find_pipeline(bad) is None
 

@@ -1,4 +1,4 @@
-"""Free documents: what they may hold, how they are stored, how large they may be."""
+"""Documents: their allowed values, stored format and size limit."""
 
 import datetime
 from decimal import Decimal
@@ -39,7 +39,7 @@ def problems_of(value: Any) -> list[Problem]:
     ],
 )
 def test_the_stored_form_and_back(value: Any, stored: dict[str, Any]) -> None:
-    """Each kind of value has one tagged form, which reads back as an equal value of the same type."""
+    """Each kind of value has one tagged format, which is read back as an equal value of the same type."""
     assert encode(checked_document(value, "config")) == stored
     found = decode(stored)
     assert (found, type(found)) == (value, type(value))
@@ -56,14 +56,14 @@ def test_the_stored_form_and_back(value: Any, stored: dict[str, Any]) -> None:
     ],
 )
 def test_what_is_normalised(value: Any, copy: Any) -> None:
-    """What an object holds is what storage gives back: plain text, plain numbers without trailing zeros."""
+    """A checked document holds the values that storage returns: plain text, numbers without trailing zeros."""
     found = checked_document({"x": value}, "config")["x"]
     assert (found, type(found)) == (copy, type(copy))
     assert all(type(key) is str for key in found) if isinstance(found, dict) else True
 
 
 def test_a_document_is_copied_deeply() -> None:
-    """What its maker changes later does not change what is stored."""
+    """Later changes to the caller's document do not change the checked copy."""
     inner: list[Any] = [1]
     document = {"a": {"b": inner}, "c": [{"d": inner}]}
     copy = checked_document(document, "config")
@@ -82,7 +82,7 @@ def test_a_document_is_copied_deeply() -> None:
     ],
 )
 def test_what_others_may_have_written_can_be_read(tagged: dict[str, Any], value: Any) -> None:
-    """Sets read as sorted lists, binary values as bytes, numbers however they are written."""
+    """Sets are read as sorted lists, binary values as bytes, and numbers in any notation."""
     assert decode(tagged) == value
 
 
@@ -93,22 +93,22 @@ def test_what_others_may_have_written_can_be_read(tagged: dict[str, Any], value:
         (set(), "is a set: write a sorted list"),
         ({1}, "is a set: write a sorted list"),
         (frozenset({"a"}), "is a set: write a sorted list"),
-        (b"x", "is bytes: write base64 text, or a URL to where they are"),
+        (b"x", "is bytes: write base64 text, or the URL of a file"),
         (1.5, "is a float, which is not exact: write Decimal('1.5') or an int"),
         (float("nan"), "is not a finite number"),
         (float("inf"), "is not a finite number"),
         (Decimal("NaN"), "is not a finite number"),
         (int("1" * 39), "has 39 significant digits; DynamoDB stores 38"),
-        ("\ud800", "holds half of a surrogate pair, which is no Unicode text"),
-        (datetime.datetime(2026, 1, 1), "is of type datetime, which no document holds: write text"),
-        (datetime.date(2026, 1, 1), "is of type date, which no document holds: write text"),
-        (object, "is of type type, which no document holds: write text"),
-        (bytearray(b"x"), "is of type bytearray, which no document holds: write text"),
-        (1j, "is of type complex, which no document holds: write text"),
+        ("\ud800", "contains half of a surrogate pair, which is not valid Unicode"),
+        (datetime.datetime(2026, 1, 1), "is of type datetime, which a document cannot contain: write text"),
+        (datetime.date(2026, 1, 1), "is of type date, which a document cannot contain: write text"),
+        (object, "is of type type, which a document cannot contain: write text"),
+        (bytearray(b"x"), "is of type bytearray, which a document cannot contain: write text"),
+        (1j, "is of type complex, which a document cannot contain: write text"),
     ],
 )
 def test_values_that_are_refused(value: Any, reason: str) -> None:
-    """Each is refused with its path, wherever it lies, and what to write instead."""
+    """An unsupported value at any depth is rejected with its path and a replacement to write."""
     assert [(one.field, one.reason) for one in problems_of({"a": [0, {"b": value}]})] == [("config.a[1].b", reason)]
 
 
@@ -118,22 +118,22 @@ def test_values_that_are_refused(value: Any, reason: str) -> None:
         (1, "must be text, not int"),
         (None, "must be text, not NoneType"),
         ("", "is an empty key"),
-        ("\udfff", "holds half of a surrogate pair, which is no Unicode text"),
+        ("\udfff", "contains half of a surrogate pair, which is not valid Unicode"),
     ],
 )
 def test_keys_that_are_refused(key: Any, reason: str) -> None:
-    """A key is text that is not empty; the path is that of its map."""
+    """A key must be non-empty text; the path in the error is that of its map."""
     assert problems_of({"a": {key: 1}}) == [Problem("config.a key", key, reason)]
 
 
 def test_all_parts_that_cannot_be_stored_are_reported_together() -> None:
-    """Three bad values are three problems, in the order of the document."""
+    """Three invalid values give three problems, in the order of the document."""
     document = {"a": 1.5, "b": [{1}, {"c": float("nan")}], "d": "fine"}
     assert [one.field for one in problems_of(document)] == ["config.a", "config.b[0]", "config.b[1].c"]
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """Return a document of so many levels."""
+    """Return a document of this many levels."""
     document: dict[str, Any] = {}
     for _ in range(levels - 1):
         document = {"k": document}
@@ -141,7 +141,7 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 def test_the_deepest_document() -> None:
-    """DynamoDB nests 31 lists and maps around a value; the 32nd is refused with its path."""
+    """A value may be nested in 31 lists and maps; the 32nd is rejected with its path."""
     assert MAX_DEPTH == 31
     assert checked_document(nested(31), "config") == nested(31)
     reason = "is nested deeper than the 31 lists and maps that DynamoDB stores"
@@ -150,14 +150,14 @@ def test_the_deepest_document() -> None:
 
 
 def test_what_lies_in_a_list_of_the_item_may_be_less_deep() -> None:
-    """The levels above a document count."""
+    """The levels of the item around a document count towards the limit."""
     assert checked_document(nested(30), "x", depth=1) == nested(30)
     with pytest.raises(ValidationError):
         checked_document(nested(31), "x", depth=1)
 
 
 def test_a_document_that_meets_itself_is_refused() -> None:
-    """A cycle, or a list that is met again and again, ends in an error and not in a full memory."""
+    """A cycle, or a list that contains another list many times, raises an error and does not fill the memory."""
     cycle: dict[str, Any] = {}
     cycle["self"] = cycle
     bomb: list[Any] = ["lol"] * 10
@@ -166,23 +166,23 @@ def test_a_document_that_meets_itself_is_refused() -> None:
     for endless in (cycle, bomb):
         (problem,) = problems_of(endless)
         assert problem.field == "config"
-        assert problem.reason.startswith("holds more than 409,600 values, or itself")
+        assert problem.reason.startswith("contains more than 409,600 values, or contains itself")
 
 
 def test_as_many_values_as_an_item_has_bytes_may_be_tried() -> None:
-    """The guard against endless documents refuses nothing that could be stored."""
+    """The check for endless documents accepts every document that can be stored."""
     assert len(checked_document([None] * 400_000, "x")) == 400_000
 
 
 def test_the_largest_item() -> None:
-    """409,600 bytes are stored, one more is refused; names count."""
+    """An item of 409,600 bytes including names is accepted, one byte more is rejected."""
     refuse_too_large({"id": {"S": "x" * (409_600 - 2)}})
-    with pytest.raises(ItemTooLargeError, match="item: 409601 bytes exceed the 409,600 of a DynamoDB item"):
+    with pytest.raises(ItemTooLargeError, match="item: 409601 bytes exceed the 409,600 bytes of a DynamoDB item"):
         refuse_too_large({"id": {"S": "x" * (409_600 - 1)}})
 
 
 def test_the_largest_fields_are_named() -> None:
-    """The message names three fields with their sizes, the largest first, and no others."""
+    """The message names only the three largest fields with their sizes, largest first."""
     item: dict[str, Any] = {
         "a": {"S": "x" * 100},
         "b": {"S": "ü" * 150_000},
@@ -211,7 +211,7 @@ def test_the_largest_fields_are_named() -> None:
     ],
 )
 def test_sizes_as_dynamodb_counts_them(tagged: dict[str, Any], size: int) -> None:
-    """Text by its UTF-8 bytes, numbers by pairs of digits, lists and maps with their overhead."""
+    """Text counts its UTF-8 bytes, a number its pairs of digits, lists and maps an overhead."""
     rest = 409_600 - size - 2
     refuse_too_large({"a": tagged, "b": {"S": "x" * rest}})
     with pytest.raises(ItemTooLargeError):
@@ -219,6 +219,6 @@ def test_sizes_as_dynamodb_counts_them(tagged: dict[str, Any], size: int) -> Non
 
 
 def test_numbers_read_exactly() -> None:
-    """Thirty-eight digits come back as they are."""
+    """A number of 38 digits is read back unchanged."""
     assert read_number("0." + "1" * 38) == Decimal("0." + "1" * 38)
     assert str(read_number("1" * 38)) == "1" * 38

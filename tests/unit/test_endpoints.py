@@ -258,12 +258,12 @@ KEYS: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
-        ({"AWS_PROFILE": "gone"}, "profile_name: 'gone' is in no AWS configuration file"),
-        ({"AWS_DEFAULT_PROFILE": "gone"}, "profile_name: 'gone' is in no AWS configuration file"),
+        ({"AWS_PROFILE": "gone"}, "profile_name: 'gone' is not in the AWS configuration files"),
+        ({"AWS_DEFAULT_PROFILE": "gone"}, "profile_name: 'gone' is not in the AWS configuration files"),
         ({"AWS_PROFILE": "broken"}, 'the "nowhere" services configuration does not exist'),
-        ({"AWS_ENDPOINT_URL": "garbage"}, "AWS_ENDPOINT_URL: 'garbage' is no endpoint URL"),
-        ({"AWS_ENDPOINT_URL_DYNAMODB": "x"}, "AWS_ENDPOINT_URL_DYNAMODB: 'x' is no endpoint URL"),
-        ({"AWS_ENDPOINT_URL": "http://u:pass@x"}, r"AWS_ENDPOINT_URL: '\*\*\*@x' must not hold credentials"),
+        ({"AWS_ENDPOINT_URL": "garbage"}, "AWS_ENDPOINT_URL: 'garbage' is not an endpoint URL"),
+        ({"AWS_ENDPOINT_URL_DYNAMODB": "x"}, "AWS_ENDPOINT_URL_DYNAMODB: 'x' is not an endpoint URL"),
+        ({"AWS_ENDPOINT_URL": "http://u:pass@x"}, r"AWS_ENDPOINT_URL: '\*\*\*@x' must not contain credentials"),
         ({"AWS_CSM_ENABLED": "true", "AWS_CSM_PORT": "x"}, "AWS_CSM_PORT: 'x' is not a valid number"),
         ({"AWS_DEFAULTS_MODE": "garbage"}, "invalid defaults mode: garbage"),
         ({"AWS_CA_BUNDLE": " "}, "Invalid CA bundle: .*AWS_CA_BUNDLE"),
@@ -284,7 +284,7 @@ def test_keys_of_aws_at_an_endpoint_of_aws_are_of_the_profile(
 ) -> None:
     """All that is given in code does not make it a stand-in."""
     monkeypatch.setenv("AWS_PROFILE", "gone")
-    with pytest.raises(ValidationError, match="profile_name: 'gone' is in no AWS configuration file"):
+    with pytest.raises(ValidationError, match="profile_name: 'gone' is not in the AWS configuration files"):
         connection_of(DynamoDBConfig(**KEYS, endpoint_url="https://dynamodb.eu-west-1.amazonaws.com"))
 
 
@@ -302,7 +302,7 @@ def test_an_empty_region_is_none(files: dict[str, str], monkeypatch: pytest.Monk
     """It is asked for by name."""
     (tmp_path / "config").write_text("")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "")
-    with pytest.raises(ValidationError, match="region_name: None is needed"):
+    with pytest.raises(ValidationError, match="region_name: None is required"):
         connection_of(DynamoDBConfig(aws_access_key_id="k", aws_secret_access_key="s"))
 
 

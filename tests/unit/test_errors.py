@@ -1,4 +1,4 @@
-"""The error tree and the translation of PynamoDB's and botocore's errors."""
+"""The exception hierarchy, and the translation of PynamoDB's and botocore's exceptions."""
 
 import pickle
 from typing import Any
@@ -50,7 +50,7 @@ def client_error(code: str, message: str = "said DynamoDB", **more: Any) -> Clie
 
 
 def wrapped(code: str, kind: type = PutError, **more: Any) -> Exception:
-    """Return the error as PynamoDB raises it: its own, over a verbose one, over botocore's."""
+    """Return an error as PynamoDB raises it: its own error, caused by a verbose one, caused by botocore's."""
     cause = client_error(code, **more)
     verbose = VerboseClientError(cause.response, "PutItem", {"request_id": "1", "table_name": "t"})
     verbose.__cause__ = cause
@@ -59,7 +59,7 @@ def wrapped(code: str, kind: type = PutError, **more: Any) -> Exception:
 
 
 def translate(error: BaseException, **settings: Any) -> PipemodelsError:
-    """Return what an error is translated into; its cause is the error."""
+    """Return the translation of an error, and check that its cause is that error."""
     with pytest.raises(PipemodelsError) as caught, translating_errors("pipeline 'p'", **settings):
         raise error
     assert caught.value.__cause__ is error
@@ -84,7 +84,7 @@ def translate(error: BaseException, **settings: Any) -> PipemodelsError:
     ],
 )
 def test_the_error_tree(child: type, parents: tuple[type, ...]) -> None:
-    """Each error has exactly the bases that callers catch it by."""
+    """Each exception has exactly the base classes by which callers catch it."""
     assert child.__bases__ == parents
 
 
@@ -99,7 +99,7 @@ def test_the_error_tree(child: type, parents: tuple[type, ...]) -> None:
     ],
 )
 def test_load_is_a_throttled_error(code: str) -> None:
-    """Where DynamoDB refuses for load, the error says that trying again is safe, and when."""
+    """If DynamoDB is overloaded, the error says that a retry is safe, and when to retry."""
     error = translate(wrapped(code))
     assert type(error) is ThrottledError
     assert error.retry_after == 1.0
@@ -110,7 +110,7 @@ def test_load_is_a_throttled_error(code: str) -> None:
     "code", ["UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"]
 )
 def test_wrong_credentials_are_named(code: str) -> None:
-    """Credentials that DynamoDB refuses are told from other failures."""
+    """The error for rejected credentials differs from that for other failures."""
     error = translate(wrapped(code))
     assert type(error) is StorageError
     assert str(error) == f"pipeline 'p': DynamoDB refused the AWS credentials ({code}): said DynamoDB"
@@ -129,14 +129,14 @@ def test_a_failed_condition_is_a_conflict_with_the_current_item(kind: type) -> N
 
 
 def test_a_failed_condition_without_an_item_knows_no_current_one() -> None:
-    """Where the item does not exist there is none to show."""
+    """`current` is None if the item does not exist."""
     error = translate(wrapped("ConditionalCheckFailedException"), decode=PipelineConfig.from_raw_data)
     assert isinstance(error, ConflictError)
     assert error.current is None
 
 
 def test_a_missing_table_is_named_with_the_command_that_creates_it() -> None:
-    """ResourceNotFoundException and PynamoDB's TableDoesNotExist say what to run."""
+    """The errors for ResourceNotFoundException and PynamoDB's TableDoesNotExist name the command to run."""
     for cause in (wrapped("ResourceNotFoundException"), TableDoesNotExist("dev_t")):
         error = translate(cause, table="dev_t")
         assert isinstance(error, TableMissingError)
@@ -162,14 +162,14 @@ def test_a_missing_item_is_not_found() -> None:
     ],
 )
 def test_a_cancelled_transaction_becomes_its_first_real_reason(reasons: list[str], kind: type) -> None:
-    """Reasons of `None` belong to items that were all right."""
+    """A reason `None` belongs to an operation that did not fail."""
     listed = [{"Code": code, "Message": f"because of {code}"} for code in reasons]
     error = translate(wrapped("TransactionCanceledException", TransactWriteError, CancellationReasons=listed))
     assert type(error) is kind
 
 
 def test_the_failed_conditions_of_a_cancelled_transaction_are_told_by_position() -> None:
-    """An item that was all right, or that collided with another writer, is not among them."""
+    """Operations that did not fail or that conflicted with another transaction are not included."""
     codes = ["None", "ConditionalCheckFailed", "TransactionConflict", "ConditionalCheckFailed"]
     listed = [{"Code": code} for code in codes]
     error = translate(wrapped("TransactionCanceledException", TransactWriteError, CancellationReasons=listed))
@@ -178,21 +178,21 @@ def test_the_failed_conditions_of_a_cancelled_transaction_are_told_by_position()
 
 
 def test_a_cancelled_transaction_shows_the_message_of_its_reason() -> None:
-    """The reason's own message is shown, not the list of all."""
+    """The error shows the message of the reason, not the list of all reasons."""
     listed = [{"Code": "None"}, {"Code": "ValidationError", "Message": "key too long"}]
     error = translate(wrapped("TransactionCanceledException", TransactWriteError, CancellationReasons=listed))
     assert str(error) == "pipeline 'p': ValidationError: key too long"
 
 
 def test_a_cancelled_transaction_without_reasons_stays_a_storage_error() -> None:
-    """A stand-in that tells no reasons still gets its message through."""
+    """The message of a stand-in that returns no reasons is shown."""
     error = translate(wrapped("TransactionCanceledException", TransactWriteError))
     assert str(error) == "pipeline 'p': TransactionCanceledException: said DynamoDB"
 
 
 @pytest.mark.parametrize("reasons", [None, [], [{}], [None, 7], [{"Code": None}]])
 def test_reasons_that_are_none_are_no_reasons(reasons: Any) -> None:
-    """Whoever made the error, it is translated."""
+    """An error with malformed cancellation reasons is translated."""
     error = translate(wrapped("TransactionCanceledException", TransactWriteError, CancellationReasons=reasons))
     assert type(error) is StorageError
     assert str(error) == "pipeline 'p': TransactionCanceledException: said DynamoDB"
@@ -202,7 +202,7 @@ def test_reasons_that_are_none_are_no_reasons(reasons: Any) -> None:
 
 
 def test_a_current_item_that_cannot_be_read_is_no_missing_one() -> None:
-    """The condition failed, and nobody knows on what: neither `current` nor its absence can be told."""
+    """If the item of a failed condition is unreadable, the error says so, and not that the item is missing."""
     item = {"pipeline_id": {"S": "p"}, "created_at": {"S": "yesterday"}}
     error = translate(wrapped("ConditionalCheckFailedException", Item=item), decode=PipelineConfig.from_raw_data)
     assert type(error) is StorageError
@@ -210,7 +210,7 @@ def test_a_current_item_that_cannot_be_read_is_no_missing_one() -> None:
 
 
 def test_an_error_without_a_message_is_translated() -> None:
-    """A null is no text to search in."""
+    """A null message does not break the translation."""
     error = translate(client_error("ValidationException", None))  # type: ignore[arg-type]  # as a reply may have it
     assert str(error) == "pipeline 'p': ValidationException: "
 
@@ -221,12 +221,12 @@ def lost(*, is_foreign: bool) -> LostReplyError:
 
 
 def test_a_lost_reply_names_operation_and_endpoint() -> None:
-    """It survives pickling, as botocore's do."""
+    """The error also survives pickling, like botocore's errors."""
     error = translate(PutError("failed to put", lost(is_foreign=False)))
     assert type(error) is StorageError
     assert str(error) == (
         "pipeline 'p': PutItem at http://h:1: the reply is not DynamoDB's: it is empty. "
-        "Check the endpoint and what stands between."
+        "Check the endpoint and any proxy in between."
     )
     copy = pickle.loads(pickle.dumps(lost(is_foreign=True)))
     assert (type(copy), str(copy), copy.is_foreign) == (LostReplyError, str(lost(is_foreign=True)), True)
@@ -236,12 +236,12 @@ def test_a_lost_reply_names_operation_and_endpoint() -> None:
     ("is_foreign", "seconds", "worth"), [(False, 1e9, True), (True, 4.9, True), (True, 5.0, False)]
 )
 def test_a_lost_reply_is_worth_repeating(is_foreign: bool, seconds: float, worth: bool) -> None:
-    """For five seconds only, where somebody else has answered."""
+    """If another service answered, the request is repeated for five seconds only."""
     assert worth_repeating(translate(lost(is_foreign=is_foreign)), seconds) is worth
 
 
 def test_what_was_asked_for_is_named_where_no_answer_came() -> None:
-    """Whoever sent the request keeps it with botocore's error."""
+    """The operation that the sender stored in botocore's error is shown."""
     cause = ReadTimeoutError(endpoint_url="http://127.0.0.1:9")
     cause.kwargs["operation"] = "PutItem"
     assert str(translate(cause)).startswith("pipeline 'p': PutItem: no answer from DynamoDB: ")
@@ -262,7 +262,7 @@ def test_what_was_asked_for_is_named_where_no_answer_came() -> None:
     ],
 )
 def test_the_rest_is_a_storage_error(cause: Exception, message: str) -> None:
-    """What is none of the others says what happened and what it was about."""
+    """Any other failure becomes a StorageError with the subject and the original message."""
     error = translate(cause)
     assert type(error) is StorageError
     assert str(error).startswith("pipeline 'p': ")
@@ -271,7 +271,7 @@ def test_the_rest_is_a_storage_error(cause: Exception, message: str) -> None:
 
 
 def test_other_errors_pass_through() -> None:
-    """Only storage errors are translated: a bug stays what it is."""
+    """Only exceptions of PynamoDB and botocore are translated."""
     with pytest.raises(ZeroDivisionError), translating_errors("x"):
         raise ZeroDivisionError
 
@@ -279,7 +279,7 @@ def test_other_errors_pass_through() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        ValidationError.of("version", "x", "is no semantic version"),
+        ValidationError.of("version", "x", "is not a semantic version"),
         NaiveDateTimeError([Problem("start_time", 1, "has no offset")]),
         ItemTooLargeError([Problem("item", 500_000, "bytes")]),
         ItemNotFoundError("there is no pipeline 'p'"),
@@ -292,7 +292,7 @@ def test_other_errors_pass_through() -> None:
     ],
 )
 def test_errors_survive_pickling(error: PipemodelsError) -> None:
-    """A process pool hands errors back whole: type, message, facts and what was done."""
+    """Errors survive pickling with type, message, attributes and `done`, as a process pool needs."""
     error.done = ("a", "b")
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
@@ -302,14 +302,14 @@ def test_errors_survive_pickling(error: PipemodelsError) -> None:
 
 
 def test_a_problem_shows_the_value_shortened() -> None:
-    """A huge value does not fill the message; the problem still holds it."""
+    """A huge value is shortened in the message; the problem still holds the whole value."""
     problem = Problem("config", "x" * 10_000, "is too long")
     assert str(problem) == f"config: '{'x' * 198}… is too long"
     assert problem.value == "x" * 10_000
 
 
 def test_a_problem_shows_what_has_no_repr() -> None:
-    """An int of more digits than Python prints, or a broken object, still makes a message."""
+    """An int with more digits than Python prints, or an object with a broken repr, can be shown."""
 
     class Broken:
         def __repr__(self) -> str:
@@ -320,7 +320,7 @@ def test_a_problem_shows_what_has_no_repr() -> None:
 
 
 def test_every_public_error_is_exported() -> None:
-    """All errors of the tree can be imported from the package."""
+    """All exceptions can be imported from the package."""
     import pipemodels
 
     tree = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, PipemodelsError)}

@@ -1,4 +1,4 @@
-"""Instants: known cases of reading, writing and parsing; the drawn ones are among the property tests."""
+"""Instants: known cases of reading, writing and parsing. The property tests generate further ones."""
 
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
@@ -81,7 +81,7 @@ MORE: list[tuple[str, str | None]] = [
 
 @pytest.mark.parametrize(("text", "stored"), VERDICTS + MORE)
 def test_parse_instant(text: str, stored: str | None) -> None:
-    """RFC 3339, strictly; digits after the sixth are cut off; a leap second is the last microsecond before it."""
+    """RFC 3339 is parsed strictly; digits after the sixth are cut off; a leap second is the microsecond before it."""
     if stored is None:
         with pytest.raises(ValidationError) as caught:
             parse_instant(text, "since")
@@ -94,8 +94,8 @@ def test_parse_instant(text: str, stored: str | None) -> None:
 
 @pytest.mark.parametrize("value", [None, 5, b"2026-11-22T06:04:09Z", datetime(2026, 1, 1, tzinfo=UTC)])
 def test_parse_instant_reads_text(value: Any) -> None:
-    """Anything but text is refused."""
-    with pytest.raises(ValidationError, match="is no RFC 3339 date and time"):
+    """A value that is not a str is rejected."""
+    with pytest.raises(ValidationError, match="is not an RFC 3339 date and time"):
         parse_instant(value)
 
 
@@ -133,20 +133,20 @@ NOT_STORED = [
 
 @pytest.mark.parametrize("text", [*NOT_STORED, None, 5, b"2026-01-01T00:00:00.000000Z"])
 def test_what_is_not_the_stored_form_is_refused(text: Any) -> None:
-    """Storage is read exactly: what looks nearly right is an error that names the field."""
+    """Stored text is parsed strictly: a similar format raises an error that names the field."""
     with pytest.raises(ValidationError, match=r"^created_at: "):
         read_stored_instant(text, "created_at")
 
 
 @pytest.mark.parametrize("end", ["Z", "+0000", "+00:00"])
 def test_the_three_ends_that_are_read(end: str) -> None:
-    """The stored form, and the two that PynamoDB's own attribute and isoformat() wrote."""
+    """The stored format, and those that PynamoDB's own attribute and isoformat() write, are read."""
     found = read_stored_instant(f"2026-11-22T06:04:09.937580{end}", "x")
     assert (type(found), instant_text(found)) == (pendulum.DateTime, "2026-11-22T06:04:09.937580Z")
 
 
 def test_a_zone_without_an_offset_is_naive() -> None:
-    """A tzinfo whose utcoffset() is None does not say which instant is meant."""
+    """A datetime whose tzinfo returns None as utcoffset() is naive."""
     with pytest.raises(NaiveDateTimeError, match=r"start_time: .* has no UTC offset"):
         utc_instant(datetime(2026, 1, 1, tzinfo=NoOffset()), "start_time")
 
@@ -163,12 +163,12 @@ def test_a_zone_without_an_offset_is_naive() -> None:
     ],
 )
 def test_a_shift_stays_within_the_calendar(start: str, seconds: float, stored: str) -> None:
-    """What would lie beyond the first or the last instant is that one: no lease expires by an overflow."""
+    """An instant shifted beyond the years 1 to 9999 becomes the first or last one: no lease overflows."""
     assert instant_text(shifted(parse_instant(start), seconds)) == stored
 
 
 def test_the_clock_is_in_utc() -> None:
-    """The clock's instant lies between two readings of Python's own."""
+    """The current instant is between two readings of Python's clock."""
     before = datetime.now(UTC)
     now = utc_now()
     assert_utc_timezone(now)
@@ -188,7 +188,7 @@ def test_the_clock_is_in_utc() -> None:
     ],
 )
 def test_microseconds_are_counted_exactly(value: datetime, microseconds: int) -> None:
-    """Whole microseconds since 1970, where float seconds lose some; of pendulum values too."""
+    """Microseconds since 1970 are exact, where float seconds are not; also for pendulum values."""
     assert microseconds_since_epoch(value) == microseconds
     assert microseconds_since_epoch(utc_instant(value, "x")) == microseconds
 
@@ -216,7 +216,7 @@ HOUR = timedelta(hours=1)
     ],
 )
 def test_an_instant_is_shown_in_any_zone(utc: datetime, zone: tzinfo, text: str) -> None:
-    """Where its local time would leave the calendar it stays in UTC, as its offset says; it is the same instant."""
+    """An instant whose local time falls outside the years 1 to 9999 is shown in UTC, with the offset of UTC."""
     shown = in_zone(utc, zone)
     assert (shown.isoformat(), shown == utc, type(shown)) == (text, True, pendulum.DateTime)
 
@@ -234,7 +234,7 @@ def test_an_instant_is_shown_in_any_zone(utc: datetime, zone: tzinfo, text: str)
     ],
 )
 def test_a_day_begins_within_the_calendar(day: date, zone: str, text: str) -> None:
-    """At midnight of the zone, with the offset of that midnight."""
+    """A day begins at midnight in the zone, with the offset at that midnight."""
     assert instant_text(start_of_day(day, ZoneInfo(zone))) == text
 
 
@@ -251,7 +251,7 @@ def test_a_day_begins_within_the_calendar(day: date, zone: str, text: str) -> No
     ],
 )
 def test_microseconds_are_an_instant_of_the_calendar(count: int, utc: str) -> None:
-    """The first or the last, where they leave it."""
+    """Microseconds outside the years 1 to 9999 become the first or last instant."""
     found = from_microseconds(count)
     assert (found, type(found)) == (parse_instant(utc), pendulum.DateTime)
     assert_utc_timezone(found)

@@ -339,7 +339,7 @@ def put_odd(pipeline_id: str, **values: dict[str, Any]) -> None:
 ODD: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     "another form": (
         {"lease_expires_at": {"S": "2026-11-22T06:00:01Z"}},
-        "lease_expires_at: '2026-11-22T06:00:01Z' is stored in no form of an instant",
+        "lease_expires_at: '2026-11-22T06:00:01Z' is not in the stored format of an instant",
     ),
     "another status": ({"status": {"S": "done"}}, "status: 'done' must be one of: pending, running"),
     "another type": ({"attempt": {"S": "first"}}, "attempt: "),

@@ -523,10 +523,10 @@ def test_all_problems_of_a_constructor_are_reported_together() -> None:
         PipelineConfig(pipeline_id="", nam="x", config={"a": {1}}, version="x", pipeline_nme="y")
     assert [(one.field, one.reason) for one in caught.value.problems] == [
         ("pipeline_id", "must not be empty"),
-        ("nam", "is no field"),
+        ("nam", "is not a field"),
         ("config.a", "is a set: write a sorted list"),
-        ("version", "is no semantic version, e.g. 1.4.0"),
-        ("pipeline_nme", "is no field; did you mean pipeline_name?"),
+        ("version", "is not a semantic version, e.g. 1.4.0"),
+        ("pipeline_nme", "is not a field; did you mean pipeline_name?"),
     ]
 
 
@@ -580,9 +580,9 @@ def test_records_are_checked_values() -> None:
         StageInfo(stage_name="s", status=RunStatus.FAILED, end_time=AT)
     with pytest.raises(AttributeError):
         stage.status = RunStatus.SUCCESS  # type: ignore[misc]  # what is tested
-    with pytest.raises(ValidationError, match="duration_seconds: 5 is no field"):
+    with pytest.raises(ValidationError, match="duration_seconds: 5 is not a field"):
         StageInfo.from_mapping({"stage_name": "s", "status": "running", "duration_seconds": 5})
-    with pytest.raises(ValidationError, match=r"stage_nam: 's' is no field; did you mean stage_name?"):
+    with pytest.raises(ValidationError, match=r"stage_nam: 's' is not a field; did you mean stage_name?"):
         StageInfo.from_mapping({"stage_nam": "s"})
     with pytest.raises(ValidationError, match="stage_name: None is required; status: None is required"):
         StageInfo.from_mapping({})

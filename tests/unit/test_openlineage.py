@@ -260,7 +260,7 @@ def test_events_of_jobs_and_datasets_are_refused_by_their_name(changes: Any, kin
         ({"job": None}, "job: None is required of a run event"),
         ({"run": "x"}, "run: 'x' must be an object"),
         ({"job": {"name": "x"}}, "job.namespace: None is required"),
-        ({"job": {"namespace": "x", "name": "\ud800"}}, "job.name: '\\ud800' holds half of a surrogate pair"),
+        ({"job": {"namespace": "x", "name": "\ud800"}}, "job.name: '\\ud800' contains half of a surrogate pair"),
         ({"eventType": "DONE"}, "eventType: 'DONE' must be one of: RUNNING, START, COMPLETE, FAIL, ABORT, OTHER"),
         ({"eventType": ["START"]}, "eventType: ['START'] must be one of"),
         ({"inputs": {}}, None),

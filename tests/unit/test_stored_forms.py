@@ -169,12 +169,12 @@ EXPRESSIONS = [_filter, _condition, _delete]
 WRONG: list[tuple[str, Any, str]] = [
     ("text", 5, "the text: 5 must be text, not int"),
     ("text", b"a", "the text: b'a' must be text, not bytes"),
-    ("text", "\ud800", "the text: '\\ud800' must be text: holds half of a surrogate pair"),
+    ("text", "\ud800", "the text: '\\ud800' must be text: contains half of a surrogate pair"),
     ("number", "5", "number: '5' must be a number"),
     ("number", True, "number: True must be a number"),
     ("number", float("nan"), "number: nan must be a finite number"),
     ("number", float("-inf"), "number: -inf must be a finite number"),
-    ("number", 1e300, "number: 1e+300 must be a number: is out of DynamoDB's range"),
+    ("number", 1e300, "number: 1e+300 must be a number: is outside DynamoDB's range"),
     ("number", 10**38 + 1, "must be a number: has 39 significant digits; DynamoDB stores 38"),
     (
         "number",

@@ -34,7 +34,7 @@ from tests.unit.test_results import by_pages, ids, pipelines, write
 
 Unique = Callable[[str], str]
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
-NO_INSTANT = "is stored in no form of an instant, e.g. 2026-11-22T06:04:09.937580Z"
+NO_INSTANT = "is not in the stored format of an instant, e.g. 2026-11-22T06:04:09.937580Z"
 _names = (f"unreadable{number}." for number in itertools.count())
 
 
@@ -85,35 +85,35 @@ ODD: list[tuple[str, dict[str, Any], str, Any, str]] = [
     ),
     (
         "end_time", {"S": "0000-11-30T01:00:00.000000Z"}, "end_time", "0000-11-30T01:00:00.000000Z",
-        "is stored, but there is no such date or time",
+        "is stored, but is not an existing date and time",
     ),
-    ("end_time", {"N": "5"}, "end_time", {"N": "5"}, "is stored as another type than S"),
+    ("end_time", {"N": "5"}, "end_time", {"N": "5"}, "is not stored as type S"),
     (
         "status", {"S": "done"}, "status", "done",
         "must be one of: pending, running, success, failed, cancelled, skipped",
     ),
-    ("status", {"N": "1"}, "status", {"N": "1"}, "is stored as another type than S"),
-    ("attempt", {"N": "1.5"}, "attempt", "1.5", "is stored, but is no whole number"),
-    ("attempt", {"S": "1"}, "attempt", {"S": "1"}, "is stored as another type than N"),
-    ("duration_seconds", {"S": "1"}, "duration_seconds", {"S": "1"}, "is stored as another type than N"),
-    ("owner", {"N": "5"}, "owner", {"N": "5"}, "is stored as another type than S"),
-    ("owner", {"B": b"x"}, "owner", {"B": b"x"}, "is stored as another type than S"),
-    ("data_quality_passed", {"S": "yes"}, "data_quality_passed", {"S": "yes"}, "is stored as another type than BOOL"),
-    ("error_message", {"SS": ["x"]}, "error_message", {"SS": ["x"]}, "is stored as another type than S"),
+    ("status", {"N": "1"}, "status", {"N": "1"}, "is not stored as type S"),
+    ("attempt", {"N": "1.5"}, "attempt", "1.5", "is stored, but is not a whole number"),
+    ("attempt", {"S": "1"}, "attempt", {"S": "1"}, "is not stored as type N"),
+    ("duration_seconds", {"S": "1"}, "duration_seconds", {"S": "1"}, "is not stored as type N"),
+    ("owner", {"N": "5"}, "owner", {"N": "5"}, "is not stored as type S"),
+    ("owner", {"B": b"x"}, "owner", {"B": b"x"}, "is not stored as type S"),
+    ("data_quality_passed", {"S": "yes"}, "data_quality_passed", {"S": "yes"}, "is not stored as type BOOL"),
+    ("error_message", {"SS": ["x"]}, "error_message", {"SS": ["x"]}, "is not stored as type S"),
 ]  # fmt: skip
 ODD_IN_FULL: list[tuple[str, dict[str, Any], str, Any, str]] = [
-    ("tags", {"S": "x"}, "tags", {"S": "x"}, "is stored as another type than M"),
-    ("input_tables", {"SS": ["x"]}, "input_tables", {"SS": ["x"]}, "is stored as another type than L"),
-    ("expires_at", {"N": "0.5"}, "expires_at", "0.5", "is stored, but is no whole number of seconds since 1970"),
-    ("stages", {"L": [{"S": "x"}]}, "stages[0]", {"S": "x"}, "is stored as another type than M"),
-    ("stages", {"M": {}}, "stages", {"M": {}}, "is stored as another type than L"),
+    ("tags", {"S": "x"}, "tags", {"S": "x"}, "is not stored as type M"),
+    ("input_tables", {"SS": ["x"]}, "input_tables", {"SS": ["x"]}, "is not stored as type L"),
+    ("expires_at", {"N": "0.5"}, "expires_at", "0.5", "is stored, but is not a whole number of seconds since 1970"),
+    ("stages", {"L": [{"S": "x"}]}, "stages[0]", {"S": "x"}, "is not stored as type M"),
+    ("stages", {"M": {}}, "stages", {"M": {}}, "is not stored as type L"),
     (
         "stages", {"L": [{"M": {}}, {"M": {"start_time": {"S": "noon"}}}]}, "stages[1].start_time", "noon",
         NO_INSTANT,
     ),
     (
         "data_quality_results", {"L": [{"M": {"passed": {"S": "yes"}}}]}, "data_quality_results[0].passed",
-        {"S": "yes"}, "is stored as another type than BOOL",
+        {"S": "yes"}, "is not stored as type BOOL",
     ),
 ]  # fmt: skip
 
@@ -149,10 +149,10 @@ def test_every_way_of_reading_a_listing_goes_on(tables: DynamoDBConfig, caplog: 
     """Iterating, pages, `first()`, truth; over one partition and many; the item is logged once a reading."""
     write([run(0), run(2)])
     spoil(tables, run(1), attempt={"S": "one"})
-    odd = unreadable("p", Problem("attempt", {"S": "one"}, "is stored as another type than N"))
+    odd = unreadable("p", Problem("attempt", {"S": "one"}, "is not stored as type N"))
     message = (
         f"passed over an item that cannot be read: table {odd.table_name!r}, {dict(odd.key)!r}: "
-        "attempt is stored as another type than N"
+        "attempt is not stored as type N"
     )
     for results in (queries.runs_of_pipeline("p"), queries.all_runs(), queries.running_runs()):
         for listing in (results, results.in_full()):
@@ -187,7 +187,7 @@ def test_to_find_such_an_item_is_an_error(tables: DynamoDBConfig) -> None:
     """It is there: None would be wrong."""
     spoil(tables, run(1), attempt={"S": "one"})
     for key in ({"pipeline_id": "p", "run_id": "r1"}, {"run_id": "r1"}):
-        with pytest.raises(UnreadableItemError, match=r"attempt: \{'S': 'one'\} is stored as another type"):
+        with pytest.raises(UnreadableItemError, match=r"attempt: \{'S': 'one'\} is not stored as type"):
             queries.find_run(**key)
 
 

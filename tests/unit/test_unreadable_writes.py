@@ -34,8 +34,8 @@ from tests.unit.leased import Limited, holders
 pytestmark = pytest.mark.usefixtures("counted_tokens", "either_way")
 AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 EXPIRED = AT + timedelta(seconds=305, microseconds=1)
-FORM = "is stored in no form of an instant, e.g. 2026-11-22T06:04:09.937580Z"
-FRACTION = "attempt: '1.5' is stored, but is no whole number"
+FORM = "is not in the stored format of an instant, e.g. 2026-11-22T06:04:09.937580Z"
+FRACTION = "attempt: '1.5' is stored, but is not a whole number"
 
 
 @pytest.fixture(params=[True, False], ids=["wire", "plain"])
@@ -106,7 +106,7 @@ def test_an_expired_run_of_which_a_part_cannot_be_read_gives_its_slot_back(
             "pipemodels.commands.starting",
             logging.WARNING,
             "passed over an item that cannot be read: table 'unit.pipeline_run_logs', "
-            f"{ {'pipeline_id': pipeline_id, 'run_id': 'a'}!r}: attempt is stored, but is no whole number",
+            f"{ {'pipeline_id': pipeline_id, 'run_id': 'a'}!r}: attempt is stored, but is not a whole number",
         )
     ]
 
@@ -193,7 +193,7 @@ def test_a_start_names_what_it_needs_and_cannot_read(limited: Limited) -> None:
         start(pipeline_id, "b")
     assert str(caught.value) == (
         f"table 'unit.pipeline_config', pipeline_id {pipeline_id!r}: "
-        "max_concurrent_runs: {'S': 'one'} is stored as another type than N; mend the item or delete it"
+        "max_concurrent_runs: {'S': 'one'} is not stored as type N; mend the item or delete it"
     )
 
 
@@ -229,7 +229,7 @@ def test_a_pipeline_that_cannot_be_read_is_deleted(unique: Any) -> None:
     assert str(caught.value) == (
         f"pipeline {pipeline_id!r} has been deleted, but what is returned of it cannot be read: table "
         f"'unit.pipeline_config', pipeline_id {pipeline_id!r}: is_active: {{'S': 'yes'}} "
-        "is stored as another type than BOOL"
+        "is not stored as type BOOL"
     )
     assert (caught.value.done, queries.find_pipeline(pipeline_id)) == ((pipeline_id,), None)
 
@@ -294,7 +294,7 @@ def test_an_entry_of_an_item_that_cannot_be_read_is_refused(dry_run: bool, uniqu
     file = tmp_path / "all.json"
     file.write_text(json.dumps({"pipelines": [{"pipeline_id": one, **fields} for one in (odd, good)]}))
     report = apply_definitions([file], dry_run=dry_run)
-    reason = "is stored as another type than BOOL; mend the stored item or delete it"
+    reason = "is not stored as type BOOL; mend the stored item or delete it"
     problem = Problem("stored is_active", {"S": "yes"}, reason)
     assert report.refused == [Refusal(str(file), report.refused[0].entry, (problem,))]
     assert odd in report.refused[0].entry

@@ -90,6 +90,6 @@ def _problem(part: Part) -> Problem | None:
         return None
     if part.section not in SECTIONS:
         (unknown,) = unknown_fields({part.section: part.value}, list(SECTIONS))
-        reason = unknown.reason.replace("is no field", "is no section of a definition")
+        reason = unknown.reason.replace("is not a field", "is no section of a definition")
         return Problem(part.section, part.value, reason)
     return None if part.value is None else Problem(part.section, part.value, "must be a list")
