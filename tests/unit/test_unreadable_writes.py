@@ -207,7 +207,7 @@ def test_a_write_that_was_done_says_so(limited: Limited) -> None:
     item = named(pipeline_id, FRACTION)
     error = pickle.loads(pickle.dumps(caught.value))
     for one in (caught.value, error):
-        message = f"run {pipeline_id!r} / 'a' has been updated, but what is returned of it cannot be read: {item}"
+        message = f"run {pipeline_id!r} / 'a' has been updated, but the returned item cannot be read: {item}"
         assert (str(one), one.done, one.item) == (message, (f"{pipeline_id}/a",), caught.value.item)
     after = stored(pipeline_id)
     assert (after["status"], after["attempt"]) == ({"S": "success"}, before["attempt"])
@@ -227,7 +227,7 @@ def test_a_pipeline_that_cannot_be_read_is_deleted(unique: Any) -> None:
     with pytest.raises(UnreadableItemError) as caught:
         commands.delete_pipeline(pipeline_id=pipeline_id)
     assert str(caught.value) == (
-        f"pipeline {pipeline_id!r} has been deleted, but what is returned of it cannot be read: table "
+        f"pipeline {pipeline_id!r} has been deleted, but the returned item cannot be read: table "
         f"'unit.pipeline_config', pipeline_id {pipeline_id!r}: is_active: {{'S': 'yes'}} "
         "is stored as another type than BOOL"
     )
