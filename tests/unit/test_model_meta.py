@@ -55,7 +55,7 @@ def test_what_the_configuration_makes_is_refused_by_name(setting: str, how: Any)
         how(table_name="datasets", **{setting: value})
     (problem,) = caught.value.problems
     assert problem.field == "Dataset.Meta." + setting
-    assert problem.reason == f"is not for a model to set: delete it; its place is {REFUSED[setting]}"
+    assert problem.reason == f"cannot be set by a model: delete it and use {REFUSED[setting]}"
     assert "password" not in str(caught.value)
     assert "tenant" not in str(caught.value)
 
@@ -92,7 +92,7 @@ def test_a_mixin_s_meta_is_looked_at_too() -> None:
             table_name = "datasets"
             region = "eu-central-1"
 
-    with pytest.raises(ValidationError, match=r"Dataset.Meta.region: 'eu-central-1' is not for a model to set"):
+    with pytest.raises(ValidationError, match=r"Dataset.Meta.region: 'eu-central-1' cannot be set by a model"):
 
         class Dataset(Mixin, Model):  # type: ignore[misc]  # its Meta is of another class
             key = UnicodeAttribute(hash_key=True)
@@ -115,7 +115,7 @@ def test_a_meta_that_pynamodb_has_filled_in_is_taken() -> None:
 
     assert both().Meta.base_name == "shared"
     Meta.read_timeout_seconds = 31  # type: ignore[attr-defined]  # as PynamoDB does
-    with pytest.raises(ValidationError, match=r"Ours.Meta.read_timeout_seconds: 31 is not for a model to set"):
+    with pytest.raises(ValidationError, match=r"Ours.Meta.read_timeout_seconds: 31 cannot be set by a model"):
         both()
 
 
@@ -185,8 +185,9 @@ def test_a_name_that_is_none_is_refused(meta: dict[str, Any], problem: str) -> N
 
 def test_a_model_without_a_name_says_so_at_first_use() -> None:
     """A base of other models may be without; using it says what is missing."""
+    problem = r"Meta does not name a table: give it base_name = '…' \(or table_name\)"
     for nameless in (model(), ours(), model(table_name=None)):
-        with pytest.raises(AttributeError, match=r"Meta names no table: give it base_name = '…' \(or table_name\)"):
+        with pytest.raises(AttributeError, match=problem):
             nameless.exists()
 
     class Without(Model):
@@ -205,7 +206,7 @@ def test_meta_answers_from_the_configuration(config: DynamoDBConfig) -> None:
         config.region_name, None, 0, 10, None,
     )  # fmt: skip
     assert (meta.connect_timeout_seconds, meta.read_timeout_seconds) == (5.0, 10.0)
-    with pytest.raises(ValidationError, match=r"Meta.host: 'http://x' is not for a model to set"):
+    with pytest.raises(ValidationError, match=r"Meta.host: 'http://x' cannot be set by a model"):
         meta.host = "http://x"
     with pytest.raises(
         ValidationError, match=r"Meta.table_name: 'x' cannot be set: it is DynamoDBConfig's table_prefix"

@@ -151,7 +151,7 @@ def test_every_way_of_reading_a_listing_goes_on(tables: DynamoDBConfig, caplog: 
     spoil(tables, run(1), attempt={"S": "one"})
     odd = unreadable("p", Problem("attempt", {"S": "one"}, "is stored as another type than N"))
     message = (
-        f"passed over an item that cannot be read: table {odd.table_name!r}, {dict(odd.key)!r}: "
+        f"skipped an item that cannot be read: table {odd.table_name!r}, {dict(odd.key)!r}: "
         "attempt is stored as another type than N"
     )
     for results in (queries.runs_of_pipeline("p"), queries.all_runs(), queries.running_runs()):

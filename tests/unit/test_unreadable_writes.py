@@ -105,7 +105,7 @@ def test_an_expired_run_of_which_a_part_cannot_be_read_gives_its_slot_back(
         (
             "pipemodels.commands.starting",
             logging.WARNING,
-            "passed over an item that cannot be read: table 'unit.pipeline_run_logs', "
+            "skipped an item that cannot be read: table 'unit.pipeline_run_logs', "
             f"{ {'pipeline_id': pipeline_id, 'run_id': 'a'}!r}: attempt is stored, but is no whole number",
         )
     ]
