@@ -135,7 +135,7 @@ def _operand_problems(expression: Any, path: str) -> Iterator[Problem]:
 
 
 def _type_problems(attribute: Any, operand: Value, path: str) -> Iterator[Problem]:
-    """Yield a problem if the attribute could not read the value that an update sets, which PynamoDB does not check."""
+    """Yield a problem if the attribute could not read the value of an update; PynamoDB does not check this."""
     if attribute is not None and not isinstance(attribute, CheckedAttribute):
         ((tag, value),) = operand.value.items()
         if tag not in (attribute.attr_type, "NULL"):
