@@ -1,10 +1,10 @@
 """Run PynamoDB's own unit tests on its base and on ours: `python tools/pynamodb_suite.py CHECKOUT`.
 
-CHECKOUT is a copy of PynamoDB's sources, of the version that is installed. It is not changed, and nothing is
-downloaded. What its tests import must be installed: pytest, pytest-mock and freezegun. docs/pynamodb.md names each
-test that may fail on our base, and why.
+CHECKOUT is a copy of PynamoDB's sources, of the installed version. The script does not change it, and downloads
+nothing. Its tests need pytest, pytest-mock, freezegun and blinker. docs/pynamodb.md lists each test that may fail on
+our base, and why.
 
-Exit codes: 0 the tests that differ are those of docs/pynamodb.md; 1 they are not; 2 wrong usage.
+Exit codes: 0 the tests that differ are those in docs/pynamodb.md; 1 they are not; 2 wrong usage.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "pynamodb.md"
-_NEEDED = ("pytest", "pytest_mock", "freezegun")
+_NEEDED = ("pytest", "pytest_mock", "freezegun", "blinker")
 _ROW = re.compile(r"^\| `(test_\S+)` \| (.+) \|$", re.MULTILINE)
 _SHOWN = 300  # characters of why a test failed
 
 
 def documented(page: str) -> dict[str, str]:
-    """Return the reason of each test that may differ, from the page's table."""
+    """Return the tests that may differ, and the reason of each, from the page's table."""
     return dict(_ROW.findall(page))
 
 
 def differences(theirs: dict[str, str], ours: dict[str, str], known: dict[str, str]) -> list[str]:
-    """Return what is wrong: tests that differ and are not documented, and that are documented and do not differ."""
+    """Return a message for each test that differs and is not documented, or is documented and does not differ."""
     differ = {test for test, failure in ours.items() if failure and not theirs[test]}
     wrong = [f"{test} fails on our base: {ours[test]}" for test in sorted(differ - known.keys())]
     return wrong + [
@@ -42,7 +42,7 @@ def differences(theirs: dict[str, str], ours: dict[str, str], known: dict[str, s
 
 
 def outcomes(report: Path) -> dict[str, str]:
-    """Return why each test failed, by its name; empty for what passed or was skipped."""
+    """Return the failure message of each test by its name; empty if it passed or was skipped."""
     found = {}
     for case in ElementTree.parse(report).iter("testcase"):
         module, _, name = str(case.get("classname")).removeprefix("tests.").partition(".")
@@ -53,7 +53,7 @@ def outcomes(report: Path) -> dict[str, str]:
 
 
 def run_tests(checkout: Path, directory: Path, *more: str) -> dict[str, str]:
-    """Return the outcomes of the unit tests, run on a copy."""
+    """Run a copy of the unit tests and return their outcomes."""
     shutil.copytree(
         checkout / "tests", directory / "tests", ignore=shutil.ignore_patterns("integration", "__pycache__")
     )
@@ -85,19 +85,19 @@ def run_tests(checkout: Path, directory: Path, *more: str) -> dict[str, str]:
 
 
 def wrong_usage(checkout: Path) -> str | None:
-    """Say why the tests cannot be run."""
+    """Return why the tests cannot be run, or None."""
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
-        return f"PynamoDB's tests need what is not installed: {', '.join(missing)}"
+        return f"not installed, but needed by PynamoDB's tests: {', '.join(missing)}"
     if not (checkout / "tests" / "test_model.py").is_file():
         return f"{checkout} is not a copy of PynamoDB's sources: it has no tests/test_model.py"
     installed = version("pynamodb")
     if f"__version__ = '{installed}'" not in (checkout / "pynamodb" / "__init__.py").read_text():
-        return f"{checkout} is not of the version that is installed, {installed}"
+        return f"{checkout} is not of the installed version, {installed}"
     return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tests on both bases and say what differs."""
+    """Run the tests on both bases and print the differences."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkout", type=Path, help="a copy of PynamoDB's sources")
     checkout: Path = parser.parse_args(arguments).checkout
@@ -108,12 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         theirs = run_tests(checkout, Path(theirs_in))
         ours = run_tests(checkout, Path(ours_in), "-p", "_pynamodb_suite.swapped")
     if theirs.keys() != ours.keys():
-        print(f"other tests were found on our base: {sorted(theirs.keys() ^ ours.keys())}")
+        print(f"tests that were found on one base only: {sorted(theirs.keys() ^ ours.keys())}")
         return 1
     for name, outcome in (("PynamoDB's base", theirs), ("our base", ours)):
         print(f"{name}: {sum(not failure for failure in outcome.values())} of {len(outcome)} pass")
     wrong = differences(theirs, ours, documented(PAGE.read_text()))
-    print("\n".join(wrong) or f"every test that differs is in {PAGE.name}")
+    print("\n".join(wrong) or f"every test that differs is listed in {PAGE.name}")
     return 1 if wrong else 0
 
 

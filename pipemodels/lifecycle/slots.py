@@ -23,7 +23,7 @@ from pipemodels.models.run import PipelineRunLog
 from pipemodels.models.slots import RunSlots
 from pipemodels.models.unreadable import read_item, read_part
 from pipemodels.storage import targets, transactions, writes
-from pipemodels.storage.batch_requests import read_batch
+from pipemodels.storage.batch_reads import read_batch
 from pipemodels.translation import failed_conditions
 
 # the stored names by which a lease is judged, and the run known again

@@ -1,4 +1,4 @@
-"""The stored shape: which tables there are, and what each item holds."""
+"""The stored format: the tables, and the attributes of their items."""
 
 from pipemodels.models.base import ConfiguredTable, Model
 from pipemodels.models.pipeline import PipelineConfig

@@ -1,8 +1,8 @@
-"""The base of the models: configured tables, revisions that are never lost, summaries that cannot be saved.
+"""The base class of the models, and the metaclass that checks their declarations.
 
-It closes what PynamoDB leaves open: the table and the connection follow `configure()` and `using()`; every way of
-writing keeps the revision; derived attributes (index shards, durations) follow their sources; what was not read of an
-item is not guessed, nor lost.
+The base adds to PynamoDB: the table and the connection follow `configure()` and `using()`; every write keeps the
+revision; derived attributes (index shards, durations) follow their sources; an attribute that was not read raises on
+access, and is never overwritten.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ from pipemodels.errors import Problem, ValidationError, joined
 from pipemodels.models.declared import is_key
 from pipemodels.models.meta import ConfiguredMeta, billing_mode_for, configured, warn_of_settings_file
 from pipemodels.models.meta import ConfiguredTable as ConfiguredTable
-from pipemodels.models.partial import opened
+from pipemodels.models.partial import without_guards
 from pipemodels.models.reading import ReadingModel
-from pipemodels.models.stored_forms import have_checked
+from pipemodels.models.value_checks import add_checks
 from pipemodels.models.writing import WritingModel
 from pipemodels.models.writing import new_write_id as new_write_id
 from pipemodels.records import unknown_fields
 
-_SET_AS_IT_IS = frozenset({UTCInstantAttribute, IdAttribute})  # what the package itself stamps an item with
+_SET_UNCHECKED = frozenset({UTCInstantAttribute, IdAttribute})  # types whose stamps (times, write ids) need no check
 
 
 class _MetaModel(MetaModel):
-    """Makes a model's `Meta` a configured one, and holds what is declared twice of an index key together."""
+    """Makes a model's `Meta` a `ConfiguredTable`, and checks its attributes and index keys."""
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **more: Any) -> None:
         meta = getattr(cls, "Meta", None)
         if meta is not None and ("Meta" in namespace or not isinstance(meta, ConfiguredMeta)):
             cls.Meta = configured(name, meta)
-        # without `Meta`, in which PynamoDB would fill in settings that are the configuration's
+        # without `Meta`: PynamoDB would add settings to it that belong in the configuration
         declared = {key: value for key, value in namespace.items() if key != "Meta"}
         super().__init__(name, bases, declared, **more)
         cls._attributes = _in_order(cls)
@@ -55,23 +55,23 @@ class _MetaModel(MetaModel):
         for index in cls._indexes.values():  # type: ignore[attr-defined]  # set on the model by PynamoDB
             _refuse_other_keys(name, cls._attributes, index)
         for attribute in cls._attributes.values():
-            have_checked(attribute)
+            add_checks(attribute)
         stamped = {"updated_at", getattr(cls, "WRITE_ID", None)}
         cls._stamped = {
-            one: type(own) in _SET_AS_IT_IS
-            for one, own in cls._attributes.items()
-            if one in stamped and isinstance(own, UTCInstantAttribute | UTCDateTimeAttribute | IdAttribute)
+            key: type(attribute) in _SET_UNCHECKED
+            for key, attribute in cls._attributes.items()
+            if key in stamped and isinstance(attribute, UTCInstantAttribute | UTCDateTimeAttribute | IdAttribute)
         }
 
 
 def _in_order(model: Any) -> dict[str, Attribute[Any]]:
-    """Return a model's attributes in the order of their declaration, those of its bases first."""
-    names = {name: None for one in reversed(model.__mro__) for name in vars(one) if name in model._attributes}
+    """Return a model's attributes in order of declaration, those of its base classes first."""
+    names = {name: None for base in reversed(model.__mro__) for name in vars(base) if name in model._attributes}
     return {name: model._attributes[name] for name in names}
 
 
 def _refuse_our_names(model: str, attributes: dict[str, Attribute[Any]]) -> None:
-    """Refuse attributes that would hide what our base has and PynamoDB's has not."""
+    """Refuse attributes with the name of a method that our base adds to PynamoDB's."""
     for name, attribute in attributes.items():
         if hasattr(Model, name) and not hasattr(PynamoModel, name):
             raise TypeError(
@@ -81,37 +81,38 @@ def _refuse_our_names(model: str, attributes: dict[str, Attribute[Any]]) -> None
 
 
 def _refuse_other_keys(model: str, attributes: dict[str, Attribute[Any]], index: Any) -> None:
-    """Compare the keys of an index with what the model stores under their names; their Python names may differ."""
-    types = {own.attr_name: own.attr_type for own in attributes.values()}
+    """Refuse an index key unless the model stores an attribute of that name and type; Python names may differ."""
+    types = {attribute.attr_name: attribute.attr_type for attribute in attributes.values()}
     for name, key in index.Meta.attributes.items():
-        have_checked(key)
+        add_checks(key)
         if is_key(key) and types.get(key.attr_name) != key.attr_type:
-            found = f"stores type {types[key.attr_name]}" if key.attr_name in types else "stores no such attribute"
+            found = f"stores it as type {types[key.attr_name]}" if key.attr_name in types else "has no such attribute"
             raise TypeError(
-                f"{model}.{name}: the key {key.attr_name!r} (type {key.attr_type}) of {index.Meta.index_name} is "
-                f"declared otherwise there: the model {found}"
+                f"{model}.{name}: the key {key.attr_name!r} (type {key.attr_type}) of {index.Meta.index_name} "
+                f"does not match the model, which {found}"
             )
 
 
 class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
-    """A PynamoDB model on the configured table; a user's own models gain the same by this base.
+    """The base class of PynamoDB models on a configured table, for users' own models too.
 
-    Its `Meta` derives from `ConfiguredTable`. A `RevisionAttribute`, if there is one, is kept by every write.
+    `Meta` derives from `ConfiguredTable`. Every write increments the `RevisionAttribute`, if the model has one.
     """
 
-    # what the wire has compiled, with the class for which it has
     _base: ClassVar[type]
-    """This class, which the codecs compare a model's functions with."""
+    """This class; the codecs use it to see which methods a model overrides."""
+
+    # the compiled codec, and the class for which it was compiled
     _wire_encoder: ClassVar[tuple[Any, Any]] = None, None
     _wire_decoder: ClassVar[tuple[Any, Any]] = None, None
 
     def __hash__(self) -> int:
-        """Hash the class and the key, which items that are equal have in common."""
+        """Return a hash of the class and the key."""
         values = self.attribute_values
         return hash((type(self), *(dict.get(values, name) for name in self._key_names())))
 
     def __eq__(self, other: object) -> bool:
-        """Items are equal when their class and all their values are."""
+        """Return whether class and all values are equal; None equals a missing value."""
         if not isinstance(other, Model):
             return NotImplemented
         mine = {name: value for name, value in self.attribute_values.items() if value is not None}
@@ -119,7 +120,7 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
         return type(self) is type(other) and self._held == other._held and mine == theirs
 
     def __repr__(self) -> str:
-        """Return the class and the values, in the order of declaration; of an item read in part, what was read."""
+        """Return the class and the values that were read, in order of declaration."""
         values = self.attribute_values
         shown = [f"{name}={values[name]!r}" for name in self.get_attributes() if name in values]
         return f"{type(self).__name__}({', '.join(shown if self._held is None else [*shown, '…'])})"
@@ -127,9 +128,9 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
     # -- values ---------------------------------------------------------------------------------------------------
 
     def __init__(self, /, *keys: Any, **attributes: Any) -> None:
-        """Make an item of its keys, in order or by name, and its other attributes by name.
+        """Create an item from its keys, by position or name, and its other attributes by name.
 
-        Python holds each name that is given against each parameter: there is none, so that this takes half the time.
+        There are no named parameters, because Python compares each given name with them, which doubles the time.
         """
         if (fallback := facade.fill(self, keys, attributes)) is not None:
             super().__init__(*keys, **attributes)
@@ -148,7 +149,7 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
                 causes.append(error)
             except (TypeError, ValueError) as error:
                 if isinstance(known[name], CheckedAttribute) or type(error) not in (TypeError, ValueError):
-                    raise  # of an attribute of the user's own
+                    raise  # from a user's own attribute class
                 problems.append(Problem(name, value, f"cannot be set: {error}"))
         if problems:
             order = {name: position for position, name in enumerate(attributes)}
@@ -156,7 +157,7 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
             raise joined(problems, causes)
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what keeps this item from being stored."""
+        """Yield the problems for which this item cannot be stored."""
         required = (name for name, attribute in self.get_attributes().items() if not attribute.null)
         missing = [Problem(name, None, "is required") for name in required if self.attribute_values.get(name) is None]
         yield from missing
@@ -173,10 +174,10 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
         ]
 
     def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
-        """Return DynamoDB's form of the item, checked whole, with what is derived brought up to date.
+        """Check the item, update its derived attributes, and return it encoded for DynamoDB.
 
         Raises:
-            ValidationError: with every problem.
+            ValidationError: the item cannot be stored; with every problem.
             ItemTooLargeError: the item exceeds 400 KB; with its largest fields.
             SummaryError: the item is a summary.
         """
@@ -194,54 +195,53 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
         return item
 
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
-        """Return DynamoDB's form of the values; of an item that was read in part, of what was read."""
+        """Return the values encoded for DynamoDB; for a summary, the values that were read."""
         attributes = self.get_attributes()
         if self._held is not None:
-            values = opened(self.attribute_values)
-            held = type(self)(_user_instantiated=False)
-            held.attribute_values = values
-            return PynamoModel._container_serialize(held, null_check=False)
+            copy = type(self)(_user_instantiated=False)
+            copy.attribute_values = without_guards(self.attribute_values)
+            return PynamoModel._container_serialize(copy, null_check=False)
         try:
             return super()._container_serialize(null_check=null_check)
         except ValidationError:
-            raise joined(chain.from_iterable(_storing(self, name) for name in attributes)) from None
+            raise joined(chain.from_iterable(_value_problems(self, name) for name in attributes)) from None
 
     def refuse_unstorable(self) -> None:
-        """Raise what keeps this item from being stored, but its size.
+        """Raise an error if this item cannot be stored; does not check its size.
 
         Raises:
-            ValidationError: with every problem.
+            ValidationError: the item cannot be stored; with every problem.
         """
         if problems := list(self.problems()):
             raise joined(problems)
 
     def derive(self) -> None:
-        """Bring up to date what is derived from other attributes."""
+        """Update the attributes that are derived from others."""
         values = {name: self.attribute_values.get(name) for name in self.derivation_names()}
         for name, value in self.derived(values).items():
             setattr(self, name, value)
 
     def deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
-        """Take the values of a whole item."""
+        """Set the attributes to the values of a whole stored item."""
         self._held = None
         super().deserialize(attribute_values)
 
     @classmethod
     def _instantiate(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
-        """Make an item of stored values; PynamoDB's own way goes past `_container_deserialize` of a model."""
+        """Return the object of a stored item; PynamoDB's method does not call a model's `_container_deserialize`."""
         return facade.decoded(cls, attribute_values, cls._instantiate_plain)
 
     @classmethod
     def _instantiate_plain(cls, attribute_values: dict[str, dict[str, Any]]) -> Self:
         stored: type[Self] | None = cls._get_discriminator_class(attribute_values)
         if stored is not None and not issubclass(stored, cls):
-            raise ValueError(f"what is stored is a {stored.__name__}, and no {cls.__name__}")
+            raise ValueError(f"the stored item is of class {stored.__name__}, not {cls.__name__}")
         item = (stored or cls)(_user_instantiated=False)
         item._container_deserialize(attribute_values)
         return item
 
     def _container_deserialize(self, attribute_values: dict[str, dict[str, Any]]) -> None:
-        """Take stored values as they are: a rule that came after them must not hide them."""
+        """Set the attributes to stored values without checking them: values that break a newer rule stay readable."""
         if self._held is not None:
             self._held = None
         self.attribute_values = {}
@@ -261,10 +261,10 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
 
     @classmethod
     def meta_table(cls, name: str) -> MetaTable:
-        """Return what PynamoDB needs to know of the keys of a table with this name, in the words of DescribeTable."""
+        """Return PynamoDB's description of a table with this name, in the format of DescribeTable."""
         schema = cls._get_schema()
 
-        def named(indexes: Any) -> list[dict[str, Any]]:
+        def described(indexes: Any) -> list[dict[str, Any]]:
             return [{"IndexName": index["index_name"], "KeySchema": index["key_schema"]} for index in indexes]
 
         return MetaTable(
@@ -272,8 +272,8 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
                 "TableName": name,
                 "KeySchema": schema["key_schema"],
                 "AttributeDefinitions": schema["attribute_definitions"],
-                "GlobalSecondaryIndexes": named(schema["global_secondary_indexes"]),
-                "LocalSecondaryIndexes": named(schema["local_secondary_indexes"]),
+                "GlobalSecondaryIndexes": described(schema["global_secondary_indexes"]),
+                "LocalSecondaryIndexes": described(schema["local_secondary_indexes"]),
             }
         )
 
@@ -286,7 +286,7 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
         if table is None or table.table_name != name:
             warn_of_settings_file()
             with connection.lock:
-                with suppress(ValueError):  # another model on the same table was first
+                with suppress(ValueError):  # another model of the same table added it
                     connection.add_meta_table(cls.meta_table(name))
                 table = TableConnection(name)
                 table.connection = connection
@@ -308,10 +308,10 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
         billing_mode: str | None = None,
         ignore_update_ttl_errors: bool = False,
     ) -> Any:
-        """Create the table, unless it exists; capacity units, here or in `Meta`, make a provisioned one.
+        """Create the table unless it exists; with capacity units, here or in `Meta`, create a provisioned table.
 
         Raises:
-            ValidationError: capacity units for a table that is paid per request.
+            ValidationError: capacity units were given for a table that is paid per request.
         """
         units = {"read_capacity_units": read_capacity_units, "write_capacity_units": write_capacity_units}
         billing_mode = billing_mode_for(
@@ -322,8 +322,8 @@ class Model(ReadingModel, WritingModel, metaclass=_MetaModel):
         )
 
 
-def _storing(item: Model, name: str) -> tuple[Problem, ...]:
-    """Return what keeps a value of an item from being stored."""
+def _value_problems(item: Model, name: str) -> tuple[Problem, ...]:
+    """Return the problems for which a value of an item cannot be stored."""
     value = getattr(item, name)
     try:
         if value is not None:

@@ -1,4 +1,4 @@
-"""What a model on the base may say of itself, and what all parts of the base ask."""
+"""What a model declares about its attributes, and which of them an object holds."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from pipemodels.models.partial import parts_of
 
 
 class DeclaredModel(PynamoModel):
-    """A model with what others may override, and with what is known of an object."""
+    """A model with declarations that subclasses may override, and objects that know which attributes were read."""
 
-    # which attributes an item from an index holds; None: it is whole
+    # the stored names of the attributes that were read; None: all
     _held: frozenset[str] | None = None
-    # of those that every write sets: whether that needs no check
+    # the attributes that every write sets, and whether they can be set without a check
     _stamped: dict[str, bool]
 
     DERIVED: ClassVar[frozenset[str]] = frozenset()
-    """Attributes that follow from others and that nobody may set."""
+    """Attributes that are derived from others, and that users may not set."""
 
     WRITE_ID: ClassVar[str | None] = None
-    """The attribute that names the write which made the item; None: there is none."""
+    """The name of the attribute with the id of the write that created the item, or None."""
 
     @classmethod
     def derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the derived attributes that follow from these values, of the sources and the keys.
+        """Return the derived attributes that follow from these values of sources and keys.
 
-        Some sources may be missing, where an update does not touch them.
+        Sources that an update does not change may be missing.
         """
         return {}
 
     @classmethod
     def derived_sources(cls) -> frozenset[str]:
-        """Return the names from which others are derived."""
+        """Return the names of the attributes from which others are derived."""
         return frozenset()
 
     def rule_problems(self) -> list[Problem]:
-        """Return what is wrong between fields that are right one by one."""
+        """Return the problems between fields that are each valid."""
         return []
 
     @classmethod
     def derivation_names(cls) -> list[str]:
-        """Return the sources and the keys, which `derived` is given."""
+        """Return the names of the values that `derived` is given: the sources and the keys."""
         return [*cls.derived_sources(), *cls._key_names()]
 
     @classmethod
     def _key_names(cls) -> list[str]:
         return [name for name in (cls._hash_keyname, cls._range_keyname) if name]
 
-    # -- what was read --------------------------------------------------------------------------------------------
+    # -- summaries ------------------------------------------------------------------------------------------------
 
     @classmethod
     def held_by(cls, index_name: str | None, attributes_to_get: Any = None) -> frozenset[str] | None:
-        """Return the attributes that such a read returns, by stored name; None for all."""
+        """Return the stored names of the attributes that such a read returns; None for all."""
         if attributes_to_get is not None:
             return frozenset(parts_of(attributes_to_get))
         projection = cls._indexes[index_name].Meta.projection if index_name else None
@@ -67,7 +67,7 @@ class DeclaredModel(PynamoModel):
         return frozenset(keys | set(projection.non_key_attributes or ()))
 
     def _read(self, name: str | None) -> Any:
-        """Return a value that was read; None where there is none, or it was not read."""
+        """Return a value; None if it is missing or was not read."""
         values: dict[Any, Any] = self.attribute_values
         return dict.get(values, name)
 
@@ -80,5 +80,5 @@ class DeclaredModel(PynamoModel):
 
 
 def is_key(attribute: Attribute[Any]) -> bool:
-    """Say whether an attribute is a hash key or a range key."""
+    """Return whether an attribute is a hash key or a range key."""
     return bool(attribute.is_hash_key or attribute.is_range_key)

@@ -1,4 +1,4 @@
-"""What a model's `Meta` may say: which table, and how that is created. How DynamoDB is reached is configured."""
+"""What a model's `Meta` may contain: the table's name and how to create it, but not how to reach DynamoDB."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REFUSED: dict[str, str] = {
     "extra_headers": "a handler of botocore's event before-sign.dynamodb, registered with the client",
     "session_cls": "the sessions of botocore, which cannot be replaced",
 }
-"""PynamoDB's settings that a model cannot make, and what stands in for each."""
+"""Settings of PynamoDB that a model cannot have, and where each belongs."""
 
 _FILLED_IN = (
     "region", "host", "connect_timeout_seconds", "read_timeout_seconds", "max_retry_attempts", "max_pool_connections",
@@ -44,13 +44,13 @@ _UNITS = ("read_capacity_units", "write_capacity_units")
 
 
 class ConfiguredMeta(type):
-    """Makes `Meta` answer from the configuration in force, to all that PynamoDB and its users ask of it."""
+    """The class of `Meta`: its table name, endpoint and timeouts come from the current configuration."""
 
     base_name: str
 
     def __getattr__(cls, name: str) -> Any:
         if name in {"base_name", "table_name"}:
-            raise AttributeError(f"{cls.__qualname__} names no table: give it base_name = '…' (or table_name)")
+            raise AttributeError(f"{cls.__qualname__} does not name a table: give it base_name = '…' (or table_name)")
         raise AttributeError(f"type object {cls.__qualname__!r} has no attribute {name!r}")
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -66,7 +66,7 @@ class ConfiguredMeta(type):
 
     @property
     def table_name(cls) -> str:
-        """The name of the table: the configured prefix and the base name."""
+        """The table name: the configured prefix and the base name."""
         return current_config().table_name(cls.base_name)
 
     @property
@@ -81,34 +81,34 @@ class ConfiguredMeta(type):
 
     @property
     def connect_timeout_seconds(cls) -> float:
-        """The configured seconds for one attempt to connect."""
+        """The configured timeout of one attempt to connect."""
         return current_config().connect_timeout_seconds
 
     @property
     def read_timeout_seconds(cls) -> float:
-        """The configured seconds to wait for one reply."""
+        """The configured timeout of one reply."""
         return current_config().read_timeout_seconds
 
     @property
     def max_retry_attempts(cls) -> int:
-        """How often a request is repeated at the most; PynamoDB's batches repeat what was left undone as often."""
+        """The most retries of a request, and of the unprocessed items of PynamoDB's batches."""
         return current_config().max_attempts - 1
 
     @property
     def max_pool_connections(cls) -> int:
-        """The configured number of connections that are kept."""
+        """The configured size of the connection pool."""
         return current_config().max_pool_connections
 
     @property
     def extra_headers(cls) -> None:
-        """None: requests have no headers of the model's."""
+        """None: a model cannot add headers."""
         return
 
 
 class ConfiguredTable(metaclass=ConfiguredMeta):
-    """Base of a model's `Meta`: give it `base_name`; `table_name` is the configured prefix and that.
+    """The base class of `Meta`: `base_name` is the table's name without the configured prefix.
 
-    A `Meta` without this base gains it; its `table_name` is then the base name.
+    A `Meta` without this base class gets it; its `table_name` is then the base name.
     """
 
     base_name: str
@@ -117,7 +117,7 @@ class ConfiguredTable(metaclass=ConfiguredMeta):
 
 @cache
 def warn_of_settings_file() -> None:
-    """Say once that PynamoDB's settings file, which models on its own base read, is not for models on ours."""
+    """Warn once if PynamoDB's settings file has settings that models on our base do not read."""
     if names := [name for name in REFUSED if hasattr(settings.override_settings, name)]:
         _log.warning(
             "models of pipemodels do not read %s from PynamoDB's settings file %s: use DynamoDBConfig",
@@ -130,7 +130,8 @@ def configured(model: str, meta: Any) -> Any:
     """Return the `Meta` of a model as a `ConfiguredTable`.
 
     Raises:
-        ValidationError: it has settings that are for the configuration, or that contradict each other; with all.
+        ValidationError: it has settings that belong in the configuration, or that contradict each other; with all of
+            them.
     """
     if not isinstance(meta, type):
         raise TypeError(f"{model}.Meta must be a class, not {meta!r}")
@@ -140,41 +141,41 @@ def configured(model: str, meta: Any) -> Any:
     problems += _capacity_problems(f"{model}.Meta", given)
     if problems:
         raise ValidationError(problems)
-    made: Any = meta
+    table: Any = meta
     if not isinstance(meta, ConfiguredMeta):
         names = {"__module__": meta.__module__, "__qualname__": meta.__qualname__, "__doc__": meta.__doc__}
-        made = ConfiguredMeta(meta.__name__, (meta, ConfiguredTable), names)
+        table = ConfiguredMeta(meta.__name__, (meta, ConfiguredTable), names)
     if given.get("base_name") is None and given.get("table_name") is not None:
-        made.base_name = given["table_name"]
+        table.base_name = given["table_name"]
     if given.get("billing_mode") is None and any(given.get(name) is not None for name in _UNITS):
-        made.billing_mode = PROVISIONED_BILLING_MODE
-    return made
+        table.billing_mode = PROVISIONED_BILLING_MODE
+    return table
 
 
 def _given(meta: type) -> dict[str, Any]:
-    """Return what a `Meta` says, or what it derives from; of two names of a table the nearest counts."""
+    """Return the settings of a `Meta` and its base classes; the table's name is that of the nearest class."""
     given: dict[str, Any] = {}
-    is_filled_in = set(_FILLED_IN).issubset(name for one in meta.__mro__ for name in vars(one))
-    for one in meta.__mro__:
-        if one in (object, ConfiguredTable):
+    is_filled_in = set(_FILLED_IN).issubset(name for base in meta.__mro__ for name in vars(base))
+    for base in meta.__mro__:
+        if base in (object, ConfiguredTable):
             continue
-        said = {name: value for name, value in vars(one).items() if not (is_filled_in and _is_default(name, value))}
+        own = {name: value for name, value in vars(base).items() if not (is_filled_in and _is_default(name, value))}
         if given.keys() & {"base_name", "table_name"}:
-            said = {name: value for name, value in said.items() if name not in {"base_name", "table_name"}}
-        given = said | given
+            own = {name: value for name, value in own.items() if name not in {"base_name", "table_name"}}
+        given = own | given
     return given
 
 
 def _is_default(name: str, value: Any) -> bool:
-    """Say whether PynamoDB, which fills in the `Meta` of its own models, has set this."""
+    """Return whether this is a default that PynamoDB has added to the `Meta` of one of its models."""
     return name in _FILLED_IN and bool(value == get_settings_value(name))
 
 
 def _refusal(where: str, name: str, value: Any) -> Problem:
     shown = "***" if name in _SECRET else value
     if isinstance(shown, str):
-        shown = re.sub(r".*@", "***@", shown, flags=re.DOTALL)  # never show a password
-    return Problem(f"{where}.{name}", shown, f"is not for a model to set: delete it; its place is {REFUSED[name]}")
+        shown = re.sub(r".*@", "***@", shown, flags=re.DOTALL)  # never show a password in a URL
+    return Problem(f"{where}.{name}", shown, f"cannot be set by a model: delete it and use {REFUSED[name]}")
 
 
 def _name_problems(where: str, given: dict[str, Any]) -> Iterator[Problem]:
@@ -201,10 +202,10 @@ def _capacity_problems(where: str, given: dict[str, Any]) -> Iterator[Problem]:
 
 
 def billing_mode_for(model: Any, units: dict[str, int], billing_mode: str | None) -> str:
-    """Return how a table is paid that is created with these capacity units, or with those of its `Meta`.
+    """Return the billing mode for a new table with these capacity units, or with those of its `Meta`.
 
     Raises:
-        ValidationError: it is paid per request; PynamoDB would drop the units without a word.
+        ValidationError: the billing mode contradicts the capacity units, which PynamoDB would silently ignore.
     """
     given = _given(model.Meta) if hasattr(model, "Meta") else {}
     mode = billing_mode or given.get("billing_mode")

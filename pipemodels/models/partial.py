@@ -1,7 +1,7 @@
-"""Items of which only a part was read: by an index that does not hold all, or by `attributes_to_get`.
+"""Summaries: items that were read in part, from an index that does not project all or by `attributes_to_get`.
 
-What was not read raises on access, whatever attribute it is: PynamoDB's attributes look their value up in
-`attribute_values`, which refuses here. Otherwise they would return None, or a default that hides what is stored.
+An attribute that was not read raises on access. PynamoDB's attributes look up their value in `attribute_values`, so
+`PartialValues` takes its place; otherwise they would return None, or a default that differs from the stored value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipemodels.attributes.lists import RecordListAttribute
 from pipemodels.errors import Problem, SummaryError, ValidationError
 
 Parts = dict[str, Any]
-"""What was read, by stored name: None where all of it, else the parts; of a list's elements, under `[]`."""
+"""The attributes that were read, by stored name: None for a whole value, else its parts; `[]` for list elements."""
 
 _ELEMENT = "[]"
 
@@ -29,7 +29,7 @@ class PartialValues(dict[str, Any]):
     """The values of an item, or of a map in it, that was read in part.
 
     Attributes:
-        unread: the names of what was not read; None: of whatever is not there.
+        unread: the names that were not read; None: every name without a value.
     """
 
     __slots__ = ("unread",)
@@ -47,10 +47,10 @@ class PartialValues(dict[str, Any]):
         return type(self)(deepcopy(dict(self), memo), self.unread)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a value; None, or the default, for what was read and is not there.
+        """Return a value; or the default if the name was read and has no value.
 
         Raises:
-            SummaryError: it was not read.
+            SummaryError: the name was not read.
         """
         if name in self:
             return self[name]
@@ -67,26 +67,26 @@ class PartialValues(dict[str, Any]):
 
 
 def parts_of(attributes_to_get: Any) -> Parts:
-    """Return what a read with these `attributes_to_get` returns."""
+    """Return the parts of an item that a read with these `attributes_to_get` returns."""
     parts: Parts = {}
-    for one in listed(attributes_to_get):
-        _add(parts, list(_steps(one)))
+    for path in listed(attributes_to_get):
+        _add(parts, list(_steps(path)))
     return parts
 
 
 def listed(attributes_to_get: Any) -> list[Any]:
-    """Return what PynamoDB is given as `attributes_to_get`: it takes one name, or a list.
+    """Return `attributes_to_get`, which may be a single name, as the list that PynamoDB expects.
 
-    It takes the attribute of a map for one of the item; so the path of that is given.
+    PynamoDB would take an attribute of a map for an attribute of the item, so the list holds its path.
     """
     if isinstance(attributes_to_get, str | Attribute | Path) or not isinstance(attributes_to_get, Iterable):
         attributes_to_get = [attributes_to_get]
-    return [Path(one) if isinstance(one, Attribute) else one for one in attributes_to_get]
+    return [Path(name) if isinstance(name, Attribute) else name for name in attributes_to_get]
 
 
-def _steps(one: Any) -> Iterator[str]:
-    """Yield the steps of a path, as PynamoDB reads it: names, and `[]` for each index of a list."""
-    for segment in one.path if isinstance(one, Path) else get_path_segments(one):
+def _steps(path: Any) -> Iterator[str]:
+    """Yield the steps of a path as PynamoDB splits it: names, and `[]` for each list index."""
+    for segment in path.path if isinstance(path, Path) else get_path_segments(path):
         name, *indexes = re.findall(r"^[^\[]+|\[\d+\]", segment) or [segment]
         yield name
         yield from (_ELEMENT for _ in indexes)
@@ -96,23 +96,23 @@ def _add(parts: Parts, steps: list[str]) -> None:
     first, *more = steps
     if not more:
         parts[first] = None
-    elif parts.get(first, parts) is not None:  # it is not read whole anyway
+    elif parts.get(first, parts) is not None:  # unless it is read whole
         _add(parts.setdefault(first, {}), more)
 
 
 def refuse_parts_of_records(attributes: Mapping[str, Attribute[Any]], parts: Parts) -> None:
-    """Refuse to read parts of records, which are read whole: a part of one would be a record of other values."""
+    """Refuse to read parts of records: a record without some of its values would be a different record."""
     problems = [
         Problem("attributes_to_get", name, "holds records, which are read whole: name it without a path")
-        for name, one in attributes.items()
-        if isinstance(one, RecordListAttribute) and isinstance(parts.get(one.attr_name), dict)
+        for name, attribute in attributes.items()
+        if isinstance(attribute, RecordListAttribute) and isinstance(parts.get(attribute.attr_name), dict)
     ]
     if problems:
         raise ValidationError(problems)
 
 
 def restrict(item: Any, parts: Parts | frozenset[str]) -> None:
-    """Have an item that was read in part hold only that; defaults hide nothing that was not read."""
+    """Make an item a summary of the parts that were read: remove other values, such as defaults."""
     held = frozenset(parts)
     model: Any = type(item)
     unread, to_drop = _unread(model, held)
@@ -129,41 +129,41 @@ def restrict(item: Any, parts: Parts | frozenset[str]) -> None:
 
 @lru_cache(maxsize=512)
 def _unread(model: Hashable, held: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the names of a model's attributes that are not held, and of them those that may have a value though."""
+    """Return the names of a model's attributes that are not held, and those of them that may have a value anyway."""
     of: Any = model
-    unread = {name: one for name, one in of.get_attributes().items() if one.attr_name not in held}
-    given = (name for name, one in unread.items() if one.default is not None or name == of._discriminator)
-    return frozenset(unread), tuple(given)
+    unread = {name: attribute for name, attribute in of.get_attributes().items() if attribute.attr_name not in held}
+    preset = (name for name, own in unread.items() if own.default is not None or name == of._discriminator)
+    return frozenset(unread), tuple(preset)
 
 
 def _restricted(attribute: Any, value: Any, parts: Parts | None) -> Any:
-    """Return a value so that it holds only the parts that were read."""
+    """Return a value that holds only the parts that were read."""
     if parts is None or value is None:
         return value
     if isinstance(value, MapAttribute):
         return _restricted_map(value, parts)
     if isinstance(value, list) and isinstance(attribute, ListAttribute) and _ELEMENT in parts:
-        return [_restricted(None, one, parts[_ELEMENT]) for one in value]
+        return [_restricted(None, element, parts[_ELEMENT]) for element in value]
     if isinstance(value, dict) and (attribute is None or isinstance(attribute, DocumentAttribute)):
-        return PartialValues({name: _restricted(None, one, parts.get(name)) for name, one in value.items()})
+        return PartialValues({name: _restricted(None, part, parts.get(name)) for name, part in value.items()})
     return value
 
 
 def _restricted_map(value: Any, parts: Parts) -> Any:
     attributes = value.get_attributes()
     kept = {}
-    for name, one in vars(value)["attribute_values"].items():
+    for name, part in vars(value)["attribute_values"].items():
         stored = attributes[name].attr_name if name in attributes else name
         if stored in parts:
-            kept[name] = _restricted(attributes.get(name), one, parts[stored])
-    unread = frozenset(name for name, one in attributes.items() if one.attr_name not in parts)
+            kept[name] = _restricted(attributes.get(name), part, parts[stored])
+    unread = frozenset(name for name, attribute in attributes.items() if attribute.attr_name not in parts)
     vars(value)["attribute_values"] = PartialValues(kept, None if value.is_raw() else unread)
-    vars(value).update(_OF_A_PART)
+    vars(value).update(_PARTIAL_MAP)
     return value
 
 
 def _is_raw() -> bool:
-    """Have a map ask its values for what its attributes refuse: it would hide the refusal by an error of its own."""
+    """Return True, so that a map looks up unread names in its values, which raise a SummaryError."""
     return True
 
 
@@ -171,18 +171,18 @@ def _serialize_part(*_: Any, **__: Any) -> Any:
     raise SummaryError("a map that was read in part cannot be written; fetch the whole item")
 
 
-_OF_A_PART = {"is_raw": _is_raw, "serialize": _serialize_part}  # on the map itself, past its class
+_PARTIAL_MAP = {"is_raw": _is_raw, "serialize": _serialize_part}  # override methods on the map object itself
 
 
-def opened(value: Any) -> Any:
-    """Return a copy of a value whose parts can be looked through: what was not read is absent."""
+def without_guards(value: Any) -> Any:
+    """Return a copy of a value in which unread names are absent, and do not raise."""
     if isinstance(value, MapAttribute):
         copied: Any = object.__new__(type(value))
-        held = {name: one for name, one in vars(value).items() if name not in _OF_A_PART}
-        vars(copied).update(held | {"attribute_values": opened(held["attribute_values"])})
+        held = {name: own for name, own in vars(value).items() if name not in _PARTIAL_MAP}
+        vars(copied).update(held | {"attribute_values": without_guards(held["attribute_values"])})
         return copied
     if isinstance(value, list):
-        return [opened(one) for one in value]
+        return [without_guards(element) for element in value]
     if isinstance(value, dict):
-        return {name: opened(one) for name, one in value.items()}
+        return {name: without_guards(part) for name, part in value.items()}
     return value

@@ -1,4 +1,4 @@
-"""PipelineConfig: which pipelines exist and how each is configured."""
+"""PipelineConfig: the pipelines and their configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pipemodels.models.slots import MAX_SLOTS
 from pipemodels.models.stamped import StampedModel
 from pipemodels.models.summaries import summary
 
-ACTIVE = "active"  # the value under which ActivePipelinesIndex keeps its shards
+ACTIVE = "active"  # the value of the shards of ActivePipelinesIndex
 
 _SUMMARY = (
     "pipeline_name",
@@ -39,7 +39,7 @@ _SUMMARY = (
 
 
 class ActivePipelinesIndex(GlobalSecondaryIndex["PipelineConfig"]):
-    """The active pipelines by the time of their last change."""
+    """The active pipelines by the time of their last update."""
 
     class Meta:
         index_name = "ActivePipelinesIndex"
@@ -61,9 +61,9 @@ class EnvironmentIndex(GlobalSecondaryIndex["PipelineConfig"]):
 
 
 class PipelineConfig(StampedModel):
-    """One pipeline: what it reads and writes, when it runs, and with what.
+    """One pipeline: its source and destination, its schedule and its resources.
 
-    `schedule_timezone` is the IANA name of the zone in which `schedule_expression` is meant; None means UTC.
+    `schedule_timezone` is the IANA name of the time zone of `schedule_expression`; None means UTC.
     """
 
     DERIVED: ClassVar[frozenset[str]] = frozenset({"active_shard", "environment_shard"})
@@ -104,7 +104,7 @@ class PipelineConfig(StampedModel):
 
     @classmethod
     def derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the index shards: `active_shard` only while the pipeline is active."""
+        """Return the index shards; `active_shard` is None unless the pipeline is active."""
         pipeline_id, shards = values["pipeline_id"], {}
         if "is_active" in values:
             shards["active_shard"] = shard_of(ACTIVE, pipeline_id) if values["is_active"] else None

@@ -1,4 +1,4 @@
-"""How models on the base read: by compiled code, and so that what was not read is not guessed."""
+"""How models read items: with the compiled decoders, and as summaries if only some attributes are read."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pipemodels.codecs import facade
 from pipemodels.config import current_config, using
 from pipemodels.models.declared import DeclaredModel
 from pipemodels.models.partial import Parts, listed, parts_of, refuse_parts_of_records, restrict
-from pipemodels.models.stored_forms import refuse_unstorable
+from pipemodels.models.value_checks import refuse_unstorable
 
 
 class ReadingModel(DeclaredModel):
-    """A model whose items know which part of them was read."""
+    """A model whose objects know which attributes were read."""
 
     @classmethod
     def summary(cls, data: dict[str, Any], held: Parts | frozenset[str]) -> Self:
-        """Return an item of which only the named attributes were read."""
+        """Return the object of an item of which only these attributes were read."""
         item = cls.from_raw_data(data)
         restrict(item, held)
         return item
 
     @classmethod
     def _to_read(cls, index_name: str | None, settings: dict[str, Any]) -> Parts | frozenset[str] | None:
-        """Return what a read with these settings returns, None for all; `attributes_to_get` becomes a list."""
+        """Return the parts that such a read returns, or None for all; make `attributes_to_get` a list."""
         refuse_unstorable(settings.get("range_key_condition"), settings.get("filter_condition"))
         names = settings.get("attributes_to_get")
         if names is None:
@@ -41,14 +41,14 @@ class ReadingModel(DeclaredModel):
 
     @classmethod
     def query(cls, hash_key: Any, *args: Any, **settings: Any) -> ResultIterator[Self]:
-        """Query the table or an index; what an index does not hold raises on access."""
+        """Query the table or an index; attributes that an index does not project raise on access."""
         settings = _by_name(PynamoModel.query, (hash_key, *args), settings)
         held = cls._to_read(settings.get("index_name"), settings)
         return cls._mark(super().query(**settings), held)
 
     @classmethod
     def scan(cls, *args: Any, **settings: Any) -> ResultIterator[Self]:
-        """Scan the table or an index; what an index does not hold raises on access."""
+        """Scan the table or an index; attributes that an index does not project raise on access."""
         settings = _by_name(PynamoModel.scan, args, settings)
         held = cls._to_read(settings.get("index_name"), settings)
         return cls._mark(super().scan(**settings), held)
@@ -63,7 +63,7 @@ class ReadingModel(DeclaredModel):
 
     @classmethod
     def get(cls, *args: Any, **settings: Any) -> Self:
-        """Return one item by its key; one read in part (`attributes_to_get`) is a summary."""
+        """Return an item by its key; with `attributes_to_get`, as a summary."""
         settings = _by_name(PynamoModel.get, args, settings)
         held = cls._to_read(None, settings)
         model: Any = cls
@@ -82,14 +82,14 @@ class ReadingModel(DeclaredModel):
 
     @classmethod
     def batch_get(cls, *args: Any, **settings: Any) -> Iterator[Self]:
-        """Yield items by their keys, in no order; those read in part (`attributes_to_get`) are summaries."""
+        """Yield items by their keys, in no particular order; with `attributes_to_get`, as summaries."""
         settings = _by_name(PynamoModel.batch_get, args, settings)
         held = cls._to_read(None, settings)
         config, items = current_config(), super().batch_get(**settings)
 
         def read() -> Iterator[Self]:
             while True:
-                with using(config):  # that of the call, wherever the iterator is consumed
+                with using(config):  # the configuration of the call, wherever the iterator is consumed
                     item = next(items, None)
                 if item is None:
                     return
@@ -106,8 +106,8 @@ def _parameters(function: Any) -> tuple[str, ...]:
 
 
 def _by_name(method: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return all that a class method of PynamoDB's is given, by name, so that nothing is missed."""
+    """Return all arguments of a class method of PynamoDB by name."""
     names = _parameters(method.__func__)
     if len(args) > len(names) or not settings.keys().isdisjoint(names[: len(args)]):
-        method(*args, **settings)  # raises what it always does
+        method(*args, **settings)  # raises the usual TypeError
     return {**dict(zip(names, args, strict=False)), **settings}

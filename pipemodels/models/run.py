@@ -1,4 +1,4 @@
-"""PipelineRunLog: every run that a pipeline made."""
+"""PipelineRunLog: the runs of pipelines."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def seconds_between(start: datetime, end: datetime) -> Decimal:
     """Return the seconds from start to end, exact to the microsecond."""
     time = _difference(end, start)
     microseconds = (time.days * 86_400 + time.seconds) * 1_000_000 + time.microseconds
-    # to multiply is faster, and to divide leaves no zeros at the end
+    # multiplication is faster; division removes trailing zeros
     return _divide(microseconds, _MILLION) if microseconds % 10 == 0 else _multiply(microseconds, _MILLIONTH)
 
 
 _difference = datetime.__sub__  # pendulum's own subtraction gives an Interval
-_RUNNING, _FAILED = RunStatus.RUNNING, RunStatus.FAILED  # to look members up in their class takes longest
-_EXACT = Context(prec=38)  # the caller's own might round
+_RUNNING, _FAILED = RunStatus.RUNNING, RunStatus.FAILED  # faster than a lookup in the enum
+_EXACT = Context(prec=38)  # the caller's context might round
 _divide, _multiply = _EXACT.divide, _EXACT.multiply
 _MILLION, _MILLIONTH = Decimal(1_000_000), Decimal("0.000001")
 
@@ -78,7 +78,7 @@ _MILLION, _MILLIONTH = Decimal(1_000_000), Decimal("0.000001")
 def time_problems(
     status: RunStatus | None, start: datetime | None, end: datetime | None, error: str | None
 ) -> list[Problem]:
-    """Return what is wrong between a status, its times and its error: for runs and stages alike."""
+    """Return the problems between the status, the times and the error of a run or a stage."""
     problems = []
     if end is not None and start is None:
         problems.append(Problem("end_time", end, "needs a start_time"))
@@ -91,7 +91,7 @@ def time_problems(
 
 @dataclass(frozen=True, kw_only=True)
 class StageInfo(Record):
-    """One stage of a run; `duration_seconds` follows from its times."""
+    """One stage of a run; `duration_seconds` is derived from its times."""
 
     stage_name: str = part(IdAttribute())
     status: RunStatus = part(EnumAttribute(RunStatus))
@@ -102,7 +102,7 @@ class StageInfo(Record):
     error_message: str | None = part(TextAttribute(null=True))
 
     def rule_problems(self) -> list[Problem]:
-        """Times in order, and a reason for a failure."""
+        """Return the problems of the times, and of a failure without an error message."""
         return time_problems(self.status, self.start_time, self.end_time, self.error_message)
 
     def derive(self) -> None:
@@ -136,7 +136,7 @@ _LEASE = ("status", "start_time", "trigger_type", "attempt", "owner", "lease_tok
 
 
 class PipelineRunsIndex(GlobalSecondaryIndex["PipelineRunLog"]):
-    """The runs of a pipeline by start."""
+    """The runs of a pipeline by start time."""
 
     class Meta:
         index_name = "PipelineRunsIndex"
@@ -147,7 +147,7 @@ class PipelineRunsIndex(GlobalSecondaryIndex["PipelineRunLog"]):
 
 
 class StatusRunsIndex(GlobalSecondaryIndex["PipelineRunLog"]):
-    """The runs of a status by start."""
+    """The runs of a status by start time."""
 
     class Meta:
         index_name = "StatusRunsIndex"
@@ -158,7 +158,7 @@ class StatusRunsIndex(GlobalSecondaryIndex["PipelineRunLog"]):
 
 
 class LeaseExpiryIndex(GlobalSecondaryIndex["PipelineRunLog"]):
-    """The running runs that are leased, by the end of their lease: only they have the range key."""
+    """The running runs that have a lease, by the end of the lease; other runs do not have the range key."""
 
     class Meta:
         index_name = "LeaseExpiryIndex"
@@ -169,7 +169,7 @@ class LeaseExpiryIndex(GlobalSecondaryIndex["PipelineRunLog"]):
 
 
 class RunIdIndex(GlobalSecondaryIndex["PipelineRunLog"]):
-    """Runs by run_id alone."""
+    """Runs by run_id without the pipeline_id."""
 
     class Meta:
         index_name = "RunIdIndex"
@@ -179,12 +179,13 @@ class RunIdIndex(GlobalSecondaryIndex["PipelineRunLog"]):
 
 
 class PipelineRunLog(StampedModel):
-    """One run of a pipeline: its state, its stages, what it processed and how it ended.
+    """One run of a pipeline: its status, its stages, its metrics and how it ended.
 
-    `start_time` of a pending run is when it was queued, so that the indexes list it; starting it sets it anew.
+    The `start_time` of a pending run is the time when it was queued, so that the indexes list it. Starting the run
+    sets the actual time.
 
-    A running run belongs to its `owner` until `lease_expires_at`, which heartbeats move on by `lease_seconds`. Who
-    writes with the `lease_token` writes only as long as nobody has taken the run away.
+    A running run belongs to its `owner` until `lease_expires_at`; each heartbeat extends the lease to `lease_seconds`
+    from then. A write with the `lease_token` succeeds only as long as no other worker has taken over the run.
     """
 
     DERIVED: ClassVar[frozenset[str]] = frozenset(
@@ -253,27 +254,27 @@ class PipelineRunLog(StampedModel):
 
     @classmethod
     def derived(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the index shard, the start as a number, the duration; and no lease where the run does not run.
+        """Return the index shard, the start as a number and the duration; clear the lease unless the run is running.
 
-        `start_epoch` lets DynamoDB itself compute the duration in the one request that ends a run.
+        With `start_epoch`, DynamoDB can compute the duration in the request that ends a run.
         """
-        follows: dict[str, Any] = {}
+        derived: dict[str, Any] = {}
         if values.get("status") is not None:
-            follows["status_shard"] = shard_of(str(values["status"]), values["run_id"])
+            derived["status_shard"] = shard_of(str(values["status"]), values["run_id"])
             if values["status"] is not _RUNNING:
-                follows["lease_expires_at"] = None
+                derived["lease_expires_at"] = None
         start, end = values.get("start_time"), values.get("end_time")
         if "start_time" in values and "end_time" not in values:
             raise ValidationError.of("start_time", start, "changes together with end_time: set or clear that too")
         if "start_time" in values:
-            follows["start_epoch"] = epoch_seconds(start) if start else None
-            follows["duration_seconds"] = seconds_between(start, end) if start and end else None
+            derived["start_epoch"] = epoch_seconds(start) if start else None
+            derived["duration_seconds"] = seconds_between(start, end) if start and end else None
         elif "end_time" in values:
-            follows["duration_seconds"] = epoch_seconds(end) - cls.start_epoch if end else None
-        return follows
+            derived["duration_seconds"] = epoch_seconds(end) - cls.start_epoch if end else None
+        return derived
 
     def rule_problems(self) -> list[Problem]:
-        """Times in order, a reason for a failure, no more records failed than processed."""
+        """Return the problems of the times, of a failure without an error message, and of the record counts."""
         value = self.attribute_values.get
         problems = time_problems(value("status"), value("start_time"), value("end_time"), value("error_message"))
         failed, processed = value("total_records_failed"), value("total_records_processed")

@@ -1,4 +1,4 @@
-"""The hash keys of the indexes that spread one value over several partitions."""
+"""Hash keys of indexes that spread the items of one value over several partitions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pipemodels.config import current_config
 
 
 def shard_of(value: str, item_id: str) -> str:
-    """Return the hash key under which an index keeps this value of this item: `<value>#<n>`.
+    """Return an item's hash key in an index of this value: `<value>#<n>`.
 
-    n = crc32(id) mod `index_shards`: a stable hash, because every process must agree.
+    n is crc32(id) mod `index_shards`: a stable hash, so that every process computes the same key.
     """
     return f"{value}#{crc32(item_id.encode()) % current_config().index_shards}"
 
 
 def shards_of(value: str) -> list[str]:
-    """Return every hash key under which an index may keep this value."""
+    """Return all hash keys of this value in an index."""
     return [f"{value}#{shard}" for shard in range(current_config().index_shards)]

@@ -1,4 +1,4 @@
-"""RunSlots: which runs of a pipeline with a limit hold a slot."""
+"""RunSlots: the runs that hold a slot of a pipeline with `max_concurrent_runs`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from pipemodels.attributes.documents import DocumentAttribute
 from pipemodels.attributes.scalars import IdAttribute, IntegerAttribute
 from pipemodels.models.base import ConfiguredTable, Model
 
-MAX_SLOTS = 100  # so that the item stays small: each start and each end writes it
+MAX_SLOTS = 100  # keeps the item small: the start and the end of each run write it
 
 
 class RunSlots(Model):
-    """The slots of one pipeline that has `max_concurrent_runs`: who holds one, and the last token that was given out.
+    """The slots of one pipeline that has `max_concurrent_runs`: the runs that hold them, and the last lease token.
 
-    An item of its own, because the configuration may have 400 KB, and whoever replaces that must not replace this.
+    This is a separate item, because the configuration may be as large as 400 KB, and replacing that must not change
+    the slots.
 
     Attributes:
         holders: the lease token of each run that holds a slot, by run_id.
-        last_token: grows with every slot that is taken, and never falls.
+        last_token: the last lease token; increases with every slot that is taken, and never decreases.
     """
 
     class Meta(ConfiguredTable):

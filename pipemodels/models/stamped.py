@@ -1,4 +1,4 @@
-"""The base of the package's own models: who wrote an item, when, and in which write."""
+"""The base class of the package's own models: who wrote an item, when, and in which write."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pipemodels.instants import utc_now
 from pipemodels.models.base import Model
 from pipemodels.records import Record, record_fields
 
-_FREE = (DocumentAttribute, DocumentListAttribute, TextListAttribute, ValueAttribute)  # plain values already
+_PLAIN = (DocumentAttribute, DocumentListAttribute, TextListAttribute, ValueAttribute)  # hold plain values
 
 
 class StampedModel(Model):
     """A model with the attributes that every item of this package has.
 
-    `write_id` is a random text that each command writes, and who saves a new object: a command whose reply was lost
-    knows its own write by it, and a copy of an item that was deleted is told from what was made under its key since.
+    `write_id` is a random id that each command sets, and each `save()` of a new object. It tells a command whose
+    reply was lost whether its write was done, and an item from another that was created later with the same key.
     """
 
     WRITE_ID = "write_id"
@@ -35,10 +35,9 @@ class StampedModel(Model):
 
 
 def stored_fields(item: Model) -> dict[str, Any]:
-    """Return an item's fields by stored name as plain values, instants as stored text, numbers exact.
+    """Return an item's fields by stored name as plain values: instants as stored text, numbers exact.
 
-    What was read is shown, also where a check would refuse to write it. `write_id`, which is random and tells people
-    nothing, is left out.
+    Includes stored values that break a rule for new values. Leaves out `write_id`, which is random.
     """
     fields = {}
     for name, attribute in item.get_attributes().items():
@@ -49,10 +48,10 @@ def stored_fields(item: Model) -> dict[str, Any]:
 
 
 def _plain(attribute: Any, value: Any) -> Any:
-    """Return a value of an attribute as a plain one, without checking it again."""
+    """Return the plain value of an attribute's value, without checking it again."""
     if isinstance(attribute, RecordListAttribute):
         return [_plain_record(record) for record in value]
-    if isinstance(attribute, _FREE):
+    if isinstance(attribute, _PLAIN):
         return value
     if isinstance(attribute, CheckedAttribute):
         return decode({attribute.attr_type: attribute.encode(value)})

@@ -1,4 +1,4 @@
-"""Projections of indexes: a summary of an item, never the whole."""
+"""Projections of indexes, which hold a summary of each item."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pynamodb.indexes import IncludeProjection
 
 
 def summary(*names: str) -> IncludeProjection:
-    """Return the projection of a summary: the named attributes and the revision, never the whole item."""
+    """Return the projection with these attributes and the revision."""
     return IncludeProjection([*names, "revision"])

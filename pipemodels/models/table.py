@@ -20,7 +20,7 @@ from pipemodels.models.summaries import summary
 
 
 class TableType(StrEnum):
-    """What a table is to its pipeline."""
+    """How a pipeline uses a table."""
 
     SOURCE = "source"
     DESTINATION = "destination"
@@ -29,7 +29,7 @@ class TableType(StrEnum):
 
 
 class DataFormat(StrEnum):
-    """How a table's data is stored."""
+    """The file format of a table's data."""
 
     PARQUET = "parquet"
     JSON = "json"
@@ -69,7 +69,7 @@ class TableTypeIndex(GlobalSecondaryIndex["TableConfig"]):
 
 
 class TableConfig(StampedModel):
-    """One table: where it is, in what form, and how its pipeline uses it."""
+    """One table: its location, its format, and how its pipeline uses it."""
 
     DERIVED: ClassVar[frozenset[str]] = frozenset({"table_type_shard"})
 
@@ -120,7 +120,7 @@ class TableConfig(StampedModel):
         return {"table_type_shard": shard_of(str(values["table_type"]), values["table_id"])}
 
     def rule_problems(self) -> list[Problem]:
-        """Archiving comes before deletion."""
+        """Return a problem if the data would be deleted before it is archived."""
         archive, retention = self.archive_after_days, self.retention_days
         if archive is None or retention is None or archive < retention:
             return []

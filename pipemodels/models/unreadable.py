@@ -1,6 +1,6 @@
-"""Reading a stored item: its object, or which of its fields cannot be read.
+"""Read a stored item: return its object, or an error that names the fields that cannot be read.
 
-An item that something else has written (the console, boto3, an older tool) may hold what the model does not take.
+Items written by other programs (the AWS console, boto3, an older tool) may have values that the model cannot read.
 """
 
 from __future__ import annotations
@@ -23,42 +23,42 @@ def read_item(model: type[_M], stored: Any, held: frozenset[str] | None = None) 
     """Return the object of a stored item.
 
     Args:
-        model: its model.
+        model: the item's model.
         stored: the item as DynamoDB returned it.
-        held: the stored names that were read, where it is a summary.
+        held: the stored names that were read, if the item is a summary.
 
     Raises:
-        UnreadableItemError: the model cannot read it; with its table, its key and each field that is wrong.
+        UnreadableItemError: the model cannot read the item; with its table, its key and each unreadable field.
     """
     try:
         return model.from_raw_data(stored) if held is None else model.summary(stored, held)
-    except Exception as error:  # an attribute of a user's own raises what it likes
+    except Exception as error:  # a user's own attribute may raise any error
         raise UnreadableItemError(_unreadable(model, facade.plain(stored), error)) from error
 
 
 def read_part(model: type[_M], stored: Any, needed: frozenset[str]) -> _M:
-    """Return a summary of the fields that can be read of an item of which not all can.
+    """Return a summary of an item that holds only the fields that can be read.
 
     Args:
-        model: its model.
+        model: the item's model.
         stored: the item as DynamoDB returned it.
-        needed: the stored names without which it is of no use.
+        needed: the stored names of the fields that the summary must hold.
 
     Raises:
-        UnreadableItemError: one of the needed fields cannot be read, or the item cannot be read in part either.
+        UnreadableItemError: a needed field cannot be read, or the summary cannot be read either.
     """
     item = facade.plain(stored)
     attributes = model.get_attributes().values()
-    held = frozenset(one.attr_name for one in attributes if not any(_problems(one, item.get(one.attr_name))))
+    held = frozenset(own.attr_name for own in attributes if not any(_problems(own, item.get(own.attr_name))))
     if not needed <= held:
         return read_item(model, stored)
     return read_item(model, {name: value for name, value in item.items() if name in held}, held)
 
 
 def warn_unreadable(log: logging.Logger, item: UnreadableItem) -> None:
-    """Log which item was passed over, and why, but not what is in it; the record has the item as `unreadable`."""
+    """Log that an item was skipped, and why, but not its content; the log record has it as `unreadable`."""
     log.warning(
-        "passed over an item that cannot be read: table %r, %r: %s",
+        "skipped an item that cannot be read: table %r, %r: %s",
         item.table_name,
         dict(item.key),
         "; ".join(f"{problem.field} {problem.reason}" for problem in item.problems),
@@ -68,8 +68,8 @@ def warn_unreadable(log: logging.Logger, item: UnreadableItem) -> None:
 
 def _unreadable(model: type[Model], item: dict[str, Any], error: Exception) -> UnreadableItem:
     attributes = model.get_attributes().values()
-    keys = [one.attr_name for one in attributes if one.is_hash_key or one.is_range_key]
-    problems = [problem for one in attributes for problem in _problems(one, item.get(one.attr_name))]
+    keys = [own.attr_name for own in attributes if own.is_hash_key or own.is_range_key]
+    problems = [problem for own in attributes for problem in _problems(own, item.get(own.attr_name))]
     return UnreadableItem(
         table_name=model.Meta.table_name,
         key={name: _shown(item[name]) for name in keys if name in item},
@@ -78,7 +78,7 @@ def _unreadable(model: type[Model], item: dict[str, Any], error: Exception) -> U
 
 
 def _problems(attribute: Any, stored: Any) -> Iterator[Problem]:
-    """Yield why an attribute cannot be read; nothing where it can."""
+    """Yield the problems for which an attribute's stored value cannot be read."""
     if not stored or NULL in stored:
         return
     try:
@@ -90,13 +90,13 @@ def _problems(attribute: Any, stored: Any) -> Iterator[Problem]:
 
 
 def _reason(kind: type, error: Exception) -> str:
-    """Return a reason without the error's own words, which may hold what is stored; they are logged."""
+    """Return a reason without the error's message, which may contain stored values: reasons are logged."""
     return f"cannot be read as {kind.__name__} ({type(error).__name__})"
 
 
 def _shown(tagged: dict[str, Any]) -> object:
-    """Return a stored value without its type tag, or with it where it is in no known form."""
+    """Return a stored value without its type tag; with the tag if it cannot be decoded."""
     try:
         return decode(tagged)
-    except Exception:  # only for a message, whatever it is that cannot be read
+    except Exception:  # only for a message, so any value must do
         return tagged

@@ -15,7 +15,7 @@ from pipemodels.models.base import Model
 from pipemodels.models.unreadable import read_item, warn_unreadable
 from pipemodels.queries.cursors import Position, decode_cursor, encode_cursor, is_position, wrong_cursor
 from pipemodels.queries.partitions import Merge, Query, ask, from_start, hash_name, key_part, key_types
-from pipemodels.storage.batch_requests import MAX_KEYS, read_batch
+from pipemodels.storage.batch_reads import MAX_KEYS, read_batch
 from pipemodels.storage.sending import limited
 from pipemodels.translation import is_invalid_request
 

@@ -1,4 +1,4 @@
-"""Sending: again where DynamoDB is busy or a reply is lost, and all of it within the time limit."""
+"""How a request is sent: retried if DynamoDB is busy or a reply is lost, until the time limit passes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from pipemodels.transport.errors import LostReplyError, TimeIsUpError
 _log = logging.getLogger("pipemodels.storage")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_FIRST_WAIT = 0.05  # seconds; the wait before the n-th repeat is drawn from 0 to 2^n times this, at the most _LONGEST
+_FIRST_WAIT = 0.05  # seconds; the wait before retry n is random, from 0 to 2^n times this, at most _LONGEST_WAIT
 _LONGEST_WAIT = 2.0
 
 
-class within:  # read as a preposition; a generator would cost every request its steps
-    """Gives all requests inside at most so many seconds together, and no more than the limits around leave them.
+class within:  # lower case: read as a preposition; a class is faster than a generator
+    """A block whose requests have this many seconds altogether.
 
-    Those are `time_limit_seconds` of the configuration, if it is above 0, and a block like this one around it.
+    The block ends earlier if `time_limit_seconds` of the configuration is above 0 and less, or if an enclosing block
+    ends earlier.
 
         with within(run.lease_seconds / 3):
             heartbeat(run)
@@ -52,8 +53,8 @@ class within:  # read as a preposition; a generator would cost every request its
             deadlines.end(self._token)
 
 
-class limited:  # read as a participle
-    """Gives all requests inside one time limit: that of the command or query around, or one from now on."""
+class limited:  # lower case: read as `with limited()`
+    """A block with one time limit for all its requests: that of the enclosing command or query, or a new one."""
 
     def __init__(self) -> None:
         self._token: Token[Deadline | None] | None = None
@@ -69,7 +70,7 @@ class limited:  # read as a participle
 
 
 def with_deadline(work: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Give all requests of a command or a query one time limit, `time_limit_seconds` of the configuration."""
+    """Give all requests of a command or query one time limit, `time_limit_seconds` of the configuration."""
 
     @wraps(work)
     def within_the_limit(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -80,14 +81,14 @@ def with_deadline(work: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 def back_off(attempt: int) -> bool:
-    """Wait before the next attempt, up to a random time that grows; False, at once, where no time is left."""
+    """Wait before the next attempt, for a random time that grows; return whether time is left for it."""
     with limited():
         left = deadlines.seconds_left()
         if left is None or left <= 0 or not current_config().time_limit_seconds:
             return False
-        # full jitter: who collided with others must not meet them again
+        # full jitter: writers that collided must not retry at the same time
         longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(attempt, 16), left)
-        time.sleep(random.uniform(0, longest))  # noqa: S311  # no secret
+        time.sleep(random.uniform(0, longest))  # noqa: S311  # not a secret
         return (deadlines.seconds_left() or 0) > 0
 
 
@@ -99,11 +100,18 @@ def send(
     table: str,
     decode: Callable[[dict[str, Any]], Any] | None = None,
 ) -> dict[str, Any]:
-    """Send a request, and again while that may help and there is time; translate errors, naming the subject.
+    """Send a request, with retries within the time limit, and return the reply.
+
+    Args:
+        operation: DynamoDB's name of the operation.
+        request: its parameters.
+        subject: the name of the item or items in error messages.
+        table: the name of the table in error messages.
+        decode: returns the object of a stored item, which errors of failed conditions hold.
 
     Raises:
-        ThrottledError: DynamoDB was busy all the time.
-        StorageError: no reply came, or it was none to go on from.
+        ThrottledError: DynamoDB was busy for the whole time limit.
+        StorageError: no reply came, or the reply cannot be used.
     """
     return sent(
         lambda: dict(connection_of(current_config()).dispatch(operation, dict(request))),
@@ -120,11 +128,13 @@ def sent(
     table: str,
     decode: Callable[[dict[str, Any]], Any] | None = None,
 ) -> _T:
-    """Return what `work` does with a request, done again like `send`; what it does twice must be the same as once.
+    """Return the result of `work`, which sends a request; retry it and translate its errors as `send` does.
+
+    `work` must be idempotent.
 
     Raises:
-        ThrottledError: DynamoDB was busy all the time.
-        StorageError: no reply came, or it was none to go on from.
+        ThrottledError: DynamoDB was busy for the whole time limit.
+        StorageError: no reply came, or the reply cannot be used.
     """
     last: PipemodelsError | None = None
     began = time.monotonic()
@@ -136,27 +146,27 @@ def sent(
             except PipemodelsError as error:
                 if not worth_repeating(error, time.monotonic() - began) and not _hung(error):
                     raise
-                # one that was not sent any more tells less than the one before
+                # the error of a request that was not sent says less than the error before it
                 last = last if last and is_too_late(error) else error
                 _log.info("%s; attempt %d, trying again", error, attempt + 1)
                 if not back_off(attempt):
                     raise out_of_time(last, subject) from last.__cause__
-    raise AssertionError("counted to infinity")
+    raise AssertionError("unreachable")
 
 
 def is_too_late(error: PipemodelsError) -> bool:
-    """Say whether a request was not sent, because no time was left for it."""
+    """Return whether a request was not sent because no time was left for it."""
     return isinstance(raised_below(error), TimeIsUpError)
 
 
 def _hung(error: PipemodelsError) -> bool:
-    """Say whether this is what cutting off a request looked like, as where a proxy hangs."""
+    """Return whether the time limit interrupted a request, for example because a proxy hung."""
     left = deadlines.seconds_left()
     return left is not None and left <= 0 and isinstance(raised_below(error), ConnectionError | HTTPClientError)
 
 
 def out_of_time(error: PipemodelsError, subject: str) -> PipemodelsError:
-    """Return the error that says how long was tried, and where; without a time limit, the error as it is."""
+    """Return the error with the time limit and the endpoint; without a time limit, return the error unchanged."""
     if (deadline := deadlines.current()) is None:
         return error
     cause, tried = raised_below(error), f"{round(deadline.seconds, 3):g} s"

@@ -1,4 +1,4 @@
-"""What a command writes, and the checks of its input."""
+"""Which item a command writes, and whether its input is valid."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ STAMPS = frozenset({"created_at", "updated_at", "created_by", "updated_by", "rev
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An item that a command writes: its model, its key, and its name for people."""
+    """An item that a command writes: its model, its key, and its name in messages."""
 
     model: type[StampedModel]
     key: Mapping[str, str]
     name: str
 
     def checked(self) -> Target:
-        """Return the target, its key checked.
+        """Return this target if its key is valid.
 
         Raises:
-            ValidationError: a part of the key is no id.
+            ValidationError: a key value is not a valid id.
         """
         check_values(self.model, self.key)
         return self
 
     def request(self, **settings: Any) -> dict[str, Any]:
-        """Return the arguments of a request on this item."""
+        """Return the parameters of a request for this item."""
         hash_key, *rest = self.key.values()
         connection = self.model._get_connection()
         return connection.get_operation_kwargs(hash_key, range_key=rest[0] if rest else None, **settings)
 
     def send(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request, repeated where that helps, and translate PynamoDB's errors, naming this item."""
+        """Send a request for this item, with retries; translate errors, with this item's name in the message."""
         table, decode = self.model.Meta.table_name, partial(unreadable.read_item, self.model)
         return send(operation, request, subject=self.name, table=table, decode=decode)
 
 
 def all_checked(*checks: Callable[[], Any]) -> list[Any]:
-    """Return what each check returns; the problems of all are reported together.
+    """Return the results of the checks; report the problems of all checks together.
 
     Raises:
-        ValidationError: with every problem, in the order of the checks.
+        ValidationError: a check failed; with every problem, in the order of the checks.
     """
     results, errors = [], []
     for check in checks:
@@ -61,20 +61,21 @@ def all_checked(*checks: Callable[[], Any]) -> list[Any]:
         except ValidationError as error:
             errors.append(error)
     if errors:
-        raise errors[0] if len(errors) == 1 else joined((one for error in errors for one in error.problems), errors)
+        problems = (problem for error in errors for problem in error.problems)
+        raise errors[0] if len(errors) == 1 else joined(problems, errors)
     return results
 
 
 def check_values(model: type[StampedModel], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values normalised, each by its attribute; report all problems together."""
+    """Return the values, each normalised by its attribute; report all problems together."""
     return checked_values(model.get_attributes(), values)
 
 
 def check_changes(model: type[StampedModel], changes: Mapping[str, Any], key: Mapping[str, str]) -> dict[str, Any]:
-    """Return the changes of an update normalised.
+    """Return the normalised changes of an update.
 
     Raises:
-        ValidationError: no change at all, an unknown field, one that may not change, a value that cannot be stored.
+        ValidationError: there are no changes, a field is unknown or may not change, or a value cannot be stored.
     """
     if not isinstance(changes, Mapping) or not changes:
         raise ValidationError.of("changes", changes, "must name at least one field and its new value")
@@ -94,16 +95,20 @@ def check_changes(model: type[StampedModel], changes: Mapping[str, Any], key: Ma
 
 
 def check_by(model: type[StampedModel], by: str | None) -> str | None:
-    """Return who writes, checked."""
+    """Return the name of the writer if it is valid.
+
+    Raises:
+        ValidationError: it is not a valid id.
+    """
     return cast("str | None", check_values(model, {"updated_by": by})["updated_by"])
 
 
 def stamp(now: datetime | None) -> Any:
-    """Return the instant of a write: the one given, or the clock's."""
+    """Return the time of a write: `now` in UTC, or the current time if it is None."""
     return utc_now() if now is None else utc_instant(now, "now")
 
 
 def with_environment(fields: dict[str, Any]) -> dict[str, Any]:
-    """Add the configuration's default environment, where none is given."""
+    """Return the fields with the configured default environment, unless they have one."""
     default = current_config().environment
     return {"environment": default, **fields} if default is not None else fields

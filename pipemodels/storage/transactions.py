@@ -1,4 +1,4 @@
-"""Writes of several items together: all of them, or none."""
+"""How several items are written together: all of them, or none."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from pipemodels.storage.targets import Target, stamp
 from pipemodels.storage.writes import exists, is_done, not_yet, write_actions
 from pipemodels.translation import failed_conditions
 
-_TRANSACTION_ITEMS = 100  # DynamoDB: items in one transaction
+_TRANSACTION_ITEMS = 100  # DynamoDB's limit of items in one transaction
 
 
 def id_list(ids: Iterable[str]) -> list[str]:
-    """Return the ids; a single text is one id, and never meant as its letters."""
+    """Return the ids as a list; a single string is one id, not a sequence of characters."""
     return [ids] if isinstance(ids, str) else list(ids)
 
 
 def update_together(
     targets: Iterable[Target], changes: Mapping[str, Any], *, by: str | None, now: datetime | None
 ) -> list[str]:
-    """Make the same change to many existing items and return their ids, each once, in order.
+    """Make the same changes to many existing items and return their ids, without duplicates, in order.
 
-    All or nothing up to 100; above that in transactions of 100, each of which has the time limit for itself.
+    Up to 100 items change all together or not at all. More items are split into transactions of 100, each with
+    its own time limit.
 
     Raises:
-        ItemNotFoundError: one is missing; what earlier transactions changed is in the error's `done`.
+        ItemNotFoundError: an item does not exist; `done` has the ids that earlier transactions changed.
     """
     at = stamp(now)
     unique = list({tuple(target.key.values()): target.checked() for target in targets}.values())
@@ -65,17 +66,17 @@ def _update_chunk(chunk: list[Target], changes: Mapping[str, Any], *, by: str | 
         transact(names, model, *({"Update": update} for update in updates))
     except ConflictError as error:
         if is_done(error.current, write_id):
-            return  # all or nothing: what was done of one was done of all
+            return  # the transaction was done, so every item of it has changed
         missing = [chunk[position].name for position in failed_conditions(error)]
         raise ItemNotFoundError(f"there is no {', no '.join(missing)}; nothing was changed") from error
 
 
-def transact(subject: str, model: type[StampedModel], *parts: Mapping[str, Any]) -> None:
-    """Send a transaction; each repeat has the same token, by which DynamoDB knows it for ten minutes.
+def transact(subject: str, model: type[StampedModel], *operations: Mapping[str, Any]) -> None:
+    """Send a transaction. Retries have the same token, so that DynamoDB applies it once within ten minutes.
 
     Raises:
-        ConflictError: a condition failed; `current` is the first item, of this model, of which one did.
+        ConflictError: a condition failed; `current` is the first item of this model whose condition failed.
     """
-    request = {"TransactItems": list(parts), "ClientRequestToken": uuid.uuid4().hex}
+    request = {"TransactItems": list(operations), "ClientRequestToken": uuid.uuid4().hex}
     table, decode = model.Meta.table_name, partial(unreadable.read_item, model)
     send("TransactWriteItems", request, subject=subject, table=table, decode=decode)

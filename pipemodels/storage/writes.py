@@ -1,4 +1,4 @@
-"""The requests behind the commands: one conditional write each, and what a failed condition means."""
+"""How one item is created, changed or deleted, and what a failed condition means."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ _PYNAMODB_NAMES = frozenset({"hash_key", "range_key", "_user_instantiated"})
 
 
 def not_yet(model: type[StampedModel], write_id: str) -> Any:
-    """Return the condition that this write has not been done: its reply may be lost, and it is sent again."""
+    """Return the condition that this write was not done yet: a retry after a lost reply must change nothing."""
     return model.write_id.does_not_exist() | (model.write_id != write_id)
 
 
 def is_done(item: StampedModel | None, write_id: str) -> bool:
-    """Say whether an item is as this write has left it."""
+    """Return whether this write was the last write of the item."""
     return item is not None and item.write_id == write_id
 
 
 def new_item(model: type[_M], fields: Mapping[str, Any], *, by: str | None, now: datetime | None) -> _M:
-    """Return an item that nobody has stored yet, checked whole.
+    """Return a new item, with all its fields checked.
 
     Raises:
-        ValidationError: with every problem.
+        ValidationError: the item cannot be stored; with every problem.
     """
     at = stamp(now)
     stamps = {"created_at": at, "updated_at": at, "created_by": by, "updated_by": by}
     taken = sorted((STAMPS | model.DERIVED) & fields.keys())
     problems = [Problem(name, fields[name], "is set by the package") for name in taken]
     given = {name: value for name, value in fields.items() if name not in taken and value is not None}
-    # PynamoDB would take its own names of the keys (`hash_key`, `range_key`) for fields
+    # PynamoDB would accept its own names of the keys (`hash_key`, `range_key`) as fields
     aliases = {name: given.pop(name) for name in _PYNAMODB_NAMES & given.keys()}
     problems += unknown_fields(aliases, list(model.get_attributes()))
     try:
@@ -72,14 +72,14 @@ def new_item(model: type[_M], fields: Mapping[str, Any], *, by: str | None, now:
 
 
 def insert(target: Target, item: _M) -> _M:
-    """Put an item that must not exist yet. One request.
+    """Put an item that must not exist yet. Makes one request.
 
     Raises:
-        AlreadyExistsError: the key is taken; `current` is who has it.
+        AlreadyExistsError: an item with this key exists; `current` is that item.
     """
     hash_key = item.get_attributes()[str(item._hash_keyname)]
     write_id = item.write_id = new_write_id()
-    # PynamoDB's own: the model's would set `updated_at` by the clock
+    # PynamoDB's method, because the model's would set `updated_at` to the current time
     request = PynamoModel.get_save_kwargs_from_instance(item, hash_key.does_not_exist(), "ALL_OLD")
     try:
         target.send("PutItem", request)
@@ -99,15 +99,15 @@ def write_actions(
     write_id: str,
     once: Mapping[str, Any] | None = None,
 ) -> list[Action]:
-    """Return the update that makes these changes, derives what follows from them and counts the revision.
+    """Return update actions that make these changes, update the derived fields and increment the revision.
 
     Args:
         target: the item.
-        changes: checked values; None removes.
-        by: who writes.
-        now: when.
-        write_id: names this write.
-        once: checked values that are set only where the item has none.
+        changes: checked values; None removes the field.
+        by: the name of the writer.
+        now: the time of the write.
+        write_id: the id of this write.
+        once: checked values of fields that are set only if the item does not have them.
     """
     model = target.model
     touched = model.derived_sources() & changes.keys()
@@ -131,11 +131,11 @@ def update(
     once: Mapping[str, Any] | None = None,
     more: Sequence[Action] = (),
 ) -> Any:
-    """Change one item under a condition and return it as stored. One request.
+    """Change one item under a condition and return it as stored. Makes one request.
 
     Raises:
-        ConflictError: the condition failed; `current` is the item, or None where there is none.
-        UnreadableItemError: the stored item cannot be read; `done` says whether the update was done all the same.
+        ConflictError: the condition failed; `current` is the item, or None if it does not exist.
+        UnreadableItemError: the stored item cannot be read; `done` says whether the update was done anyway.
     """
     write_id = new_write_id()
     actions = [*write_actions(target, changes, by=by, now=now, write_id=write_id, once=once), *more]
@@ -145,7 +145,7 @@ def update(
         return_values="ALL_NEW",
         return_values_on_condition_failure="ALL_OLD",
     )
-    refuse_too_large(_sent(actions))
+    refuse_too_large(_encoded_values(actions))
     try:
         return _result(target, target.send("UpdateItem", request)["Attributes"], "updated")
     except ConflictError as error:
@@ -164,12 +164,12 @@ def create_or_update(
     now: datetime,
     once: Mapping[str, Any],
 ) -> Any:
-    """Create an item, or change the one that exists under a condition; None allows no change.
+    """Create an item, or change the existing item under the condition `allowed`; if that is None, only create.
 
-    One request; two where `by` writes an item of which nobody knows who created it: that stays unknown.
+    Makes one request, or two if `by` is given and the existing item has no `created_by`, which stays empty.
 
     Raises:
-        ConflictError: an item exists and the condition failed; `current` is it.
+        ConflictError: the item exists and the condition failed; `current` is the item.
     """
     absent = target.model.get_attributes()[str(target.model._hash_keyname)].does_not_exist()
     if allowed is None or by is None:
@@ -182,7 +182,7 @@ def create_or_update(
     except UnreadableItemError as error:
         if error.done:
             raise
-        # it may be one that nobody is known to have created, and that this write mends
+        # perhaps it has no `created_by`, and this write makes it readable
         return update(target, changes, condition=allowed, by=by, now=now, once=once)
     except ConflictError as error:
         if error.current is None or error.current.created_by is not None:
@@ -190,14 +190,14 @@ def create_or_update(
         return update(target, changes, condition=allowed, by=by, now=now, once=once)
 
 
-def _sent(actions: Sequence[Action]) -> dict[str, dict[str, Any]]:
-    """Return the values that an update sets, encoded, by stored name."""
+def _encoded_values(actions: Sequence[Action]) -> dict[str, dict[str, Any]]:
+    """Return the encoded values that an update sets, by stored name."""
     sets = [action.values for action in actions if isinstance(action, SetAction)]
     return {path.path[0]: value.value for path, value in sets if isinstance(path, Path) and isinstance(value, Value)}
 
 
 def exists(target: Target) -> Any:
-    """Return the condition that the item is there."""
+    """Return the condition that the item exists."""
     return target.model.get_attributes()[str(target.model._hash_keyname)].exists()
 
 
@@ -210,11 +210,13 @@ def update_existing(
     by: str | None,
     now: datetime | None,
 ) -> Any:
-    """Make checked changes to an item that must exist, at the revision that is expected, if one is. One request.
+    """Make checked changes to an existing item, which must have the expected revision unless that is None.
+
+    Makes one request.
 
     Raises:
         ItemNotFoundError: there is no such item.
-        StaleRevisionError: it has another revision.
+        StaleRevisionError: it does not have the expected revision.
         ConflictError: `rules` failed; `current` is the item.
     """
     condition = at_revision(target, expected_revision)
@@ -227,14 +229,14 @@ def update_existing(
 
 
 def at_revision(target: Target, expected: int | None) -> Any:
-    """Return the condition that the item is there, and has the expected revision, if one is expected."""
+    """Return the condition that the item exists, and has the expected revision unless that is None."""
     if expected is None:
         return exists(target)
     return exists(target) & (target.model.revision == check_values(target.model, {"revision": expected})["revision"])
 
 
 def refused(target: Target, error: ConflictError, expected_revision: int | None) -> PipemodelsError:
-    """Return what a failed condition on an existing item means."""
+    """Return the error for a failed condition on an existing item."""
     current = error.current
     if current is None:
         return ItemNotFoundError(f"there is no {target.name}")
@@ -245,17 +247,17 @@ def refused(target: Target, error: ConflictError, expected_revision: int | None)
 
 
 def read(target: Target) -> Any:
-    """Return an item that must exist, read strongly consistent. One request.
+    """Return an item, strongly consistent. Makes one request.
 
     Raises:
         ItemNotFoundError: there is no such item.
-        UnreadableItemError: it is there, but cannot be read.
+        UnreadableItemError: the item exists, but cannot be read.
     """
     return unreadable.read_item(target.model, read_item(target))
 
 
 def read_item(target: Target) -> dict[str, dict[str, Any]]:
-    """Return an item that must exist as DynamoDB holds it, read strongly consistent. One request.
+    """Return an item as DynamoDB stores it, strongly consistent. Makes one request.
 
     Raises:
         ItemNotFoundError: there is no such item.
@@ -268,7 +270,7 @@ def read_item(target: Target) -> dict[str, dict[str, Any]]:
 
 
 def put(target: Target, fields: Mapping[str, Any], *, by: str | None, now: datetime | None) -> Any:
-    """Create an item, or replace all that it holds but its creation and its count of revisions. One request."""
+    """Create an item, or replace all its fields but `created_at`, `created_by` and `revision`. Makes one request."""
     item = new_item(target.model, fields, by=by, now=now)
     item.serialize()
     kept = {*STAMPS, *target.key, *target.model.DERIVED}
@@ -279,13 +281,13 @@ def put(target: Target, fields: Mapping[str, Any], *, by: str | None, now: datet
 
 
 def delete(target: Target, *, expected_revision: int | None, rules: Condition | None = None) -> Any:
-    """Delete an item that must exist and return it as it was. One request.
+    """Delete an existing item and return it as it was. Makes one request.
 
     Raises:
         ItemNotFoundError: there is no such item.
-        StaleRevisionError: it has another revision than expected.
+        StaleRevisionError: it does not have the expected revision.
         ConflictError: `rules` failed; `current` is the item.
-        UnreadableItemError: it cannot be read; `done` says whether it was deleted all the same.
+        UnreadableItemError: the item cannot be read; `done` says whether it was deleted anyway.
     """
     condition = at_revision(target, expected_revision)
     request = target.request(
@@ -297,13 +299,13 @@ def delete(target: Target, *, expected_revision: int | None, rules: Condition | 
         answer = target.send("DeleteItem", request)
     except ConflictError as error:
         raise refused(target, error, expected_revision) from error
-    if "Attributes" not in answer:  # the condition was that there is an item
-        raise StorageError(f"{target.name}: DynamoDB did not return what it has deleted; look whether it is gone")
+    if "Attributes" not in answer:  # the condition was that the item exists
+        raise StorageError(f"{target.name}: DynamoDB did not return the deleted item; check that it is deleted")
     return _result(target, answer["Attributes"], "deleted")
 
 
 def _result(target: Target, stored: Any, done: str) -> Any:
-    """Return the item that DynamoDB returned of a write.
+    """Return the object of the item that a write returned.
 
     Raises:
         UnreadableItemError: it cannot be read; the message and `done` say that the write was done.
@@ -311,7 +313,7 @@ def _result(target: Target, stored: Any, done: str) -> Any:
     try:
         return unreadable.read_item(target.model, stored)
     except UnreadableItemError as error:
-        message = f"{target.name} has been {done}, but what is returned of it cannot be read: {error.item}"
+        message = f"{target.name} has been {done}, but the returned item cannot be read: {error.item}"
         failure = UnreadableItemError(error.item, message)
         failure.done = ("/".join(target.key.values()),)
         raise failure from error

@@ -148,7 +148,7 @@ def test_a_reply_that_leaves_items_out_is_no_answer(limited: Limited, monkeypatc
             return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
         return original(self, operation, request)
 
-    monkeypatch.setattr("pipemodels.storage.batch_requests.back_off", lambda attempt: True)
+    monkeypatch.setattr("pipemodels.storage.batch_reads.back_off", lambda attempt: True)
     monkeypatch.setattr(ConfiguredConnection, "dispatch", dispatch)
     with pytest.raises(RunLimitError) as caught:
         commands.start_run(pipeline_id=pipeline_id, run_id="b", now=AT)

@@ -368,7 +368,7 @@ def test_a_run_that_cannot_be_read_keeps_no_other_from_being_reaped(
         key = {"pipeline_id": pipeline_id, "run_id": "odd"}
         (problem,) = caught.value.problems
         warning = (
-            f"passed over an item that cannot be read: table 'unit.pipeline_run_logs', {key!r}: "
+            f"skipped an item that cannot be read: table 'unit.pipeline_run_logs', {key!r}: "
             f"{problem.field.removeprefix(f'{name}: ')} {problem.reason}"
         )
         assert caplog.record_tuples == [("pipemodels.commands.leases", logging.WARNING, warning)]

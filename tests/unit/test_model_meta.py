@@ -1,4 +1,4 @@
-"""What a model's Meta may say: its table and how that is created. A setting that is not kept is refused by name."""
+"""The settings of a model's Meta: its table and how to create it. Other settings are refused by name."""
 
 import logging
 from collections.abc import Callable
@@ -24,12 +24,12 @@ make_theirs: Any = type(PynamoModel)
 
 
 def model(**meta: Any) -> Any:
-    """Return a model as a user of PynamoDB has it, whose base alone is swapped."""
+    """Return a model of which a user of PynamoDB has changed only the base."""
     return _model((), meta)
 
 
 def ours(**meta: Any) -> Any:
-    """Return one whose Meta derives from ours."""
+    """Return a model whose Meta derives from ours."""
     return _model((ConfiguredTable,), meta)
 
 
@@ -49,19 +49,19 @@ VALUES: dict[str, Any] = {"host": "http://user:password@127.0.0.1:8000", "extra_
 @pytest.mark.parametrize("how", [model, ours])
 @pytest.mark.parametrize("setting", REFUSED)
 def test_what_the_configuration_makes_is_refused_by_name(setting: str, how: Any) -> None:
-    """The error names the setting and its place; a zero is a value too; no secret and no password is shown."""
+    """The error names the setting and its replacement; zero is a value too; no secret or password is shown."""
     value = VALUES.get(setting, 0)
     with pytest.raises(ValidationError) as caught:
         how(table_name="datasets", **{setting: value})
     (problem,) = caught.value.problems
     assert problem.field == "Dataset.Meta." + setting
-    assert problem.reason == f"is not for a model to set: delete it; its place is {REFUSED[setting]}"
+    assert problem.reason == f"cannot be set by a model: delete it and use {REFUSED[setting]}"
     assert "password" not in str(caught.value)
     assert "tenant" not in str(caught.value)
 
 
 def test_all_settings_are_refused_together() -> None:
-    """One error for all that is to be deleted, wherever in the bases of Meta it stands."""
+    """One error names all settings to delete, in whichever base class of Meta they are."""
 
     class Base:
         region = "eu-central-1"
@@ -85,26 +85,26 @@ def test_all_settings_are_refused_together() -> None:
 
 
 def test_a_mixin_s_meta_is_looked_at_too() -> None:
-    """PynamoDB finds a Meta by inheritance, whatever class has it."""
+    """PynamoDB finds Meta by inheritance, whichever class has it."""
 
     class Mixin:
         class Meta:
             table_name = "datasets"
             region = "eu-central-1"
 
-    with pytest.raises(ValidationError, match=r"Dataset.Meta.region: 'eu-central-1' is not for a model to set"):
+    with pytest.raises(ValidationError, match=r"Dataset.Meta.region: 'eu-central-1' cannot be set by a model"):
 
         class Dataset(Mixin, Model):  # type: ignore[misc]  # its Meta is of another class
             key = UnicodeAttribute(hash_key=True)
 
 
 def test_none_says_nothing_and_is_taken() -> None:
-    """`host = os.environ.get(...)` where the variable is not set."""
+    """For example `host = os.environ.get(...)` if the variable is not set."""
     assert model(table_name="datasets", host=None, region=None).Meta.base_name == "datasets"
 
 
 def test_a_meta_that_pynamodb_has_filled_in_is_taken() -> None:
-    """A Meta that a model on PynamoDB's base has too; but not where a value there is not PynamoDB's default."""
+    """A Meta that PynamoDB's base has used too is accepted, unless a value is not PynamoDB's default."""
 
     class Meta:
         table_name = "shared"
@@ -115,12 +115,12 @@ def test_a_meta_that_pynamodb_has_filled_in_is_taken() -> None:
 
     assert both().Meta.base_name == "shared"
     Meta.read_timeout_seconds = 31  # type: ignore[attr-defined]  # as PynamoDB does
-    with pytest.raises(ValidationError, match=r"Ours.Meta.read_timeout_seconds: 31 is not for a model to set"):
+    with pytest.raises(ValidationError, match=r"Ours.Meta.read_timeout_seconds: 31 cannot be set by a model"):
         both()
 
 
 def test_a_model_whose_base_alone_is_swapped_works(unique: Unique, config: DynamoDBConfig) -> None:
-    """Its `table_name` is the base name, to which the prefix is added: tables, items, batches, queries."""
+    """Its `table_name` is the base name, after the prefix, for tables, items, batches and queries."""
     name = unique("swapped")
 
     class ByOwner(GlobalSecondaryIndex["Dataset"]):
@@ -157,7 +157,7 @@ def test_a_model_whose_base_alone_is_swapped_works(unique: Unique, config: Dynam
 
 
 def test_the_nearest_name_counts() -> None:
-    """A Meta that derives from another model's: its own name, or that one's."""
+    """A Meta that derives from another model's Meta has its own name, or inherits that name."""
     parent = model(table_name="parent")
     for child, name in (
         (type("Meta", (parent.Meta,), {"table_name": "child"}), "child"),
@@ -177,16 +177,17 @@ def test_the_nearest_name_counts() -> None:
     ],
 )
 def test_a_name_that_is_none_is_refused(meta: dict[str, Any], problem: str) -> None:
-    """Before anything is sent to a table of that name."""
+    """The error comes before any request to a table of that name."""
     for how in (model, ours):
         with pytest.raises(ValidationError, match=f"^{problem}$"):
             how(**meta)
 
 
 def test_a_model_without_a_name_says_so_at_first_use() -> None:
-    """A base of other models may be without; using it says what is missing."""
+    """A base class of other models may have no name; using it says what is missing."""
+    problem = r"Meta does not name a table: give it base_name = '…' \(or table_name\)"
     for nameless in (model(), ours(), model(table_name=None)):
-        with pytest.raises(AttributeError, match=r"Meta names no table: give it base_name = '…' \(or table_name\)"):
+        with pytest.raises(AttributeError, match=problem):
             nameless.exists()
 
     class Without(Model):
@@ -199,13 +200,13 @@ def test_a_model_without_a_name_says_so_at_first_use() -> None:
 
 
 def test_meta_answers_from_the_configuration(config: DynamoDBConfig) -> None:
-    """Who reads a setting there finds what is in force; who sets one later is refused as if it had stood there."""
+    """Settings that are read are the configured ones; setting one later is refused as in the class."""
     meta = model(table_name="datasets").Meta
     assert (meta.region, meta.host, meta.max_retry_attempts, meta.max_pool_connections, meta.extra_headers) == (
         config.region_name, None, 0, 10, None,
     )  # fmt: skip
     assert (meta.connect_timeout_seconds, meta.read_timeout_seconds) == (5.0, 10.0)
-    with pytest.raises(ValidationError, match=r"Meta.host: 'http://x' is not for a model to set"):
+    with pytest.raises(ValidationError, match=r"Meta.host: 'http://x' cannot be set by a model"):
         meta.host = "http://x"
     with pytest.raises(
         ValidationError, match=r"Meta.table_name: 'x' cannot be set: it is DynamoDBConfig's table_prefix"
@@ -215,7 +216,7 @@ def test_meta_answers_from_the_configuration(config: DynamoDBConfig) -> None:
 
 
 def test_another_base_name_is_another_table(unique: Unique) -> None:
-    """One that is set after the first use counts from then on."""
+    """A base name that is set after the first use applies from then on."""
     first, second = unique("first"), unique("second")
     dataset = model(table_name=first)
     dataset.create_table()
@@ -228,7 +229,7 @@ def test_another_base_name_is_another_table(unique: Unique) -> None:
 
 
 def test_an_attribute_that_would_hide_a_method_of_the_base_is_refused() -> None:
-    """Its stored name may stay; PynamoDB's own methods may be hidden, as they may there."""
+    """Its stored name may stay; an attribute may hide PynamoDB's own methods, as in PynamoDB."""
     for name in ("summary", "derived", "problems", "held_by"):
         with pytest.raises(TypeError, match=f"Hiding.{name}: the base uses this name; .* with attr_name='{name}'"):
             make("Hiding", (Model,), {name: UnicodeAttribute(), "__module__": __name__})
@@ -237,7 +238,7 @@ def test_an_attribute_that_would_hide_a_method_of_the_base_is_refused() -> None:
 
 
 def test_only_instants_are_stamped(unique: Unique) -> None:
-    """A user's `updated_at` of another type is the user's."""
+    """A user's `updated_at` of another type is left alone."""
 
     class Dataset(Model):
         class Meta:
@@ -256,7 +257,7 @@ def test_only_instants_are_stamped(unique: Unique) -> None:
 def test_a_settings_file_of_pynamodb_is_named_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Models on our base do not read it; where it has nothing of that, nothing is said."""
+    """Models on our base do not read it; without such settings in it there is no warning."""
     warn_of_settings_file.cache_clear()
     warn_of_settings_file()
     assert caplog.records == []
@@ -275,14 +276,14 @@ def test_a_settings_file_of_pynamodb_is_named_once(
 
 
 def throughput(dataset: Any) -> tuple[str, int, int]:
-    """Return how a table is paid, and its units."""
+    """Return the billing mode of a table, and its units."""
     found = dataset.describe_table()
     units = found["ProvisionedThroughput"]
     return found["BillingModeSummary"]["BillingMode"], units["ReadCapacityUnits"], units["WriteCapacityUnits"]
 
 
 def test_capacity_units_make_a_provisioned_table(unique: Unique) -> None:
-    """In Meta or where the table is created, as with PynamoDB; without any the table is paid per request."""
+    """In Meta or in `create_table`, as with PynamoDB; without units the table is paid per request."""
     units = {"read_capacity_units": 3, "write_capacity_units": 2}
     for how in (model, ours):
         in_meta, in_call, without = (
@@ -299,7 +300,7 @@ def test_capacity_units_make_a_provisioned_table(unique: Unique) -> None:
 
 
 def test_capacity_units_that_would_be_dropped_are_refused(requests: list[str]) -> None:
-    """With a table that is paid per request, in Meta and in the call; one alone; an unknown billing mode."""
+    """They contradict pay per request, in Meta or the call; one unit alone and an unknown billing mode are errors."""
     both = {"read_capacity_units": 3, "write_capacity_units": 2}
     on_demand = {"table_name": "t", "billing_mode": "PAY_PER_REQUEST"}
     ways: list[tuple[Callable[[], Any], str]] = [
@@ -316,7 +317,7 @@ def test_capacity_units_that_would_be_dropped_are_refused(requests: list[str]) -
 
 
 def test_an_index_s_units_of_a_table_paid_per_request_are_logged(unique: Unique, caplog: Any) -> None:
-    """They have no use there, which DynamoDB would not say."""
+    """DynamoDB would ignore them silently."""
 
     class ByOwner(GlobalSecondaryIndex["Model"]):
         class Meta:

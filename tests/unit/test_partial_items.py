@@ -1,4 +1,4 @@
-"""Items that were read in part, by an index or by `attributes_to_get`: what was not read is not guessed or lost."""
+"""Items that were read in part, from an index or with `attributes_to_get`: unread values are not guessed or lost."""
 
 import copy
 import pickle
@@ -47,7 +47,7 @@ class Address(MapAttribute[str, Any]):
 
 
 class Loose(DynamicMapAttribute):
-    """A map that declares a part of what it holds."""
+    """A map that declares only some of its attributes."""
 
     known = UnicodeAttribute(null=True)
 
@@ -83,7 +83,7 @@ class Dataset(Model):
 
 
 class Counted(Dataset):
-    """The same with a revision, which the index does not hold."""
+    """The same with a revision, which the index does not project."""
 
     class Meta(ConfiguredTable):
         base_name = "counted"
@@ -108,7 +108,7 @@ def tables(module_config: DynamoDBConfig) -> None:
 
 
 def whole(model: Any, key: str) -> Any:
-    """Return an item that was saved, of which every attribute has a value."""
+    """Return a saved item in which every attribute has a value."""
     item = model(
         key, owner=key, rows=5, level=9, names={"a"}, text="t", address={"city": "Rome", "zip_code": "1", "floor": 2},
         loose={"known": "k", "more": "m"}, free={"a": {"b": 1, "c": 2}, "d": 3},
@@ -135,13 +135,13 @@ READS: dict[str, Callable[[Any, str], Any]] = {
 
 @pytest.fixture(params=READS)
 def read(request: pytest.FixtureRequest) -> Any:
-    """Return each way to read an item in part."""
+    """Return the ways to read an item in part."""
     return READS[request.param]
 
 
 @pytest.fixture(params=[True, False])
 def wire(request: pytest.FixtureRequest, config: DynamoDBConfig) -> Iterator[None]:
-    """Read and write by compiled code, and step by step."""
+    """Use the compiled codecs, and the fallback."""
     from dataclasses import replace
 
     with using(replace(config, wire=request.param)):
@@ -149,7 +149,7 @@ def wire(request: pytest.FixtureRequest, config: DynamoDBConfig) -> Iterator[Non
 
 
 def test_what_was_not_read_raises(read: Any, unique: Unique, wire: None) -> None:
-    """Whoever's attribute it is, with a default or without, until a refresh reads it."""
+    """Any attribute raises, with or without a default, until a refresh reads it."""
     stored = whole(Dataset, unique("part"))
     item = read(Dataset, stored.key)
     assert (item.key, item.owner) == (stored.key, stored.key)
@@ -176,7 +176,7 @@ def test_what_was_read_and_is_absent_is_none_or_the_default(unique: Unique) -> N
 
 
 def test_it_cannot_be_saved(read: Any, unique: Unique, raw: Raw) -> None:
-    """It is not the whole item: not by itself, in a batch or in a transaction."""
+    """It cannot be saved: not by itself, in a batch or in a transaction."""
     for model in (Dataset, Counted):
         key = whole(model, unique("unsaved")).key
         before, item = raw(model, key), read(model, key)
@@ -197,7 +197,7 @@ def test_it_cannot_be_saved(read: Any, unique: Unique, raw: Raw) -> None:
 
 @pytest.mark.parametrize("model", [Dataset, Counted, Versioned])
 def test_an_update_changes_what_it_says_and_no_more(model: Any, read: Any, unique: Unique, raw: Raw) -> None:
-    """By itself and in a transaction; after it, by itself, the item is whole."""
+    """An update works by itself and in a transaction; after an update by itself, the item is whole."""
     key = whole(model, unique("update")).key
     before: Any = raw(model, key)
     item = read(model, key)
@@ -217,7 +217,7 @@ def test_an_update_changes_what_it_says_and_no_more(model: Any, read: Any, uniqu
 @pytest.mark.parametrize("model", [Dataset, Counted, Versioned])
 @pytest.mark.parametrize("how", ["delete", "batch", "transaction"])
 def test_it_can_be_deleted(model: Any, how: str, read: Any, unique: Unique, raw: Raw) -> None:
-    """With whatever revision it has, where that was not read."""
+    """If the revision was not read, any revision is deleted."""
     key = whole(model, unique("delete")).key
     item = read(model, key)
     if how == "delete":
@@ -233,7 +233,7 @@ def test_it_can_be_deleted(model: Any, how: str, read: Any, unique: Unique, raw:
 
 @pytest.mark.parametrize(("model", "name"), [(Counted, "revision"), (Versioned, "version")])
 def test_a_revision_that_was_read_is_kept_to(model: Any, name: str, unique: Unique, raw: Raw) -> None:
-    """A stale part neither updates nor deletes; a fresh one in a transaction counts on."""
+    """A stale summary can neither be updated nor deleted; a fresh one increments the revision in a transaction."""
     stored = whole(model, unique("stale"))
     stale = model.get(stored.key, attributes_to_get=["key", name])
     stored.save()
@@ -254,7 +254,7 @@ def test_a_revision_that_was_read_is_kept_to(model: Any, name: str, unique: Uniq
 
 
 def test_what_is_derived_follows_an_update_of_a_part(unique: Unique, raw: Raw) -> None:
-    """The shards of an index follow their source, of which the object knows nothing."""
+    """The shards of an index follow their source, even if the object has not read them."""
     item = PipelineConfig(**pipeline_fields(pipeline_id=unique("derived"), environment=unique("env")))
     item.save()
     before: Any = raw(PipelineConfig, item.pipeline_id)
@@ -272,7 +272,7 @@ def test_what_is_derived_follows_an_update_of_a_part(unique: Unique, raw: Raw) -
 
 
 def test_a_part_of_a_map_is_that_part(unique: Unique, wire: None) -> None:
-    """What else the map holds raises, in maps of each kind, in lists and in documents; a refresh reads all."""
+    """Other attributes raise, in maps of each kind, in lists and in documents; a refresh reads them."""
     key = whole(Dataset, unique("nested")).key
     paths = ["key", "address.zip", "loose.known", "free.a.b", "document.a.b", Dataset.rows]
     item = Dataset.get(key, attributes_to_get=paths)
@@ -313,7 +313,7 @@ def test_a_part_of_a_map_is_that_part(unique: Unique, wire: None) -> None:
 
 
 def test_a_part_of_an_element_is_that_part(wire: None) -> None:
-    """A list read in part holds the elements that were read, and each what was read of it."""
+    """A list that was read in part holds the elements that were read, each with the parts that were read."""
     stored = {"places": {"L": [{"M": {"city": {"S": "Rome"}}}]}}
     item = Dataset.summary(stored, parts_of(["places[3].city"]))
     assert ([one.city for one in item.places], item.to_simple_dict()) == (["Rome"], {"places": [{"city": "Rome"}]})
@@ -325,7 +325,7 @@ def test_a_part_of_an_element_is_that_part(wire: None) -> None:
 
 
 def test_the_attributes_of_a_map_name_its_parts(unique: Unique) -> None:
-    """PynamoDB would read attributes of the item that have their names."""
+    """PynamoDB would read attributes of the item with the same names."""
     key = whole(Dataset, unique("path")).key
     item = Dataset.get(key, attributes_to_get=[Dataset.address.city, Dataset.address["floor"]])
     assert (item.address.city, item.address.floor) == ("Rome", 2)
@@ -334,7 +334,7 @@ def test_the_attributes_of_a_map_name_its_parts(unique: Unique) -> None:
 
 
 def test_records_are_read_whole(requests: list[str]) -> None:
-    """A part of one would be a record of other values."""
+    """A record without some of its values would be a different record."""
     with pytest.raises(ValidationError, match="attributes_to_get: 'stages' holds records, which are read whole"):
         PipelineRunLog.get("p", "r", attributes_to_get=["pipeline_id", "stages[0].status"])
     assert requests == []
@@ -345,7 +345,7 @@ def test_records_are_read_whole(requests: list[str]) -> None:
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda item: pickle.loads(pickle.dumps(item))])
 def test_a_copy_is_read_in_part_too(copied: Callable[[Any], Any], unique: Unique) -> None:
-    """What was not read raises in the copy as well, inside maps too."""
+    """Unread attributes raise in the copy too, and inside maps."""
     key = whole(Dataset, unique("copy")).key
     item = Dataset.get(key, attributes_to_get=["key", "owner", "document.a.b", "address.zip"])
     made = copied(item)
@@ -363,7 +363,7 @@ def test_a_copy_is_read_in_part_too(copied: Callable[[Any], Any], unique: Unique
 
 
 def test_it_shows_what_was_read(unique: Unique) -> None:
-    """Its repr ends with an ellipsis; as a dict it is what was read."""
+    """Its repr ends with an ellipsis; its dictionaries have the values that were read."""
     key = whole(Dataset, unique("shown")).key
     item = next(Dataset.by_owner.query(key))
     assert repr(item) == f"Dataset(key={key!r}, owner={key!r}, …)"
@@ -376,7 +376,7 @@ def test_it_shows_what_was_read(unique: Unique) -> None:
 
 
 def test_a_view_in_another_zone_raises_too(unique: Unique) -> None:
-    """It shows what was read, and no more."""
+    """It shows only the values that were read."""
     item = PipelineConfig(**pipeline_fields(pipeline_id=unique("zone"), environment=unique("env")))
     item.save()
     (part,) = PipelineConfig.environment_index.query(item.environment_shard)

@@ -1,4 +1,4 @@
-"""Repeats: what is worth sending again is sent again, until the time limit of the command."""
+"""Retries: requests that may succeed are sent again, until the time limit of the command."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,20 +21,20 @@ URL = "http://127.0.0.1:1"
 
 
 def answered(code: str) -> ClientError:
-    """Return the error of an answer with this code."""
+    """Return the error of a reply with this code."""
     return ClientError({"Error": {"Code": code, "Message": "m"}}, "UpdateItem")
 
 
 @pytest.fixture
 def patient(config: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
-    """Use a configuration whose commands repeat."""
+    """Use a configuration with retries."""
     with using(replace(config, time_limit_seconds=30.0)) as one:
         yield one
 
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the list of the longest waits, none of which is waited for."""
+    """Return the list of the longest waits, without waiting."""
     longest: list[float] = []
 
     def uniform(least: float, most: float) -> float:
@@ -47,7 +47,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def dispatched(monkeypatch: pytest.MonkeyPatch, *outcomes: Any) -> list[dict[str, Any]]:
-    """Let requests come to these outcomes, the last one for ever; return the list of those that are sent."""
+    """Give requests these outcomes, repeating the last; return the list of the requests."""
     sent: list[dict[str, Any]] = []
 
     def dispatch(_: Any, operation: str, request: dict[str, Any]) -> Any:
@@ -75,7 +75,7 @@ def dispatched(monkeypatch: pytest.MonkeyPatch, *outcomes: Any) -> list[dict[str
 def test_what_may_succeed_is_sent_again(
     error: Exception, patient: DynamoDBConfig, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same request, after waits that grow up to two seconds."""
+    """The same request is sent again, after waits that grow up to two seconds."""
     sent = dispatched(monkeypatch, *[error] * 8, {"Item": {}})
     assert send("UpdateItem", {"a": 1}, subject="it", table="t") == {"Item": {}}
     assert sent == [{"operation": "UpdateItem", "a": 1}] * 9
@@ -97,7 +97,7 @@ def test_what_cannot_succeed_is_told_at_once(
     error: Exception, kind: type[PipemodelsError], patient: DynamoDBConfig, waits: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """A wrong request, wrong credentials, an endpoint where nobody is, a certificate that is refused."""
+    """An invalid request, wrong credentials, an unreachable endpoint or a bad certificate is an error at once."""
     sent = dispatched(monkeypatch, error)
     with pytest.raises(kind):
         send("UpdateItem", {}, subject="it", table="t")
@@ -107,7 +107,7 @@ def test_what_cannot_succeed_is_told_at_once(
 def test_the_time_limit_is_one_for_all_requests_of_a_command(
     patient: DynamoDBConfig, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When it has passed the last error comes out, also of a second request that has only just begun."""
+    """After the time limit the last error is raised, even for a second request that has just begun."""
     now = [100.0]
     monkeypatch.setattr("pipemodels.storage.sending.time.monotonic", lambda: now[0])
     sent = dispatched(monkeypatch, answered("ThrottlingException"))

@@ -1,4 +1,4 @@
-"""The stored format, literally: whole raw items of each model. A change here is a change of the stored format."""
+"""The stored format: whole raw items of each model. A change here is a change of the stored format."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -133,7 +133,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_whole_stored_item(
     model: Any, fields: dict[str, Any], stored: Any, key: tuple[str, ...], raw: Raw
 ) -> None:
-    """With every field given, the item is stored exactly so, and reads back equal."""
+    """An item with every field is stored exactly like this, and is equal when it is read."""
     item = model(**fields, created_at=AT, updated_at=AT)
     item.save()
     assert raw(model, *key) == stored
@@ -143,14 +143,14 @@ def test_the_whole_stored_item(
 
 
 def absent(model: Any) -> set[str]:
-    """Return what no command has written: a writer's name, a lease, the name of the write."""
+    """Return attributes that no command has written: a writer's name, a lease, a write id."""
     lease = {"owner", "lease_token", "lease_seconds", "lease_expires_at", "heartbeat_at", "holds_slot"}
     more = {PipelineConfig: set(), PipelineRunLog: {"created_by", "updated_by"} | lease}
     return {"write_id"} | more.get(model, {"created_by", "updated_by"})
 
 
 def test_a_running_run_and_its_slot(raw: Raw) -> None:
-    """What a lease and a slot add: owner, token and times on the run; who holds which token on the slots."""
+    """A lease and a slot add owner, token and times to the run, and the token of each holder to the slots."""
     commands.create_pipeline(
         pipeline_id="limited", pipeline_name="n", source_type="s", destination_type="d", max_concurrent_runs=2
     )
@@ -195,7 +195,7 @@ def test_a_running_run_and_its_slot(raw: Raw) -> None:
     ],
 )  # fmt: skip
 def test_the_least_that_is_stored(model: Any, least: dict[str, str], more: dict[str, Any], raw: Raw) -> None:
-    """Required fields, defaults, shards and stamps; what has no value is absent."""
+    """Required fields, defaults, shards and stamps are stored; fields without a value are absent."""
     model(**least, created_at=AT).save()
     stamps = {"revision": {"N": "1"}, "created_at": {"S": TEXT}, "updated_at": {"S": TEXT}}
     key = [least["pipeline_id"], least["run_id"]] if model is PipelineRunLog else [next(iter(least.values()))]
@@ -243,7 +243,7 @@ def test_tables_and_indexes_have_the_names_that_users_know() -> None:
 
 
 def test_each_index_projects_what_a_listing_shows() -> None:
-    """The projections are part of the stored format: growing one means rebuilding its index."""
+    """The projections are part of the stored format: adding an attribute means rebuilding the index."""
     projected = {
         index["index_name"]: sorted(index["projection"].get("NonKeyAttributes", []))
         for model in MODELS
@@ -286,7 +286,7 @@ def test_shards_are_stable(value: str, item_id: str, shard: str) -> None:
 
 
 def test_a_value_has_as_many_shards_as_configured() -> None:
-    """A reader asks them all, in order."""
+    """A reader queries all shards, in order."""
     assert shards_of("active") == ["active#0", "active#1", "active#2", "active#3"]
 
 

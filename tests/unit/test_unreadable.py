@@ -1,4 +1,4 @@
-"""Stored items that a model cannot read: they are named, and nothing else is lost because of them."""
+"""Stored items that a model cannot read: errors name them, and other items stay readable."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _names = (f"unreadable{number}." for number in itertools.count())
 
 @pytest.fixture(params=[True, False], ids=["wire", "plain"])
 def either_way(request: pytest.FixtureRequest, config: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
-    """Read by the wire, and by PynamoDB's own way."""
+    """Use the compiled decoders, and the fallback."""
     with using(replace(config, wire=request.param)) as chosen:
         yield chosen
 
@@ -54,7 +54,7 @@ def tables(either_way: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
 
 
 def run(number: int, pipeline_id: str = "p") -> PipelineRunLog:
-    """Return a run that started so many seconds after the others."""
+    """Return a run that started this many seconds after the first."""
     return PipelineRunLog(
         pipeline_id=pipeline_id,
         run_id=f"r{number}",
@@ -65,12 +65,12 @@ def run(number: int, pipeline_id: str = "p") -> PipelineRunLog:
 
 
 def put(config: DynamoDBConfig, item: dict[str, Any], table: str = "pipeline_run_logs") -> None:
-    """Store an item past the package."""
+    """Store an item without the package."""
     connection_of(config).client.put_item(TableName=config.table_name(table), Item=item)
 
 
 def spoil(config: DynamoDBConfig, item: PipelineRunLog, **stored: Any) -> None:
-    """Store a run past the package, with some values other than the package would store; None leaves one out."""
+    """Store a run without the package, with values that the package would not store; None leaves a field out."""
     item.revision = 1
     raw = item.serialize() | stored
     put(config, {name: value for name, value in raw.items() if value is not None})
@@ -124,7 +124,7 @@ any_odd_values = pytest.mark.parametrize(("name", "stored", "field", "value", "r
 
 
 def unreadable(key: str, problem: Problem) -> UnreadableItem:
-    """Return the run `r1` of a pipeline as one that cannot be read."""
+    """Return the run `r1` of a pipeline, which cannot be read."""
     table = current_config().table_name("pipeline_run_logs")
     return UnreadableItem(table, {"pipeline_id": key, "run_id": "r1"}, (problem,))
 
@@ -133,7 +133,7 @@ def unreadable(key: str, problem: Problem) -> UnreadableItem:
 def test_a_listing_goes_on(
     either_way: DynamoDBConfig, unique: Unique, name: str, stored: Any, field: str, value: Any, reason: str
 ) -> None:
-    """It has all other items, whole ones too, and tells which one it passed over; so do the statistics."""
+    """It has all other items, in full too, and says which item it skipped; so do the statistics."""
     key = unique("listed")
     write([run(0, key), run(2, key)])
     spoil(either_way, run(1, key), **{name: stored})
@@ -146,12 +146,12 @@ def test_a_listing_goes_on(
 
 
 def test_every_way_of_reading_a_listing_goes_on(tables: DynamoDBConfig, caplog: pytest.LogCaptureFixture) -> None:
-    """Iterating, pages, `first()`, truth; over one partition and many; the item is logged once a reading."""
+    """Iteration, pages, `first()` and truth, over one partition and many; the item is logged once per read."""
     write([run(0), run(2)])
     spoil(tables, run(1), attempt={"S": "one"})
     odd = unreadable("p", Problem("attempt", {"S": "one"}, "is not stored as type N"))
     message = (
-        f"passed over an item that cannot be read: table {odd.table_name!r}, {dict(odd.key)!r}: "
+        f"skipped an item that cannot be read: table {odd.table_name!r}, {dict(odd.key)!r}: "
         "attempt is not stored as type N"
     )
     for results in (queries.runs_of_pipeline("p"), queries.all_runs(), queries.running_runs()):
@@ -184,7 +184,7 @@ def test_to_get_such_an_item_is_an_error(
 
 
 def test_to_find_such_an_item_is_an_error(tables: DynamoDBConfig) -> None:
-    """It is there: None would be wrong."""
+    """The item exists: None would be wrong."""
     spoil(tables, run(1), attempt={"S": "one"})
     for key in ({"pipeline_id": "p", "run_id": "r1"}, {"run_id": "r1"}):
         with pytest.raises(UnreadableItemError, match=r"attempt: \{'S': 'one'\} is not stored as type"):
@@ -195,7 +195,7 @@ def test_to_find_such_an_item_is_an_error(tables: DynamoDBConfig) -> None:
 def test_what_only_the_whole_item_holds(
     either_way: DynamoDBConfig, unique: Unique, name: str, stored: Any, field: str, value: Any, reason: str
 ) -> None:
-    """An item whose summary can be read is listed, and passed over where it is read whole."""
+    """An item with a readable summary is listed, and skipped when it is read in full."""
     key = unique("whole")
     write([run(0, key)])
     spoil(either_way, run(1, key), **{name: stored})
@@ -207,7 +207,7 @@ def test_what_only_the_whole_item_holds(
 
 
 def test_every_field_that_cannot_be_read_is_named(tables: DynamoDBConfig) -> None:
-    """Who mends one learns of the others too."""
+    """A user who repairs one item learns of the others too."""
     spoil(tables, run(1), attempt={"S": "x"}, end_time={"S": "noon"}, tags={"L": []})
     with pytest.raises(UnreadableItemError) as raised:
         queries.get_run("p", "r1")
@@ -216,7 +216,7 @@ def test_every_field_that_cannot_be_read_is_named(tables: DynamoDBConfig) -> Non
 
 @pytest.mark.parametrize("limit", [1, 3, 50])
 def test_pages_stay_full_and_cursors_right(tables: DynamoDBConfig, limit: int) -> None:
-    """Whatever lies between, each item is given once and each page but the last is full; so are the odd ones."""
+    """Each item is returned once, and each page except the last is full; so for the unreadable items."""
     write([run(n) for n in range(0, 18, 3)])
     for n in range(18):
         if n % 3:
@@ -237,7 +237,7 @@ def test_pages_stay_full_and_cursors_right(tables: DynamoDBConfig, limit: int) -
 
 
 def test_a_sort_key_that_cannot_be_read(tables: DynamoDBConfig) -> None:
-    """It sorts by its text, and a page may end behind it."""
+    """It is sorted by its text, and a page may end after it."""
     write([run(0), run(1)])
     spoil(tables, run(2), start_time={"S": "2026-11-22T06:00:00Z"})
     spoil(tables, run(3), start_time={"S": "yesterday"})
@@ -249,7 +249,7 @@ def test_a_sort_key_that_cannot_be_read(tables: DynamoDBConfig) -> None:
 
 
 def test_a_listing_of_nothing_readable_is_empty(tables: DynamoDBConfig) -> None:
-    """It has no item, is not true, and counts what is stored."""
+    """It has no items, is false, and counts the stored items."""
     spoil(tables, run(1), attempt={"S": "x"})
     results = queries.running_runs()
     page = results.page(1)
@@ -258,7 +258,7 @@ def test_a_listing_of_nothing_readable_is_empty(tables: DynamoDBConfig) -> None:
 
 
 def test_a_scan_names_what_it_passes_over(tables: DynamoDBConfig) -> None:
-    """A table without an index is read so too."""
+    """A table is read in the same way without an index."""
     known = pipelines(lambda stem: stem, 1, "prod")
     put(tables, {"pipeline_id": {"S": "odd"}, "version": {"N": "1"}, "is_active": {"S": "yes"}}, "pipeline_config")
     results = queries.all_pipelines()
@@ -268,7 +268,7 @@ def test_a_scan_names_what_it_passes_over(tables: DynamoDBConfig) -> None:
 
 
 def test_what_lacks_attributes_is_read(tables: DynamoDBConfig) -> None:
-    """Also what is required, what is null inside a record, and what this version does not know."""
+    """Required fields, null inside a record, and values that this version does not know are named."""
     stages = {"L": [{"M": {"stage_name": {"S": "load"}, "status": {"NULL": True}, "new": {"S": "x"}}}]}
     spoil(tables, run(1), status=None, trigger_type={"NULL": True}, stages=stages, new={"SS": ["x"]})
     listed: Any
@@ -281,7 +281,7 @@ def test_what_lacks_attributes_is_read(tables: DynamoDBConfig) -> None:
 
 
 def test_each_reading_of_a_listing_has_its_own_list(tables: DynamoDBConfig) -> None:
-    """What was mended meanwhile is no longer named."""
+    """Items that were repaired meanwhile are no longer named."""
     spoil(tables, run(1), attempt={"S": "x"})
     results = queries.running_runs()
     assert (ids(results), len(results.unreadable)) == ([], 1)
@@ -308,7 +308,7 @@ class Reading(Model):
 
 
 def test_a_model_of_a_user(tables: DynamoDBConfig) -> None:
-    """PynamoDB's attributes raise what they like; the field and the value are named all the same."""
+    """PynamoDB's attributes may raise any error; the field and the value are named all the same."""
     create_tables([Reading])
     Reading("s", 1, at=AT).save()
     put(tables, {"sensor": {"S": "s"}, "number": {"N": "2"}, "at": {"S": "noon"}}, "readings")
@@ -320,7 +320,7 @@ def test_a_model_of_a_user(tables: DynamoDBConfig) -> None:
 
 
 def test_the_table_is_that_of_the_listing(tables: DynamoDBConfig, other_config: DynamoDBConfig) -> None:
-    """Wherever the listing is read."""
+    """This holds wherever the listing is read."""
     spoil(tables, run(1), attempt={"S": "x"})
     results = queries.running_runs()
     with using(other_config):

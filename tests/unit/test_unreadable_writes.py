@@ -1,4 +1,4 @@
-"""Commands that meet a stored item which cannot be read: it is named, and it keeps nothing else from being done."""
+"""Commands that meet an unreadable item: the error names it, and other work is still done."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ FRACTION = "attempt: '1.5' is stored, but is not a whole number"
 
 @pytest.fixture(params=[True, False], ids=["wire", "plain"])
 def either_way(request: pytest.FixtureRequest, config: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
-    """Read by the wire, and by PynamoDB's own way."""
+    """Use the compiled decoders, and the fallback."""
     with using(replace(config, wire=request.param)) as chosen:
         yield chosen
 
 
 def stored(pipeline_id: str, run_id: str = "a") -> dict[str, Any]:
-    """Return a run as DynamoDB holds it."""
+    """Return a run as DynamoDB stores it."""
     key = {"pipeline_id": {"S": pipeline_id}, "run_id": {"S": run_id}}
     table = current_config().table_name("pipeline_run_logs")
     found: dict[str, Any] = connection_of(current_config()).client.get_item(TableName=table, Key=key)["Item"]
@@ -54,7 +54,7 @@ def stored(pipeline_id: str, run_id: str = "a") -> dict[str, Any]:
 
 
 def put(item: dict[str, Any], table: str = "pipeline_run_logs") -> None:
-    """Store an item past the package."""
+    """Store an item without the package."""
     name = current_config().table_name(table)
     connection_of(current_config()).client.put_item(TableName=name, Item=item)
 
@@ -65,21 +65,21 @@ def start(pipeline_id: str, run_id: str = "a", **facts: Any) -> PipelineRunLog:
 
 
 def spoiled(pipeline_id: str, **values: dict[str, Any]) -> dict[str, Any]:
-    """Spoil the run `a` and return it as it is stored now."""
+    """Make the run `a` unreadable and return it as it is stored now."""
     item = stored(pipeline_id) | values
     put(item)
     return item
 
 
 def named(pipeline_id: str, problem: str, run_id: str = "a") -> str:
-    """Return how a message names a run that cannot be read."""
+    """Return how a message names an unreadable run."""
     return f"table 'unit.pipeline_run_logs', pipeline_id {pipeline_id!r}, run_id {run_id!r}: {problem}"
 
 
 def test_an_expired_run_of_which_a_part_cannot_be_read_gives_its_slot_back(
     limited: Limited, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It fails in the same request, what cannot be read stays as it is, and a warning names it."""
+    """It fails in the same request, unreadable fields keep their values, and a warning names it."""
     pipeline_id = limited(1)
     start(pipeline_id)
     before = spoiled(pipeline_id, attempt={"N": "1.5"})
@@ -105,14 +105,14 @@ def test_an_expired_run_of_which_a_part_cannot_be_read_gives_its_slot_back(
         (
             "pipemodels.commands.starting",
             logging.WARNING,
-            "passed over an item that cannot be read: table 'unit.pipeline_run_logs', "
+            "skipped an item that cannot be read: table 'unit.pipeline_run_logs', "
             f"{ {'pipeline_id': pipeline_id, 'run_id': 'a'}!r}: attempt is stored, but is not a whole number",
         )
     ]
 
 
 def test_a_slot_of_an_ended_run_that_cannot_be_read_is_free(limited: Limited) -> None:
-    """What another tool ended needs no mending before others may start."""
+    """A run that another tool ended does not have to be repaired before others can start."""
     pipeline_id = limited(1)
     start(pipeline_id)
     before = spoiled(pipeline_id, attempt={"N": "1.5"}, status={"S": "failed"})
@@ -132,7 +132,7 @@ def test_a_slot_of_a_run_without_a_revision_is_free_once_it_has_ended(limited: L
 
 
 def test_a_live_run_of_which_a_part_cannot_be_read_keeps_its_slot(limited: Limited) -> None:
-    """The error names its owner, if that can be read, and what cannot be read is refused."""
+    """The error names its owner if that can be read; the run and the slots do not change."""
     pipeline_id = limited(1)
     start(pipeline_id)
     before = spoiled(pipeline_id, attempt={"N": "1.5"})
@@ -163,7 +163,7 @@ def test_a_live_run_of_which_a_part_cannot_be_read_keeps_its_slot(limited: Limit
 def test_a_run_whose_lease_cannot_be_judged_keeps_its_slot(
     name: str, value: str, problem: str, limited: Limited
 ) -> None:
-    """The error of a start that finds no slot free names it; nothing is changed; others may have what is free."""
+    """A start that finds no free slot names it in the error and changes nothing; free slots can be taken."""
     pipeline_id = limited(2)
     start(pipeline_id)
     start(pipeline_id, "dead")
@@ -181,7 +181,7 @@ def test_a_run_whose_lease_cannot_be_judged_keeps_its_slot(
 
 
 def test_a_start_names_what_it_needs_and_cannot_read(limited: Limited) -> None:
-    """Its own run, or its pipeline."""
+    """The unreadable item is the run itself, or its pipeline."""
     pipeline_id = limited(1)
     start(pipeline_id)
     spoiled(pipeline_id, attempt={"N": "1.5"})
@@ -198,7 +198,7 @@ def test_a_start_names_what_it_needs_and_cannot_read(limited: Limited) -> None:
 
 
 def test_a_write_that_was_done_says_so(limited: Limited) -> None:
-    """What is stored elsewhere in the item cannot be read: the message, and `done`, say that the write was done."""
+    """If another field of the item cannot be read, the message and `done` say that the write was done."""
     pipeline_id = limited(None)
     start(pipeline_id)
     before = spoiled(pipeline_id, attempt={"N": "1.5"})
@@ -207,7 +207,7 @@ def test_a_write_that_was_done_says_so(limited: Limited) -> None:
     item = named(pipeline_id, FRACTION)
     error = pickle.loads(pickle.dumps(caught.value))
     for one in (caught.value, error):
-        message = f"run {pipeline_id!r} / 'a' has been updated, but what is returned of it cannot be read: {item}"
+        message = f"run {pipeline_id!r} / 'a' has been updated, but the returned item cannot be read: {item}"
         assert (str(one), one.done, one.item) == (message, (f"{pipeline_id}/a",), caught.value.item)
     after = stored(pipeline_id)
     assert (after["status"], after["attempt"]) == ({"S": "success"}, before["attempt"])
@@ -221,13 +221,13 @@ def test_a_write_that_was_done_says_so(limited: Limited) -> None:
 
 
 def test_a_pipeline_that_cannot_be_read_is_deleted(unique: Any) -> None:
-    """It is gone, and the error says so."""
+    """It is deleted, and the error says so."""
     pipeline_id = unique("gone")
     put({"pipeline_id": {"S": pipeline_id}, "is_active": {"S": "yes"}}, "pipeline_config")
     with pytest.raises(UnreadableItemError) as caught:
         commands.delete_pipeline(pipeline_id=pipeline_id)
     assert str(caught.value) == (
-        f"pipeline {pipeline_id!r} has been deleted, but what is returned of it cannot be read: table "
+        f"pipeline {pipeline_id!r} has been deleted, but the returned item cannot be read: table "
         f"'unit.pipeline_config', pipeline_id {pipeline_id!r}: is_active: {{'S': 'yes'}} "
         "is not stored as type BOOL"
     )
@@ -235,7 +235,7 @@ def test_a_pipeline_that_cannot_be_read_is_deleted(unique: Any) -> None:
 
 
 def test_to_put_a_pipeline_mends_it(unique: Any) -> None:
-    """It replaces what could not be read, whoever puts it; nobody is named as its creator."""
+    """A put replaces the unreadable item; the new item has no `created_by`."""
     pipeline_id = unique("mended")
     put({"pipeline_id": {"S": pipeline_id}, "is_active": {"S": "yes"}}, "pipeline_config")
     fields: dict[str, Any] = {"pipeline_name": "n", "source_type": "s", "destination_type": "d"}
@@ -245,7 +245,7 @@ def test_to_put_a_pipeline_mends_it(unique: Any) -> None:
 
 
 def test_a_heartbeat_whose_result_cannot_be_read_keeps_the_run(limited: Limited) -> None:
-    """The lease is renewed all the same: the worker does not take its run for lost."""
+    """The lease is renewed all the same: the worker does not lose its run."""
     run = start(limited(None))
     spoiled(run.pipeline_id, attempt={"N": "1.5"})
     beats = _heartbeats.Heartbeats(run, asked=_heartbeats.running_seconds() - 1_000)
@@ -267,7 +267,7 @@ def event(pipeline_id: str, run_id: str) -> str:
 
 
 def test_an_event_of_a_run_that_cannot_be_read_is_refused(unique: Any, tmp_path: Path) -> None:
-    """By line, with the item; all others are taken, also those of a pipeline that cannot be read."""
+    """Each is reported by line, with the item; all other events are ingested, even for an unreadable pipeline."""
     name = unique("told")
     file = tmp_path / "events.ndjson"
     file.write_text(event(name, "a") + "\n")
@@ -287,7 +287,7 @@ def test_an_event_of_a_run_that_cannot_be_read_is_refused(unique: Any, tmp_path:
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_an_entry_of_an_item_that_cannot_be_read_is_refused(dry_run: bool, unique: Any, tmp_path: Path) -> None:
-    """With the stored field; all others are applied."""
+    """The error names the stored field; all other definitions are applied."""
     odd, good = unique("odd"), unique("good")
     put({"pipeline_id": {"S": odd}, "is_active": {"S": "yes"}}, "pipeline_config")
     fields = {"pipeline_name": "n", "source_type": "s", "destination_type": "d"}
@@ -303,7 +303,7 @@ def test_an_entry_of_an_item_that_cannot_be_read_is_refused(dry_run: bool, uniqu
 
 
 def test_what_can_be_read_of_an_item_is_a_summary() -> None:
-    """What is needed and cannot be read raises."""
+    """A needed field that cannot be read raises."""
     item = {"run_id": {"S": "a"}, "pipeline_id": {"S": "p"}, "attempt": {"N": "1.5"}, "owner": {"S": "ann"}}
     part = read_part(PipelineRunLog, item, frozenset({"owner"}))
     assert [part.owner, part.tags, part._is_unread("attempt"), part._is_unread("tags")] == ["ann", None, True, False]

@@ -1,1 +1,1 @@
-"""What `tools/pynamodb_suite.py` runs PynamoDB's tests with."""
+"""The pytest plugin of `tools/pynamodb_suite.py`."""

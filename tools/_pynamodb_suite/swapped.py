@@ -1,6 +1,6 @@
-"""A pytest plugin: test modules that import `pynamodb.models.Model` get our base, as if swapped by hand.
+"""A pytest plugin: test modules that import `pynamodb.models.Model` get our base instead.
 
-Settings that a model cannot make are deleted, as the error tells a user to do.
+It deletes the `Meta` settings that a model cannot have, as the error message tells a user to do.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from pipemodels.models.meta import REFUSED
 _Base: Any = type(Model)
 
 
-class _AsTold(_Base):  # type: ignore[misc]  # the metaclass of the models
+class _DeletesSettings(_Base):  # type: ignore[misc]  # the metaclass of the models
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **more: Any) -> None:
         meta = namespace.get("Meta")
         for setting in REFUSED.keys() & vars(meta).keys() if meta else ():
@@ -24,7 +24,7 @@ class _AsTold(_Base):  # type: ignore[misc]  # the metaclass of the models
         super().__init__(name, bases, namespace, **more)
 
 
-class Swapped(Model, metaclass=_AsTold):
+class Swapped(Model, metaclass=_DeletesSettings):
     """The base that the tests find."""
 
 
@@ -33,7 +33,7 @@ configure(DynamoDBConfig(aws_access_key_id="test", aws_secret_access_key="test",
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Swap the base while test modules are imported; PynamoDB's own module, which calls it by name, keeps its own."""
+    """Replace the base while test modules are imported; PynamoDB's own modules keep theirs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pynamodb.models, "Model", Swapped)
         return (yield)

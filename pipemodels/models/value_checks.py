@@ -1,8 +1,8 @@
-"""Checks of what PynamoDB's own attributes store: they take what DynamoDB refuses, or store something else.
+"""Checks of the values of PynamoDB's own attributes, which may send a value that DynamoDB refuses, or change it.
 
-`UnicodeAttribute` sends a number as text, `BooleanAttribute` takes the text "false" for True, a set of texts takes a
-text apart. Each such attribute of a model, and of its indexes, has its `serialize` checked, which is asked wherever a
-value goes: in items, keys, conditions and updates.
+For example, `UnicodeAttribute` sends a number as a string, `BooleanAttribute` stores the string "false" as True, and
+`UnicodeSetAttribute` stores a string as a set of its characters. `add_checks` adds checks to the `serialize` method
+of an attribute, which encodes values in items, keys, conditions and updates.
 """
 
 from __future__ import annotations
@@ -44,43 +44,43 @@ _WANTED: tuple[tuple[type[Any], str], ...] = (
     (UnicodeAttribute, "must be text"),
     (UTCDateTimeAttribute, "must be a datetime"),
     (TTLAttribute, "must be a datetime with a UTC offset, or a timedelta from now"),
-    (JSONAttribute, "must be what JSON can hold"),
+    (JSONAttribute, "must be a value that JSON can represent"),
     (BooleanAttribute, "must be True or False"),
     (BinaryAttribute, "must be bytes"),
     (BinarySetAttribute, "must be a set of bytes"),
-    (UnicodeSetAttribute, "must be a set of texts"),
+    (UnicodeSetAttribute, "must be a set of strings"),
     (NumberSetAttribute, "must be a set of numbers"),
     (ListAttribute, "must be a list"),
     (MapAttribute, "must be a mapping"),
 )
 _SETS = (UnicodeSetAttribute.serialize, NumberSetAttribute.serialize, BinarySetAttribute.serialize)
 _MAPS = (MapAttribute.serialize, DynamicMapAttribute.serialize)
-# what Python raises by itself; the errors of an attribute of a user's own are left to it
+# errors that Python itself raises; other errors come from a user's own attribute class and are not translated
 _OF_PYTHON = {TypeError, ValueError, AttributeError, KeyError, OverflowError, UnicodeEncodeError, RecursionError}
 
 
-def have_checked(attribute: Attribute[Any]) -> None:
-    """Have an attribute of PynamoDB's refuse what cannot be stored, with a `ValidationError`."""
+def add_checks(attribute: Attribute[Any]) -> None:
+    """Make an attribute of PynamoDB raise a `ValidationError` for a value that cannot be stored."""
     if isinstance(attribute, CheckedAttribute) or "serialize" in vars(attribute):
         return
     object.__setattr__(attribute, "serialize", partial(_serialize, attribute))
-    if isinstance(attribute, MapAttribute):  # it holds copies of its parts, for expressions
+    if isinstance(attribute, MapAttribute):  # it holds copies of its attributes, for expressions
         for name in attribute.get_attributes():
-            have_checked(vars(attribute)[name])
+            add_checks(vars(attribute)[name])
 
 
 def _serialize(attribute: Any, value: Any, **settings: Any) -> Any:
-    """Return what stands behind the type tag, as the class of the attribute says."""
+    """Return the result of the attribute's own `serialize`: the encoded value without its type tag."""
     path = ".".join(map(str, attribute.attr_path))
-    _refuse(_given_problems(attribute, value, path))
+    _refuse(_input_problems(attribute, value, path))
     try:
         stored = type(attribute).serialize(attribute, value, **settings)
     except Exception as error:
         if type(error) not in _OF_PYTHON:
             raise
-        raise ValidationError.of(path, value, _not_stored(attribute, value, error)) from error
+        raise ValidationError.of(path, value, _reason(attribute, value, error)) from error
     if stored is not None:
-        _refuse(_whole_problems(attribute, value, stored, path))
+        _refuse(_encoding_problems(attribute, value, stored, path))
     return stored
 
 
@@ -93,27 +93,32 @@ def _wanted(attribute: Any) -> str:
     return next((wanted for kind, wanted in _WANTED if isinstance(attribute, kind)), "cannot be stored")
 
 
-def _not_stored(attribute: Any, value: Any, error: Exception) -> str:
+def _reason(attribute: Any, value: Any, error: Exception) -> str:
     if isinstance(value, Decimal) and isinstance(attribute, NumberAttribute):
         return "must be an int or a float; pipemodels.attributes.DecimalAttribute stores it exactly"
     return f"{_wanted(attribute)} ({error})"
 
 
-def _whole_problems(attribute: Any, value: Any, stored: Any, path: str) -> Iterator[Problem]:
+def _encoding_problems(attribute: Any, value: Any, stored: Any, path: str) -> Iterator[Problem]:
+    """Yield the problems of an encoded value; show the given value if the problem concerns all of it."""
     for problem in stored_problems({attribute.attr_type: stored}, path):
         if problem.field != path:
             yield problem
         else:
-            says_it = problem.reason.startswith("must be")
-            yield Problem(path, value, problem.reason if says_it else f"{_wanted(attribute)}: {problem.reason}")
+            is_complete = problem.reason.startswith("must be")
+            yield Problem(path, value, problem.reason if is_complete else f"{_wanted(attribute)}: {problem.reason}")
 
 
 # -- in expressions -------------------------------------------------------------------------------------------------
 
 
 def refuse_unstorable(*expressions: Any) -> None:
-    """Raise what DynamoDB would refuse of conditions and actions: a map goes past its attribute on the way there."""
-    _refuse(problem for one in expressions if one is not None for problem in _operand_problems(one, "the expression"))
+    """Raise an error for values in conditions and actions that DynamoDB would refuse.
+
+    PynamoDB does not serialize some maps in expressions by their attribute, whose checks therefore do not see them.
+    """
+    given = [expression for expression in expressions if expression is not None]
+    _refuse(problem for expression in given for problem in _operand_problems(expression, "the expression"))
 
 
 def _operand_problems(expression: Any, path: str) -> Iterator[Problem]:
@@ -130,18 +135,18 @@ def _operand_problems(expression: Any, path: str) -> Iterator[Problem]:
 
 
 def _type_problems(attribute: Any, operand: Value, path: str) -> Iterator[Problem]:
-    """Yield that an attribute could not read what would be set; PynamoDB sends what is not a list or map as it is."""
+    """Yield a problem if the attribute could not read the value of an update; PynamoDB does not check this."""
     if attribute is not None and not isinstance(attribute, CheckedAttribute):
         ((tag, value),) = operand.value.items()
         if tag not in (attribute.attr_type, "NULL"):
             yield Problem(path, value, _wanted(attribute))
 
 
-# -- what is given --------------------------------------------------------------------------------------------------
+# -- input values ---------------------------------------------------------------------------------------------------
 
 
-def _given_problems(attribute: Any, value: Any, path: str) -> Iterator[Problem]:
-    """Yield what PynamoDB would store as something else."""
+def _input_problems(attribute: Any, value: Any, path: str) -> Iterator[Problem]:
+    """Yield a problem for each value that PynamoDB would change when it encodes it."""
     serialize = type(attribute).serialize
     if serialize is BooleanAttribute.serialize:
         if value is not None and not isinstance(value, bool) and not (type(value) is int and value in (0, 1)):
@@ -154,9 +159,9 @@ def _given_problems(attribute: Any, value: Any, path: str) -> Iterator[Problem]:
         if not isinstance(values, Mapping):
             yield Problem(path, value, "must be a mapping")
             return
-        for name, one in attribute.get_attributes().items():
+        for name, own in attribute.get_attributes().items():
             if values.get(name) is not None:
-                yield from _given_problems(one, values[name], f"{path}.{one.attr_name}")
+                yield from _input_problems(own, values[name], f"{path}.{own.attr_name}")
     elif serialize is ListAttribute.serialize:
         if isinstance(value, str | bytes | Mapping | MapAttribute):
             yield Problem(path, value, "must be a list")
@@ -166,21 +171,21 @@ def _given_problems(attribute: Any, value: Any, path: str) -> Iterator[Problem]:
 
 
 def _element_problems(of: Any, values: Any, path: str) -> Iterator[Problem]:
-    asked = of is not None and issubclass(
+    is_checked = of is not None and issubclass(
         of, BooleanAttribute | UnicodeSetAttribute | NumberSetAttribute | MapAttribute
     )
-    for position, one in enumerate(values):
-        if isinstance(one, MapAttribute):
-            yield from _given_problems(one, one, f"{path}[{position}]")
-        elif asked and one is not None:
-            yield from _given_problems(of(), one, f"{path}[{position}]")
+    for position, element in enumerate(values):
+        if isinstance(element, MapAttribute):
+            yield from _input_problems(element, element, f"{path}[{position}]")
+        elif is_checked and element is not None:
+            yield from _input_problems(of(), element, f"{path}[{position}]")
 
 
-# -- what would be stored -------------------------------------------------------------------------------------------
+# -- encoded values -------------------------------------------------------------------------------------------------
 
 
 def stored_problems(tagged: Any, path: str) -> Iterator[Problem]:
-    """Yield what DynamoDB would refuse of a tagged value, whatever is in it."""
+    """Yield the problems for which DynamoDB would refuse an encoded value with its type tag."""
     ((tag, value),) = tagged.items()
     if tag == "M":
         for name, part in value.items():
@@ -191,12 +196,12 @@ def stored_problems(tagged: Any, path: str) -> Iterator[Problem]:
         for position, part in enumerate(value):
             yield from stored_problems(part, f"{path}[{position}]")
     elif tag in ("SS", "NS", "BS"):
-        for one in value:
-            if reason := _PROBLEMS[tag[0]](one):
-                yield Problem(path, one, reason)
+        for element in value:
+            if reason := _PROBLEMS[tag[0]](element):
+                yield Problem(path, element, reason)
                 return
         if len(set(value)) < len(value):
-            yield Problem(path, value, "holds an element twice")
+            yield Problem(path, value, "has an element twice")
     elif tag in _PROBLEMS and (reason := _PROBLEMS[tag](value)):
         yield Problem(path, value, reason)
 

@@ -1,4 +1,4 @@
-"""PynamoDB's own attributes on our base: what DynamoDB refuses, or they would store as something else, is refused."""
+"""Checks of PynamoDB's own attributes: values that DynamoDB would refuse, or PynamoDB would change, are errors."""
 
 import os
 import subprocess
@@ -46,16 +46,16 @@ class Step(MapAttribute[str, Any]):
 
 
 class Loose(DynamicMapAttribute):
-    """A map that declares a part of what it holds."""
+    """A map that declares only some of its attributes."""
 
     x = NumberAttribute(null=True)
 
 
 class Own(UnicodeAttribute):
-    """An attribute of a user's own, with an error of its own."""
+    """A user's own attribute, with its own error."""
 
     def serialize(self, value: Any) -> str:
-        """Return the text of anything, but of seven."""
+        """Return any value as text, except seven."""
         if value == 7:
             raise LookupError("seven")
         return str(value)
@@ -102,7 +102,7 @@ class Every(Model):
 
 
 class Indexed(Model):
-    """A model with an index, whose key has another name there."""
+    """A model with an index, in which the key has another Python name."""
 
     class Meta(ConfiguredTable):
         base_name = "indexed"
@@ -123,7 +123,7 @@ def tables(module_config: DynamoDBConfig) -> None:
 
 @pytest.fixture(params=[True, False], autouse=True)
 def wire(request: pytest.FixtureRequest, config: DynamoDBConfig) -> Iterator[None]:
-    """Write by compiled code, and step by step."""
+    """Use the compiled codecs, and the fallback."""
     with using(replace(config, wire=request.param)):
         yield
 
@@ -186,12 +186,16 @@ WRONG: list[tuple[str, Any, str]] = [
     ("at", "2026-11-22", "at: '2026-11-22' must be a datetime"),
     ("gone", "soon", "gone: 'soon' "),
     ("gone", datetime(2026, 11, 22), "gone: datetime.datetime(2026, 11, 22, 0, 0) "),
-    ("json", {1, 2}, "json: {1, 2} must be what JSON can hold (Object of type set is not JSON serializable)"),
+    (
+        "json",
+        {1, 2},
+        "json: {1, 2} must be a value that JSON can represent (Object of type set is not JSON serializable)",
+    ),
     ("binary", "a", "binary: 'a' must be bytes, not str"),
     ("legacy", "a", "legacy: 'a' must be bytes (a bytes-like object is required"),
-    ("texts", "ab", "texts: 'ab' must be a set of texts"),
+    ("texts", "ab", "texts: 'ab' must be a set of strings"),
     ("texts", {1}, "texts: {1} must be text, not int"),
-    ("texts", ["a", "a"], "texts: ['a', 'a'] must be a set of texts: holds an element twice"),
+    ("texts", ["a", "a"], "texts: ['a', 'a'] must be a set of strings: has an element twice"),
     ("numbers", {"a"}, "numbers: {'a'} must be a number"),
     ("numbers", {True}, "numbers: {True} must be a number"),
     ("binaries", {"a"}, "binaries: {'a'} must be bytes, not str"),
@@ -237,7 +241,7 @@ def test_what_cannot_be_stored_is_refused_on_every_way(
 def test_what_an_attribute_could_not_read_is_not_written(
     name: str, value: Any, problem: str, requests: list[str]
 ) -> None:
-    """PynamoDB takes a text apart, stores an empty map of it, and sends any value that an update sets as it is."""
+    """PynamoDB splits a string, stores an empty map for it, and sends any value that an update sets."""
     for way in WRITES:
         with pytest.raises(ValidationError, match=rf"^{name}: .* {problem}"):
             way(value, name)
@@ -245,14 +249,14 @@ def test_what_an_attribute_could_not_read_is_not_written(
 
 
 def test_all_problems_of_an_item_are_reported_in_the_order_of_declaration() -> None:
-    """One error for all of its fields."""
+    """One error reports the problems of all fields."""
     with pytest.raises(ValidationError) as caught:
         Every("k", steps=[{"x": "5"}], number="5", text=5, own="taken").save()
     assert [one.field for one in caught.value.problems] == ["the text", "number", "steps[0].x"]
 
 
 def test_keys_are_refused(requests: list[str]) -> None:
-    """Of items, in every read, and of an index by whatever name; a missing one says so."""
+    """Keys are checked in items, reads and indexes, under any Python name; a missing key is an error."""
     text, number = "must be text, not int", "must be a number"
     ways: list[tuple[Callable[[], Any], str]] = [
         (lambda: Every(7).save(), f"key: 7 {text}"),
@@ -295,7 +299,7 @@ def test_a_part_of_a_map_is_checked_in_expressions() -> None:
 
 
 def test_what_is_right_is_stored_as_before(unique: Unique) -> None:
-    """Values at the edge of what is taken, as PynamoDB takes them."""
+    """Valid edge cases are stored as PynamoDB stores them."""
     key = unique("right")
     Every(
         key, text="", number=-1.5, flag=1, at=datetime(2026, 11, 22, 6), gone=timedelta(hours=1), json=[float("nan")],
@@ -323,13 +327,13 @@ def test_what_is_right_is_stored_as_before(unique: Unique) -> None:
 
 
 def test_an_attribute_of_a_user_s_own_keeps_its_errors() -> None:
-    """It is asked, and what it returns is checked."""
+    """Its `serialize` is called, and its errors are raised unchanged."""
     with pytest.raises(LookupError, match=r"^seven$"):
         Every("k", own=7).save()
 
 
 def test_models_on_pynamodb_s_base_are_left_alone() -> None:
-    """What is refused here is theirs to send."""
+    """Such models send the values that are errors here."""
 
     class Theirs(PynamoModel):
         class Meta:
@@ -345,13 +349,13 @@ def test_models_on_pynamodb_s_base_are_left_alone() -> None:
 
 
 class Base(Model):
-    """Attributes of a base come first."""
+    """Attributes of a base class come first."""
 
     z = UnicodeAttribute(null=True)
 
 
 class Ordered(Base):
-    """In the order of declaration, which is not that of the alphabet; one of the base is declared again."""
+    """The order is that of declaration, not of the alphabet; an attribute of the base is declared again."""
 
     class Meta(ConfiguredTable):
         base_name = "ordered"
@@ -363,7 +367,7 @@ class Ordered(Base):
 
 
 def test_attributes_keep_the_order_of_declaration() -> None:
-    """In repr, in every form of an item, and among what is missing; whatever order they are given in."""
+    """In repr, in each encoding of an item, and in errors, in whichever order the values are given."""
     for item in (
         Ordered("k", a="1", z="2"),
         Ordered(z="2", a="1", key="k"),
@@ -381,7 +385,7 @@ def test_attributes_keep_the_order_of_declaration() -> None:
 
 
 def test_the_order_is_the_same_in_each_process() -> None:
-    """Whatever the seed of Python's hashes: of a repr, and of the names as the object holds them."""
+    """The order of repr and of the names in the object does not depend on Python's hash seed."""
     code = """
 from pynamodb.attributes import UnicodeAttribute
 from pipemodels.models import ConfiguredTable, Model
