@@ -65,11 +65,15 @@ def _in_group(
     ctx.obj = Options(store, prefix, tz, json, verbose).over(ctx.obj)
 
 
-for _name, _one in {"pipelines": pipelines, "runs": runs, "tables": tables}.items():
-    _one.callback()(_in_group)
-    app.add_typer(_one, name=_name)
+for _name, _subcommands in {"pipelines": pipelines, "runs": runs, "tables": tables}.items():
+    _subcommands.callback()(_in_group)
+    app.add_typer(_subcommands, name=_name)
 
-_COMMON = [one for one in inspect.signature(_in_group, eval_str=True).parameters.values() if one.name != "ctx"]
+_COMMON = [
+    parameter
+    for parameter in inspect.signature(_in_group, eval_str=True).parameters.values()
+    if parameter.name != "ctx"
+]
 _CONTEXT = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 _Command = Callable[..., Report]
@@ -80,7 +84,7 @@ def command(group: typer.Typer, name: str) -> Callable[[_Command], _Command]:
 
     def register(function: _Command) -> _Command:
         def run_command(ctx: typer.Context, **values: Any) -> None:
-            own = Options(**{one.name: values.pop(one.name) for one in _COMMON})
+            own = Options(**{parameter.name: values.pop(parameter.name) for parameter in _COMMON})
             options = own.over(ctx.obj)
             show_more(options.verbose)
             report = function(options, **values)
@@ -88,9 +92,11 @@ def command(group: typer.Typer, name: str) -> Callable[[_Command], _Command]:
                 raise typer.Exit(code)
 
         _, *parameters = inspect.signature(function, eval_str=True).parameters.values()
-        named = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*parameters, *_COMMON, _CONTEXT)]
+        named = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*parameters, *_COMMON, _CONTEXT)
+        ]
         run_command.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]  # what inspect reads
-        run_command.__annotations__ = {one.name: one.annotation for one in named}
+        run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in named}
         run_command.__doc__ = function.__doc__
         group.command(name)(run_command)
         return function

@@ -51,12 +51,16 @@ def apply_document(report: ApplyReport) -> dict[str, Any]:
         "created": report.created,
         "updated": report.updated,
         "unchanged": report.unchanged,
-        "refused": [_refusal_document(one) for one in report.refused],
+        "refused": [_refusal_document(refusal) for refusal in report.refused],
     }
 
 
-def _refusal_document(one: Refusal) -> dict[str, Any]:
-    return {"file": one.file, "entry": one.entry, "problems": [_problem_document(each) for each in one.problems]}
+def _refusal_document(refusal: Refusal) -> dict[str, Any]:
+    return {
+        "file": refusal.file,
+        "entry": refusal.entry,
+        "problems": [_problem_document(each) for each in refusal.problems],
+    }
 
 
 def _problem_document(problem: Problem) -> dict[str, Any]:
@@ -64,7 +68,9 @@ def _problem_document(problem: Problem) -> dict[str, Any]:
 
 
 def _refusals(report: ApplyReport) -> list[str]:
-    lines = [f"{one.file}: {one.entry}: {'; '.join(map(str, one.problems))}" for one in report.refused]
+    lines = [
+        f"{refusal.file}: {refusal.entry}: {'; '.join(map(str, refusal.problems))}" for refusal in report.refused
+    ]
     return (
         [*lines, f"{plural(len(lines), 'entry', 'entries')} refused: correct them and apply again"] if lines else []
     )
@@ -85,9 +91,9 @@ def applied_text(report: ApplyReport) -> str:
 
 def _show_ids(screen: Screen, ids: list[str], sign: str, style: str, changes: dict[str, list[FieldChange]]) -> None:
     shown = ids[:_LISTED] if screen.is_terminal else ids
-    for one in shown:
-        screen.line(f"{sign} {one}", style)
-        for change in changes.get(one, ()):
+    for item_id in shown:
+        screen.line(f"{sign} {item_id}", style)
+        for change in changes.get(item_id, ()):
             screen.line(_change_text(change))
     if len(shown) < len(ids):
         screen.line(f"{sign} … and {len(ids) - len(shown):,} more", style)

@@ -116,9 +116,9 @@ def _told(store: Store, *, kept: bool) -> _Story:
         step("ingesting the example events")
         events, moved = samples.recent_events(Path(temporary), utc_now())
         ingested = ingest_events([events], by="demo")
-        active = sorted(queries.active_pipelines(), key=lambda one: one.pipeline_id)
+        active = sorted(queries.active_pipelines(), key=lambda pipeline: pipeline.pipeline_id)
         step("recording two runs")
-        recorded = samples.record_runs([one.pipeline_id for one in active])
+        recorded = samples.record_runs([pipeline.pipeline_id for pipeline in active])
         step("looking at what there is")
         now = utc_now()
         since = now - timedelta(days=_DAYS)
@@ -150,7 +150,7 @@ def _document(story: _Story) -> dict[str, Any]:
         "apply": apply_document(story.applied),
         "ingest": ingest_document(story.ingested),
         "recorded": [document(run) for run in story.recorded],
-        "active_pipelines": [document(one) for one in story.active],
+        "active_pipelines": [document(pipeline) for pipeline in story.active],
         "recent_runs": [document(run) for run in story.runs],
         "statistics": stats_document(story.statistics),
         "next": story.next_commands,

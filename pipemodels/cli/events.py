@@ -52,7 +52,7 @@ def ingest(
 
 def ingest_document(report: IngestReport) -> dict[str, Any]:
     """Return the report as JSON shows it."""
-    refused = [{"file": one.file, "line": one.line, "reason": one.reason} for one in report.refused]
+    refused = [{"file": refusal.file, "line": refusal.line, "reason": refusal.reason} for refusal in report.refused]
     return {"events": report.events, "runs": report.runs, "pipelines": report.pipelines, "refused": refused}
 
 
@@ -64,5 +64,5 @@ def ingested_text(report: IngestReport) -> str:
 
 
 def _refusals(report: IngestReport) -> list[str]:
-    lines = [f"{one.file}:{one.line}: {one.reason}" for one in report.refused]
+    lines = [f"{refusal.file}:{refusal.line}: {refusal.reason}" for refusal in report.refused]
     return [*lines, f"{plural(len(lines), 'event')} refused: correct them and ingest again"] if lines else []

@@ -80,7 +80,7 @@ class Options:
 
     def over(self, outer: Options) -> Options:
         """Return these, with what they leave open taken from options further left on the line."""
-        return replace(outer, **{one.name: value for one in fields(self) if (value := getattr(self, one.name))})
+        return replace(outer, **{field.name: value for field in fields(self) if (value := getattr(self, field.name))})
 
     @cached_property
     def environ(self) -> Mapping[str, str]:

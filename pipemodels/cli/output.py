@@ -96,11 +96,11 @@ def _json(value: Any, ascii_only: bool, newline: str | None) -> Iterator[str]:
         is_mapping = isinstance(value, Mapping)
         inner = "" if newline is None else newline + "  "
         comma = ", " if newline is None else ","
-        for position, one in enumerate(value):
+        for position, item in enumerate(value):
             yield (comma if position else "{" if is_mapping else "[") + inner
             if is_mapping:
-                yield f"{_quoted(str(one), ascii_only)}: "
-            yield from _json(value[one] if is_mapping else one, ascii_only, inner if newline is not None else None)
+                yield f"{_quoted(str(item), ascii_only)}: "
+            yield from _json(value[item] if is_mapping else item, ascii_only, inner if newline is not None else None)
         yield (newline or "") + ("}" if is_mapping else "]")
     else:
         yield _scalar(value, ascii_only)
@@ -226,10 +226,10 @@ def as_text(cell: Cell, style: str = "", *, keep_lines: bool = False) -> Text:
 
 
 def _cleaned_text(text: Text) -> Text:
-    found = [one for one in _CONTROL.finditer(text.plain) if one[0] != "\n"]
+    found = [match for match in _CONTROL.finditer(text.plain) if match[0] != "\n"]
     if not found:
         return text
-    parts = text.divide(sorted({end for one in found for end in one.span()}))
+    parts = text.divide(sorted({end for match in found for end in match.span()}))
     # a part is a control character, or has none but newlines
     return Text().join(
         Text(cleaned(part.plain), part.style) if part.plain != "\n" and _CONTROL.fullmatch(part.plain) else part

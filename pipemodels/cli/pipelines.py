@@ -58,13 +58,13 @@ def list_pipelines(
         results.in_full() if full else results,
         limit,
         cursor,
-        keep=lambda one: active is None or one.is_active is active,
+        keep=lambda pipeline: active is None or pipeline.is_active is active,
     )
     found = listed.items
     if limit is None and cursor is None:
-        found.sort(key=lambda one: one.pipeline_id)
+        found.sort(key=lambda pipeline: pipeline.pipeline_id)
     return Report(
-        document=[document(one) if full else _summary(one) for one in found],
+        document=[document(pipeline) if full else _summary(pipeline) for pipeline in found],
         show=lambda screen: _show_list(screen, store, found),
         notes=listed.notes,
     )
@@ -76,8 +76,8 @@ def _results(active: bool | None, environment: str | None) -> Results[PipelineCo
     return queries.active_pipelines() if active else queries.all_pipelines()
 
 
-def _summary(one: PipelineConfig) -> dict[str, Any]:
-    return {name: value for name, value in document(one).items() if name in _SUMMARY}
+def _summary(pipeline: PipelineConfig) -> dict[str, Any]:
+    return {name: value for name, value in document(pipeline).items() if name in _SUMMARY}
 
 
 def _show_list(screen: Screen, store: Store, found: Sequence[PipelineConfig]) -> None:
@@ -86,7 +86,7 @@ def _show_list(screen: Screen, store: Store, found: Sequence[PipelineConfig]) ->
         return
     show_pipelines(screen, store.zone, found)
     if screen.is_terminal:
-        active = sum(one.is_active for one in found)
+        active = sum(pipeline.is_active for pipeline in found)
         counts = f"{plural(len(found), 'pipeline')}, {active} active"
         screen.line(f"{counts} · times in {store.zone.key} · {store.name}", "bright_black")
 
@@ -95,20 +95,20 @@ def show_pipelines(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineConfi
     """Print pipelines as a table."""
     left_out = {"from → to", "version"} if screen.is_terminal and screen.width < _WIDE else set()
     kept = [number for number, column in enumerate(_COLUMNS) if column.name not in left_out]
-    rows = [_row(one, zone, screen) for one in found]
+    rows = [_row(pipeline, zone, screen) for pipeline in found]
     screen.table([_COLUMNS[number] for number in kept], [[row[number] for number in kept] for row in rows])
 
 
-def _row(one: PipelineConfig, zone: ZoneInfo, screen: Screen) -> list[Cell]:
+def _row(pipeline: PipelineConfig, zone: ZoneInfo, screen: Screen) -> list[Cell]:
     mark = Text("● yes" if screen.is_terminal else "yes", "green")
     return [
-        one.pipeline_id,
-        mark if one.is_active else Text("○ no" if screen.is_terminal else "no", "bright_black"),
-        one.environment or "",
-        f"{one.source_type or '?'} → {one.destination_type or '?'}",
-        one.schedule_expression or "",
-        one.version,
-        moment_text(one.updated_at, zone, screen),
+        pipeline.pipeline_id,
+        mark if pipeline.is_active else Text("○ no" if screen.is_terminal else "no", "bright_black"),
+        pipeline.environment or "",
+        f"{pipeline.source_type or '?'} → {pipeline.destination_type or '?'}",
+        pipeline.schedule_expression or "",
+        pipeline.version,
+        moment_text(pipeline.updated_at, zone, screen),
     ]
 
 
@@ -136,7 +136,7 @@ def show_pipeline(store: Store, pipeline_id: PipelineArgument) -> Report:
 def _show_tables(screen: Screen, tables: Sequence[TableConfig]) -> None:
     if tables:
         screen.heading("tables")
-        rows = [(one.table_id, one.table_type, one.data_format, one.location) for one in tables]
+        rows = [(table.table_id, table.table_type, table.data_format, table.location) for table in tables]
         screen.table(_TABLE_COLUMNS, rows)
 
 
@@ -156,11 +156,13 @@ def _switched(done: str, switch: Callable[..., list[str]], pipeline_ids: Sequenc
     try:
         ids = switch(pipeline_ids, by=who(by))
     except ItemNotFoundError as error:
-        missing = next((one for one in pipeline_ids if queries.find_pipeline(one) is None), None)
+        missing = next(
+            (pipeline_id for pipeline_id in pipeline_ids if queries.find_pipeline(pipeline_id) is None), None
+        )
         raise (no_pipeline(missing) if missing else error) from error
 
     def show(screen: Screen) -> None:
-        for one in ids:
-            screen.line(f"{done} {one}")
+        for pipeline_id in ids:
+            screen.line(f"{done} {pipeline_id}")
 
     return Report(document={done: ids}, show=show)

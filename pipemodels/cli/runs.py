@@ -177,10 +177,10 @@ def _show_run(screen: Screen, store: Store, run: PipelineRunLog) -> None:
     screen.facts(facts)
     if run.stages:
         draw_stages(screen, run, store.zone, utc_now())
-        screen.table(_STAGE_COLUMNS, [_stage_row(one, screen) for one in run.stages])
+        screen.table(_STAGE_COLUMNS, [_stage_row(stage, screen) for stage in run.stages])
     if run.data_quality_results:
         screen.heading("data quality")
-        screen.table(_CHECK_COLUMNS, [_check_row(one) for one in run.data_quality_results])
+        screen.table(_CHECK_COLUMNS, [_check_row(check) for check in run.data_quality_results])
     if run.error_message:
         screen.heading("error")
         screen.line(as_text(run.error_message, "red", keep_lines=True))
@@ -193,10 +193,10 @@ def _stage_row(stage: StageInfo, screen: Screen) -> list[Cell]:
     return [stage.stage_name, status_text(stage.status, screen), took, records, first_line(stage.error_message)]
 
 
-def _check_row(one: DataQualityResult) -> list[Cell]:
-    passed = Text("yes", "green") if one.passed else Text("no", "bold red")
-    values = ["" if value is None else str(value) for value in (one.expected_value, one.actual_value)]
-    return [one.check_name, passed, *values]
+def _check_row(check: DataQualityResult) -> list[Cell]:
+    passed = Text("yes", "green") if check.passed else Text("no", "bold red")
+    values = ["" if value is None else str(value) for value in (check.expected_value, check.actual_value)]
+    return [check.check_name, passed, *values]
 
 
 @store_command(runs, "stats")

@@ -40,7 +40,7 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> Report:
     """Delete the tables with everything in them; asks before."""
-    there = [one.name for one in table_status() if one.state != "MISSING"]
+    there = [table.name for table in table_status() if table.state != "MISSING"]
     if there and not yes:
         _ask(store, there)
     dropped = _unless_different(drop_tables) if there else []
@@ -80,22 +80,27 @@ def _show_dropped(screen: Screen, store: Store, dropped: Sequence[str]) -> None:
 
 
 def _status_report(store: Store, found: Sequence[TableStatus]) -> Report:
-    return Report(document=[_document(one) for one in found], show=lambda screen: _show(screen, store, found))
+    return Report(document=[_document(table) for table in found], show=lambda screen: _show(screen, store, found))
 
 
-def _document(one: TableStatus) -> dict[str, Any]:
-    return {"name": one.name, "state": one.state, "items": one.items, "differences": list(one.differences)}
+def _document(table: TableStatus) -> dict[str, Any]:
+    return {"name": table.name, "state": table.state, "items": table.items, "differences": list(table.differences)}
 
 
 def _show(screen: Screen, store: Store, found: Sequence[TableStatus]) -> None:
     from rich.text import Text
 
     rows = [
-        (one.name, Text(one.state, _STATES.get(one.state, "")), count_text(one.items), "; ".join(one.differences))
-        for one in found
+        (
+            table.name,
+            Text(table.state, _STATES.get(table.state, "")),
+            count_text(table.items),
+            "; ".join(table.differences),
+        )
+        for table in found
     ]
     screen.table(_COLUMNS, rows)
     if screen.is_terminal:
         screen.line(f"{plural(len(MODELS), 'table')} in {store.name}", "bright_black")
-    if any(one.state == "MISSING" for one in found):
+    if any(table.state == "MISSING" for table in found):
         note("Create what is missing: pipemodels tables create")

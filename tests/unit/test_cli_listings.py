@@ -230,7 +230,7 @@ def test_what_does_not_exist_is_named(cli: CommandLine, shop: str, words: list[s
         (["runs", "list", "--since", "2026-03-01T12:00:00"], "is none of: 24h, 7d"),
         (["runs", "list", "--until", "99999999h"], "is none of: 24h, 7d"),
         (["runs", "list", "--tz", "Mars/Olympus"], "--tz: 'Mars/Olympus' is not an IANA time zone name"),
-        (["runs", "list", "--cursor", "altered"], "--cursor: 'altered' is no cursor of this query"),
+        (["runs", "list", "--cursor", "altered"], "--cursor: 'altered' is not a cursor of this query"),
         (["runs", "list", "--limit", "0"], "--limit"),
         (["runs", "stats", ""], "pipeline_id: '' must not be empty"),
         (["runs", "list", "--bogus"], "No such option"),
@@ -252,7 +252,7 @@ def test_a_cursor_of_another_listing_is_refused(cli: CommandLine, shop: str) -> 
     cursor = cli("runs", "list", "--limit", "2", "--prefix", shop).err.split()[-1]
     answer = cli("runs", "list", "--status", "failed", "--cursor", cursor, "--prefix", shop)
     assert answer.code == 2
-    assert "is no cursor of this query" in answer.err
+    assert "is not a cursor of this query" in answer.err
 
 
 def test_an_empty_store_says_how_to_fill_it(cli: CommandLine, prefix: str) -> None:

@@ -85,7 +85,7 @@ def test_tables_of_others_are_refused(cli: CommandLine, moto_aws: None) -> None:
     for words in (["create"], ["drop", "--yes"]):
         answer = cli("tables", *words, "--prefix", "others.")
         assert answer.code == 1
-        assert "HASH id (S), wanted HASH pipeline_id (S)" in answer.err
+        assert "HASH id (S), expected HASH pipeline_id (S)" in answer.err
     assert "DIFFERENT" in cli("tables", "status", "--prefix", "others.").out
 
 

@@ -106,7 +106,8 @@ def test_a_run_id_that_several_pipelines_use(unique: Unique) -> None:
     for name in ("a", "b", "c"):
         commands.start_run(pipeline_id=unique(name), run_id=run_id)
     with pytest.raises(
-        ValidationError, match=r"names runs of 'a-.*' and 'b-.*', or more: give pipeline_id too|names runs of"
+        ValidationError,
+        match=r"belongs to runs of several pipelines, such as '[abc]-.*' and '[abc]-.*': give pipeline_id too",
     ):
         queries.find_run(run_id=run_id)
 

@@ -355,7 +355,8 @@ def test_a_cursor_is_bound_to_its_query(unique: Unique, environment: str, other_
     ]
     for other in others:
         with pytest.raises(
-            ValidationError, match=r"cursor: .* is no cursor of this query: take the one that its page returned"
+            ValidationError,
+            match=r"cursor: .* is not a cursor of this query: use the cursor that the previous page returned",
         ):
             other.page(3, cursor)
     assert len(queries.pipelines_by_environment(environment).page(3, cursor)) == 3
@@ -401,7 +402,7 @@ def test_an_altered_cursor_is_refused(unique: Unique, environment: str, requests
     altered = [cursor[:n] for n in range(len(cursor))] + [cursor + "A", cursor + "=", " " + cursor, cursor.lower()]
     altered += [cursor[:n] + ("A" if cursor[n] != "A" else "B") + cursor[n + 1 :] for n in range(len(cursor))]
     for wrong in [*altered, "", "end", "ü", "A" * 2_000_000, 5, b"x", True, [cursor]]:
-        with pytest.raises(ValidationError, match="is no cursor of this query"):
+        with pytest.raises(ValidationError, match="is not a cursor of this query"):
             results.page(3, wrong)  # type: ignore[arg-type]  # what is tested
     assert requests == []
 
@@ -444,7 +445,7 @@ def test_a_forged_cursor_is_refused(positions: Any, config: DynamoDBConfig, requ
     """Whatever stands under a right digest: what is no position in this query is refused before any request."""
     results = queries.runs_of_pipeline("p")
     body = zlib.compress(json.dumps(positions).encode())
-    with pytest.raises(ValidationError, match="is no cursor of this query"):
+    with pytest.raises(ValidationError, match="is not a cursor of this query"):
         results.page(3, packed(body, results._query.canonical(config)))
     assert requests == []
     fine = packed(zlib.compress(json.dumps([GOOD_KEY]).encode()), results._query.canonical(config))
@@ -471,7 +472,7 @@ def test_a_forged_cursor_is_refused(positions: Any, config: DynamoDBConfig, requ
 def test_a_forged_cursor_of_no_list_is_refused(body: bytes, config: DynamoDBConfig, requests: list[str]) -> None:
     """Nothing that zlib or JSON may say comes through, nor what unpacks to more than memory has."""
     results = queries.runs_of_pipeline("p")
-    with pytest.raises(ValidationError, match="is no cursor of this query"):
+    with pytest.raises(ValidationError, match="is not a cursor of this query"):
         results.page(3, packed(body, results._query.canonical(config)))
     assert requests == []
 
@@ -506,7 +507,7 @@ def test_a_cursor_that_dynamodb_refuses_is_no_cursor(config: DynamoDBConfig, mon
         raise QueryError(words, ClientError(response, "Query"))
 
     monkeypatch.setattr(TableConnection, "query", refused)
-    with pytest.raises(ValidationError, match="is no cursor of this query") as raised:
+    with pytest.raises(ValidationError, match="is not a cursor of this query") as raised:
         results.page(3, encode_cursor(results._query.canonical(config), [GOOD_KEY]))
     assert isinstance(raised.value.__cause__, StorageError)
     with pytest.raises(StorageError, match=words):

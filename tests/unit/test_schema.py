@@ -182,19 +182,19 @@ def table(name: str, **changes: Any) -> dict[str, Any]:
 
 
 DIFFERENCES: list[tuple[dict[str, Any], str]] = [
-    ({"key": ["id"]}, "key is HASH id (S), wanted HASH pipeline_id (S)"),
-    ({"key": ["pipeline_id", "x"]}, "key is HASH pipeline_id (S), RANGE x (S), wanted HASH pipeline_id (S)"),
-    ({"types": {"pipeline_id": "N"}}, "key is HASH pipeline_id (N), wanted HASH pipeline_id (S)"),
+    ({"key": ["id"]}, "key is HASH id (S), expected HASH pipeline_id (S)"),
+    ({"key": ["pipeline_id", "x"]}, "key is HASH pipeline_id (S), RANGE x (S), expected HASH pipeline_id (S)"),
+    ({"types": {"pipeline_id": "N"}}, "key is HASH pipeline_id (N), expected HASH pipeline_id (S)"),
     ({"indexes": {"EnvironmentIndex": None}}, "index EnvironmentIndex is missing"),
     (
         {"indexes": {"EnvironmentIndex": {"names": ["environment", "created_at"]}}},
         "index EnvironmentIndex is HASH environment (S), RANGE created_at (S), "
-        "wanted HASH environment_shard (S), RANGE created_at (S)",
+        "expected HASH environment_shard (S), RANGE created_at (S)",
     ),
     (
         {"types": {"updated_at": "N"}},
         "index ActivePipelinesIndex is HASH active_shard (S), RANGE updated_at (N), "
-        "wanted HASH active_shard (S), RANGE updated_at (S)",
+        "expected HASH active_shard (S), RANGE updated_at (S)",
     ),
     (
         {
@@ -220,7 +220,7 @@ def test_a_table_that_differs(changes: dict[str, Any], difference: str, prefix: 
         create_tables()
     (problem,) = caught.value.problems
     assert (problem.field, problem.value) == ("table", name)
-    assert problem.reason == f"exists and differs: {difference}; use another prefix"
+    assert problem.reason == f"exists, but differs from the model: {difference}; use another table prefix"
     assert [one.state for one in table_status()] == ["DIFFERENT", "MISSING", "MISSING", "MISSING"], (
         "nothing was created"
     )
@@ -228,7 +228,10 @@ def test_a_table_that_differs(changes: dict[str, Any], difference: str, prefix: 
     create_tables([TableConfig])
     with pytest.raises(ValidationError) as caught:
         drop_tables()
-    assert caught.value.problems[0].reason == f"is not ours: {difference}"
+    assert (
+        caught.value.problems[0].reason
+        == f"differs from the model, so nothing was deleted: {difference}; check the table prefix"
+    )
     assert [one.state for one in table_status()] == ["DIFFERENT", "ACTIVE", "MISSING", "MISSING"], (
         "nothing was dropped"
     )
@@ -267,7 +270,7 @@ def test_creating_waits_until_table_and_indexes_are_active(prefix: str, monkeypa
     monkeypatch.setattr(schema, "_description", lambda model: creating)
     with pytest.raises(
         StorageError,
-        match=f"table '{prefix}pipeline_config' was not active in time; look at: pipemodels tables status",
+        match=f"table '{prefix}pipeline_config' was not active in time; to see its state: pipemodels tables status",
     ):
         create_tables([PipelineConfig], timeout_seconds=-1)
 

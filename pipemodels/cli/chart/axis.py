@@ -14,10 +14,10 @@ _SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60 * _SECOND, 3_600 * _SECOND, 86_400 * _SECOND
 _STEPS = (
     *(_SECOND // 10, _SECOND // 2),
-    *(one * _SECOND for one in (1, 2, 5, 10, 15, 30)),
-    *(one * _MINUTE for one in (1, 2, 5, 10, 15, 30)),
-    *(one * _HOUR for one in (1, 2, 3, 6, 12)),
-    *(one * _DAY for one in (1, 2, 7, 14, 30, 91, 365, 3_652, 36_525)),
+    *(number * _SECOND for number in (1, 2, 5, 10, 15, 30)),
+    *(number * _MINUTE for number in (1, 2, 5, 10, 15, 30)),
+    *(number * _HOUR for number in (1, 2, 3, 6, 12)),
+    *(number * _DAY for number in (1, 2, 7, 14, 30, 91, 365, 3_652, 36_525)),
 )
 _LEAST_WIDTH = _SECOND  # a single run without a duration still needs an axis
 _SPACE = 3  # cells between labels
@@ -55,7 +55,7 @@ class Axis:
 
 def ticks(axis: Axis, zone: ZoneInfo) -> dict[int, str]:
     """Return labels by cell: round local times, as close as the labels allow."""
-    step = next((one for one in _STEPS if _fits(one, axis)), _STEPS[-1])
+    step = next((step for step in _STEPS if _fits(step, axis)), _STEPS[-1])
     labels: dict[int, str] = {}
     free = 0
     for at in _round_times(axis, zone, step):

@@ -59,7 +59,9 @@ class Bar:
 
     def from_zero(self) -> Bar:
         """Return the same bar as if it had started at 0."""
-        stages = tuple(replace(one, start=one.start - self.start, end=one.end - self.start) for one in self.stages)
+        stages = tuple(
+            replace(stage, start=stage.start - self.start, end=stage.end - self.start) for stage in self.stages
+        )
         return replace(self, start=0, end=self.duration, stages=stages)
 
 
@@ -70,15 +72,15 @@ def run_bar(run: PipelineRunLog, now: int) -> Bar | None:
     return bar and replace(bar, stages=tuple(stage for stage in stages if stage is not None))
 
 
-def _bar(name: str, one: PipelineRunLog | StageInfo, now: int) -> Bar | None:
-    if one.start_time is None:
+def _bar(name: str, item: PipelineRunLog | StageInfo, now: int) -> Bar | None:
+    if item.start_time is None:
         return None
-    start = microseconds_since_epoch(one.start_time)
-    is_open = one.end_time is None and one.status is RunStatus.RUNNING
+    start = microseconds_since_epoch(item.start_time)
+    is_open = item.end_time is None and item.status is RunStatus.RUNNING
     end = max(start, now) if is_open else start
-    if one.end_time is not None:
-        end = microseconds_since_epoch(one.end_time)
-    return Bar(name, one.status, start, end, is_open)
+    if item.end_time is not None:
+        end = microseconds_since_epoch(item.end_time)
+    return Bar(name, item.status, start, end, is_open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def laid(bars: Iterable[Bar], axis: Axis, *, always_stages: bool = False) -> Lan
         always_stages: draw stages also where they are too small to be told apart.
     """
     lane: Lane = [None] * axis.cells
-    for bar in sorted(bars, key=lambda one: _URGENCY.index(one.status)):
+    for bar in sorted(bars, key=lambda bar: _URGENCY.index(bar.status)):
         first, stop = axis.span(bar.start, bar.end)
         lane[first:stop] = [Cell(bar.status)] * (stop - first)
         if always_stages or shows_stages(bar, axis):

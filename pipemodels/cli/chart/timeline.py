@@ -110,7 +110,7 @@ def _lanes(bars: Sequence[Bar], axis: Axis, *, gap: int) -> list[Lane]:
     """Lay a pipeline's bars beside each other where they would overlap."""
     lanes: list[list[Bar]] = []
     ends: list[int] = []
-    for bar in sorted(bars, key=lambda one: one.start):
+    for bar in sorted(bars, key=lambda bar: bar.start):
         first, stop = axis.span(bar.start, bar.end)
         number = next((number for number, end in enumerate(ends) if end <= first), len(lanes))
         if number == len(lanes):
