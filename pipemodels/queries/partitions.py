@@ -104,9 +104,7 @@ class Merge:
         self._unknown = range(0)
         if len(self._heads) < 2:
             return next(iter(self._heads), None)
-        return self._choose(
-            self._heads, key=self._heads.__getitem__
-        )  # the first of equal sort keys, in order of insertion
+        return self._choose(self._heads, key=self._heads.__getitem__)  # of equal keys, the first inserted
 
     def _sort_key(self, item: Mapping[str, Any]) -> str:
         if self._query.order is None or len(self._streams) == 1:

@@ -113,9 +113,7 @@ class Results(Generic[_M]):
         try:
             return self._page(canonical, positions, limit)
         except StorageError as error:
-            if cursor is not None and is_invalid_request(
-                error
-            ):  # e.g. its position lies outside the period of the query
+            if cursor is not None and is_invalid_request(error):  # e.g. it lies outside the query's period
                 raise wrong_cursor(cursor) from error
             raise
 
