@@ -1,4 +1,4 @@
-"""`pipemodels apply`: make the store hold what definition files say."""
+"""`pipemodels apply`: create and update pipelines and tables from definition files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pipemodels.errors import Problem
 if TYPE_CHECKING:
     from pipemodels.interop.definitions.applying import ApplyReport, FieldChange, Refusal
 
-_LISTED = 50  # ids of one kind that a terminal shows
+_LISTED = 50  # a terminal shows at most this many created, and this many updated, ids
 
 FilesArgument = Annotated[
-    list[str], typer.Argument(metavar="FILE…", help="YAML or JSON files, globs, or directories of them.")
+    list[str], typer.Argument(metavar="FILE…", help="YAML or JSON files, globs, or directories.")
 ]
 
 
@@ -29,10 +29,10 @@ FilesArgument = Annotated[
 def apply(
     store: Store,
     files: FilesArgument,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, but write nothing.")] = False,
     by: ByOption = None,
 ) -> Report:
-    """Create and update pipelines and tables as definition files say. What is not good is refused, the rest done."""
+    """Create and update pipelines and tables from definition files. Bad entries are refused, the others applied."""
     from pipemodels.interop.definitions.applying import apply_definitions  # loads PyYAML
 
     with shown_progress("applying") as progress:
@@ -46,7 +46,7 @@ def apply(
 
 
 def apply_document(report: ApplyReport) -> dict[str, Any]:
-    """Return the report as JSON shows it."""
+    """Return the report for `--json`."""
     return {
         "created": report.created,
         "updated": report.updated,
@@ -59,7 +59,7 @@ def _refusal_document(refusal: Refusal) -> dict[str, Any]:
     return {
         "file": refusal.file,
         "entry": refusal.entry,
-        "problems": [_problem_document(each) for each in refusal.problems],
+        "problems": [_problem_document(problem) for problem in refusal.problems],
     }
 
 
@@ -71,20 +71,18 @@ def _refusals(report: ApplyReport) -> list[str]:
     lines = [
         f"{refusal.file}: {refusal.entry}: {'; '.join(map(str, refusal.problems))}" for refusal in report.refused
     ]
-    return (
-        [*lines, f"{plural(len(lines), 'entry', 'entries')} refused: correct them and apply again"] if lines else []
-    )
+    return [*lines, f"{plural(len(lines), 'entry', 'entries')} refused: correct and apply again"] if lines else []
 
 
 def show_applied(screen: Screen, report: ApplyReport, *, dry_run: bool) -> None:
-    """Print what was applied: each item that changed and, where it was updated, each field."""
+    """Print the created and the updated items, with each changed field."""
     _show_ids(screen, report.created, "+", "green", report.changes)
     _show_ids(screen, report.updated, "~", "yellow", report.changes)
     screen.line(f"{applied_text(report)}{' (dry run: nothing was written)' if dry_run else ''}", "bold")
 
 
 def applied_text(report: ApplyReport) -> str:
-    """Return how many items there were of each kind."""
+    """Return the numbers of created, updated, unchanged and refused items as text."""
     counts = {name: len(getattr(report, name)) for name in ("created", "updated", "unchanged", "refused")}
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name != "refused")
 

@@ -1,4 +1,4 @@
-"""`pipemodels pipelines`: list, show, activate, deactivate."""
+"""`pipemodels pipelines`: list, show, activate and deactivate pipelines."""
 
 from __future__ import annotations
 
@@ -32,27 +32,30 @@ _COLUMNS = (
 )
 _TABLE_COLUMNS = (Column(name="table"), Column(name="type"), Column(name="format"), Column(name="location"))
 _LATEST_RUNS = 5
-_WIDE = 100  # columns of a terminal that has room for all of them
+_WIDE = 100  # terminals at least this wide show all columns
 _SUMMARY = (PipelineConfig.held_by("ActivePipelinesIndex") or frozenset()) | {"is_active"}
 
-PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="Its id.")]
-PipelinesArgument = Annotated[list[str], typer.Argument(metavar="PIPELINE…", help="Their ids.")]
+PipelineArgument = Annotated[str, typer.Argument(metavar="PIPELINE", help="The pipeline's id.")]
+PipelinesArgument = Annotated[list[str], typer.Argument(metavar="PIPELINE…", help="The pipelines' ids.")]
 
 
 @store_command(pipelines, "list")
 def list_pipelines(
     store: Store,
     active: Annotated[
-        bool | None, typer.Option("--active/--inactive", help="Only these; without it: all.", show_default=False)
+        bool | None,
+        typer.Option(
+            "--active/--inactive", help="Only active or only inactive pipelines. Default: all.", show_default=False
+        ),
     ] = None,
     environment: Annotated[
-        str | None, typer.Option("--environment", "-e", metavar="NAME", help="Only of this environment.")
+        str | None, typer.Option("--environment", "-e", metavar="NAME", help="Only pipelines of this environment.")
     ] = None,
     limit: LimitOption = None,
     cursor: CursorOption = None,
     full: FullOption = False,
 ) -> Report:
-    """List the pipelines by id; with --limit page by page, in the order in which the store has them."""
+    """List pipelines by id; with --limit, page by page in the order of the store."""
     results = _results(active, environment)
     listed = read(
         results.in_full() if full else results,
@@ -82,7 +85,7 @@ def _summary(pipeline: PipelineConfig) -> dict[str, Any]:
 
 def _show_list(screen: Screen, store: Store, found: Sequence[PipelineConfig]) -> None:
     if not found:
-        screen.line("There are no such pipelines. Register some: pipemodels apply FILE…")
+        screen.line("No pipelines found. To register some: pipemodels apply FILE…")
         return
     show_pipelines(screen, store.zone, found)
     if screen.is_terminal:
@@ -114,7 +117,7 @@ def _row(pipeline: PipelineConfig, zone: ZoneInfo, screen: Screen) -> list[Cell]
 
 @store_command(pipelines, "show")
 def show_pipeline(store: Store, pipeline_id: PipelineArgument) -> Report:
-    """Show one pipeline: its configuration, its tables and its latest runs."""
+    """Show a pipeline: its configuration, its tables and its latest runs."""
     pipeline = queries.find_pipeline(pipeline_id)
     if pipeline is None:
         raise no_pipeline(pipeline_id)
@@ -142,13 +145,13 @@ def _show_tables(screen: Screen, tables: Sequence[TableConfig]) -> None:
 
 @store_command(pipelines, "activate")
 def activate(store: Store, pipeline_ids: PipelinesArgument, by: ByOption = None) -> Report:
-    """Make pipelines active: all of them or, if one is missing, none."""
+    """Activate pipelines. If any of them does not exist, none is activated."""
     return _switched("activated", commands.activate_pipelines, pipeline_ids, by)
 
 
 @store_command(pipelines, "deactivate")
 def deactivate(store: Store, pipeline_ids: PipelinesArgument, by: ByOption = None) -> Report:
-    """Make pipelines inactive: all of them or, if one is missing, none."""
+    """Deactivate pipelines. If any of them does not exist, none is deactivated."""
     return _switched("deactivated", commands.deactivate_pipelines, pipeline_ids, by)
 
 

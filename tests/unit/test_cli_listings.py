@@ -209,11 +209,11 @@ def test_the_timeline_draws_runs_by_pipeline(cli: CommandLine, shop: str) -> Non
     ("words", "says"),
     [
         (["runs", "list", "--pipeline", "order"], "there is no pipeline 'order'; did you mean 'orders'?"),
-        (["runs", "stats", "nothing"], "there is no pipeline 'nothing'; look at: pipemodels pipelines list"),
+        (["runs", "stats", "nothing"], "there is no pipeline 'nothing'; to see all: pipemodels pipelines list"),
         (["runs", "timeline", "order"], "there is no pipeline 'order'; did you mean 'orders'?"),
         (["pipelines", "show", "order"], "there is no pipeline 'order'; did you mean 'orders'?"),
         (["pipelines", "activate", "old", "order"], "there is no pipeline 'order'; did you mean 'orders'?"),
-        (["runs", "show", "nope"], "there is no run 'nope'; look at: pipemodels runs list"),
+        (["runs", "show", "nope"], "there is no run 'nope'; to see all: pipemodels runs list"),
     ],
 )
 def test_what_does_not_exist_is_named(cli: CommandLine, shop: str, words: list[str], says: str) -> None:
@@ -226,9 +226,12 @@ def test_what_does_not_exist_is_named(cli: CommandLine, shop: str, words: list[s
     ("words", "says"),
     [
         (["runs", "list", "--status", "done"], "'done' is not one of 'pending', 'running'"),
-        (["runs", "list", "--since", "yesterday"], "'yesterday' is none of: 24h, 7d, a date, or an instant"),
-        (["runs", "list", "--since", "2026-03-01T12:00:00"], "is none of: 24h, 7d"),
-        (["runs", "list", "--until", "99999999h"], "is none of: 24h, 7d"),
+        (
+            ["runs", "list", "--since", "yesterday"],
+            "'yesterday' is not a valid time: write 24h, 7d, a date, or an instant",
+        ),
+        (["runs", "list", "--since", "2026-03-01T12:00:00"], "is not a valid time: write 24h, 7d"),
+        (["runs", "list", "--until", "99999999h"], "is not a valid time: write 24h, 7d"),
         (["runs", "list", "--tz", "Mars/Olympus"], "--tz: 'Mars/Olympus' is not an IANA time zone name"),
         (["runs", "list", "--cursor", "altered"], "--cursor: 'altered' is not a cursor of this query"),
         (["runs", "list", "--limit", "0"], "--limit"),
@@ -392,7 +395,7 @@ def test_ctrl_c_is_130(cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("pipemodels.cli.runs.read", interrupt)
     answer = cli("runs", "list", "--prefix", shop)
-    assert answer == Answer(130, "", "pipemodels: interrupted; what was done until then stays\n")
+    assert answer == Answer(130, "", "pipemodels: interrupted; all changes made until then are kept\n")
 
 
 def test_what_the_terminal_cannot_encode_is_shown_by_its_number(

@@ -51,7 +51,7 @@ def test_a_reaper_goes_on_until_it_is_interrupted(
     answer = cli("runs", "reap", "--every", "5m", "--prefix", prefix, "--json")
     assert (answer.code, [one["run_id"] for one in answer.json], waited) == (0, ["later"], [300, 300])
     busy, reaped = answer.err.splitlines()
-    assert busy == "busy; again in 300 s"
+    assert busy == "busy; trying again in 300 s"
     assert reaped.startswith("reaped run 'reaped' / 'later': lease expired at 2026-01-01")
 
 
@@ -60,4 +60,4 @@ def test_a_span_that_is_none(cli: CommandLine, span: str) -> None:
     """`--every` takes a span of time that is longer than none."""
     answer = cli("runs", "reap", "--every", span)
     assert answer.code == 2
-    assert f"'{span}' is no span of time, e.g. 30s or 5m" in answer.err
+    assert f"'{span}' is not a valid interval: write e.g. 30s or 5m" in answer.err

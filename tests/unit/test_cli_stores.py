@@ -102,12 +102,12 @@ def test_waiting_for_an_endpoint_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("store", "says"),
     [
-        ("lokal", "'lokal' is no store: use local, local:DIR, aws, or an endpoint URL"),
-        ("127.0.0.1:4566", "is no store"),
+        ("lokal", "'lokal' is not a store: use local, local:DIR, aws, or an endpoint URL"),
+        ("127.0.0.1:4566", "is not a store"),
         ("http://", "is no endpoint URL"),
         ("ftp://here", "is no endpoint URL"),
         ("http://user:secret@here", "must not hold credentials"),
-        ("local:", "'local:' names no directory"),
+        ("local:", "'local:' does not name a directory"),
     ],
 )
 @pytest.mark.parametrize("variable", [False, True])
@@ -251,7 +251,7 @@ def test_aws_is_reached_in_the_region_of_the_profile(aws_files: Path, monkeypatc
 
 def test_a_directory_of_no_name_is_refused_in_code_too() -> None:
     """The error is Typer's, for its exit code."""
-    with pytest.raises(typer.BadParameter, match="names no directory"), opened(Options(store="local:")):
+    with pytest.raises(typer.BadParameter, match="does not name a directory"), opened(Options(store="local:")):
         pass
 
 
@@ -259,7 +259,7 @@ def test_a_directory_of_no_name_is_refused_in_code_too() -> None:
 def test_a_blank_directory_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
     """Nothing is made in the working directory."""
     assert main(["--store", name, "pipelines", "list"]) == 2
-    assert "names no directory: write local:DIR, or local" in capsys.readouterr().err
+    assert "does not name a directory: write local:DIR, or local" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -267,5 +267,5 @@ def test_a_password_is_not_shown_whatever_it_is_in(capsys: pytest.CaptureFixture
     """Also where the scheme of an endpoint was forgotten."""
     assert main(["--store", "user:secret@127.0.0.1:9", "pipelines", "list"]) == 2
     error = capsys.readouterr().err
-    assert "'***@127.0.0.1:9' is no store: use local, local:DIR, aws, or an endpoint URL" in error
+    assert "'***@127.0.0.1:9' is not a store: use local, local:DIR, aws, or an endpoint URL" in error
     assert "secret" not in error

@@ -27,7 +27,7 @@ NAMED = (
     "cannot be read: table '{}pipeline_run_logs', pipeline_id 'orders', run_id 'odd': "
     "attempt: '1.5' is stored, but is no whole number"
 )
-COUNTED = "1 item could not be read: mend or delete what is named above"
+COUNTED = "1 item could not be read: repair or delete what is named above"
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_what_keeps_a_run_from_being_reaped_is_no_wrong_usage(
         "unreadable": (
             f"cannot be read: table '{table}', pipeline_id 'orders', run_id 'odd': "
             "attempt: '1.5' is stored, but is no whole number\n"
-            "1 item could not be read: mend or delete what is named above\n"
+            "1 item could not be read: repair or delete what is named above\n"
         ),
     }
     answer = cli("runs", "reap", "--prefix", store, "--json")
@@ -222,7 +222,7 @@ def test_apply_refuses_the_entry_of_such_an_item_alone(cli: CommandLine, store: 
         f"{file}: pipelines[1] odd (line 1): stored revision: '1.5' is stored, but is no whole number; mend the "
         "stored item or delete it; stored is_active: {'S': 'yes'} is stored as another type than BOOL; mend the "
         "stored item or delete it",
-        "1 entry refused: correct them and apply again",
+        "1 entry refused: correct and apply again",
     ]
 
 
@@ -238,5 +238,5 @@ def test_ingest_refuses_the_events_of_such_a_run_alone(cli: CommandLine, store: 
     assert answer.err.splitlines() == [
         f"{file}:1: table '{store}pipeline_run_logs', pipeline_id 'ns/j', run_id 'odd': attempt: '1.5' is stored, "
         "but is no whole number; mend the item or delete it",
-        "1 event refused: correct them and ingest again",
+        "1 event refused: correct and ingest again",
     ]

@@ -68,7 +68,7 @@ def test_the_status_of_missing_tables_says_how_to_create_them(cli: CommandLine) 
     answer = cli("tables", "status", "--prefix", "absent.")
     assert answer.code == 0
     assert "absent.table_config        MISSING" in answer.out
-    assert answer.err == "Create what is missing: pipemodels tables create\n"
+    assert answer.err == "To create the missing tables: pipemodels tables create\n"
 
 
 def test_tables_of_others_are_refused(cli: CommandLine, moto_aws: None) -> None:
@@ -94,8 +94,8 @@ def test_dropping_wants_a_yes_where_nobody_can_be_asked(cli: CommandLine, prefix
     answer = cli("tables", "drop", "--prefix", prefix, "--json")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
-        "pipemodels: nobody is here to confirm that the tables are dropped: add --yes; "
-        "see: pipemodels tables drop --help\n"
+        "pipemodels: cannot ask for confirmation, because standard input is not a terminal: to drop the tables, "
+        "add --yes; see: pipemodels tables drop --help\n"
     )
     assert cli("tables", "status", "--prefix", prefix, "--json").json[0]["state"] == "ACTIVE"
 
