@@ -26,7 +26,7 @@ _SUGGESTED_FROM = 1_000  # read at most this many pipelines to suggest a name
 
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="At most this many.")]
 FullOption = Annotated[
-    bool, typer.Option("--full", help="With --json: whole items instead of the index's summaries.")
+    bool, typer.Option("--full", help="With --json: print all fields, not only those in the index.")
 ]
 
 

@@ -62,6 +62,7 @@ VerboseOption = Annotated[
         "--verbose",
         "-v",
         count=True,
+        show_default=False,
         rich_help_panel=_PANEL,
         help="Log to standard error which store is used and which requests are repeated; -vv logs each step.",
     ),

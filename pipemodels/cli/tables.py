@@ -30,7 +30,7 @@ def create(store: Store) -> Report:
 
 @store_command(tables, "status", with_tables=False)
 def status(store: Store) -> Report:
-    """Show the state of each table, and its number of items when DynamoDB last counted."""
+    """Show the state of each table and its number of items, which may be six hours old."""
     return _status_report(store, table_status())
 
 
