@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pipemodels.cli.app import app, store_command
 from pipemodels.cli.formatting import plural
-from pipemodels.cli.options import ByOption, who
+from pipemodels.cli.options import ByOption, author
 from pipemodels.cli.output import Report, Screen, json_text
 from pipemodels.cli.progress import shown_progress
 from pipemodels.cli.stores import Store
@@ -36,7 +36,7 @@ def apply(
     from pipemodels.interop.definitions.applying import apply_definitions  # loads PyYAML
 
     with shown_progress("applying") as progress:
-        report = apply_definitions(files, dry_run=dry_run, by=who(by), progress=progress)
+        report = apply_definitions(files, dry_run=dry_run, by=author(by), progress=progress)
     return Report(
         document=apply_document(report),
         show=lambda screen: show_applied(screen, report, dry_run=dry_run),

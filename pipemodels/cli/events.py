@@ -8,7 +8,7 @@ import typer
 
 from pipemodels.cli.app import app, store_command
 from pipemodels.cli.formatting import plural
-from pipemodels.cli.options import ByOption, usage, who
+from pipemodels.cli.options import ByOption, author, usage
 from pipemodels.cli.output import Report
 from pipemodels.cli.progress import shown_progress
 from pipemodels.cli.stores import Store
@@ -39,7 +39,7 @@ def ingest(
 
     with shown_progress("ingesting") as progress:
         try:
-            report = ingest_events(files, by=who(by), progress=progress, assume_timezone=assume_timezone)
+            report = ingest_events(files, by=author(by), progress=progress, assume_timezone=assume_timezone)
         except ValidationError as error:
             raise usage(error, assume_timezone="--assume-timezone") from error
     return Report(

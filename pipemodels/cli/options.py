@@ -171,7 +171,7 @@ ByOption = Annotated[
 ]
 
 
-def who(by: str | None) -> str | None:
+def author(by: str | None) -> str | None:
     """Return the name to record as the author of changes, or None if it is unknown."""
     if by is not None:
         return by

@@ -13,7 +13,7 @@ from pipemodels import commands, queries
 from pipemodels.cli.app import pipelines, store_command
 from pipemodels.cli.formatting import moment_text, plural
 from pipemodels.cli.listing import FullOption, LimitOption, document, item_facts, no_pipeline, read
-from pipemodels.cli.options import ByOption, CursorOption, who
+from pipemodels.cli.options import ByOption, CursorOption, author
 from pipemodels.cli.output import Cell, Column, Report, Screen
 from pipemodels.cli.runs import show_runs
 from pipemodels.cli.stores import Store
@@ -157,7 +157,7 @@ def deactivate(store: Store, pipeline_ids: PipelinesArgument, by: ByOption = Non
 
 def _switched(done: str, switch: Callable[..., list[str]], pipeline_ids: Sequence[str], by: str | None) -> Report:
     try:
-        ids = switch(pipeline_ids, by=who(by))
+        ids = switch(pipeline_ids, by=author(by))
     except ItemNotFoundError as error:
         missing = next(
             (pipeline_id for pipeline_id in pipeline_ids if queries.find_pipeline(pipeline_id) is None), None

@@ -14,7 +14,7 @@ from pipemodels import commands
 from pipemodels.cli.app import runs, store_command
 from pipemodels.cli.formatting import plural
 from pipemodels.cli.listing import document
-from pipemodels.cli.options import ByOption, who
+from pipemodels.cli.options import ByOption, author
 from pipemodels.cli.output import Report, Screen, note
 from pipemodels.cli.runs import show_runs
 from pipemodels.cli.stores import Store
@@ -44,9 +44,9 @@ EveryOption = Annotated[
 def reap_runs(store: Store, every: EveryOption = None, by: ByOption = None) -> Report:
     """Mark runs as failed whose lease has expired, and free their slots; with --every, repeat until Ctrl-C."""
     if every is None:
-        reaped, exit_code = _reap_once(who(by))
+        reaped, exit_code = _reap_once(author(by))
     else:
-        reaped, exit_code = _reap_until_interrupted(every, who(by)), 0
+        reaped, exit_code = _reap_until_interrupted(every, author(by)), 0
     return Report(
         document=[document(run) for run in reaped],
         show=lambda screen: _show_reaped(screen, store, list(reaped), exit_code),
