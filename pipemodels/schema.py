@@ -1,7 +1,7 @@
-"""Tables: create them, say how they are, drop them.
+"""Create the tables, report their state, and drop them.
 
-Each request, with its repeats, has `time_limit_seconds` of the configuration. Waiting until DynamoDB has created or
-deleted the tables, which may take minutes, has `timeout_seconds`.
+The configuration's `time_limit_seconds` covers each request with its retries. `timeout_seconds` covers the time until
+DynamoDB has created or deleted the tables, which may take minutes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """A table: its name, whether it is there as the model wants it, and how many items it held lately.
+    """The state of a table: whether it exists and matches its model, and its number of items.
 
     `state` is DynamoDB's table status (`ACTIVE`, `CREATING`, …), `MISSING`, or `DIFFERENT` with `differences`.
-    `items` is DynamoDB's own count, up to six hours old.
+    `items` is DynamoDB's own count, which may be six hours old.
     """
 
     name: str
@@ -39,13 +39,14 @@ class TableStatus:
 
 
 def create_tables(models: Sequence[type[Model]] = MODELS, *, timeout_seconds: float = 120.0) -> list[TableStatus]:
-    """Create the tables that are missing and wait until all are active; safe to repeat, also at the same time.
+    """Create the missing tables and wait until all tables are active; safe to repeat and to call concurrently.
 
-    All tables are compared with their models before the first is created.
+    All existing tables are compared with their models before any table is created.
 
     Raises:
-        ValidationError: a table of that name has other keys or indexes; says which. Choose another prefix.
-        StorageError: a table was not active in time.
+        ValidationError: a table with this name has different keys or indexes. The error names the differences; use
+            another table prefix.
+        StorageError: a table did not become active in time.
     """
     found = {model: _description(model) for model in models}
     for model, description in found.items():
@@ -53,7 +54,7 @@ def create_tables(models: Sequence[type[Model]] = MODELS, *, timeout_seconds: fl
             raise ValidationError.of(
                 "table",
                 description["TableName"],
-                f"exists and differs: {'; '.join(differences)}; use another prefix",
+                f"exists, but differs from the model: {'; '.join(differences)}; use another table prefix",
             )
     for model in (model for model, description in found.items() if description is None):
         _create(model)
@@ -62,22 +63,25 @@ def create_tables(models: Sequence[type[Model]] = MODELS, *, timeout_seconds: fl
 
 
 def table_status(models: Sequence[type[Model]] = MODELS) -> list[TableStatus]:
-    """Say of each table how it is; asks DynamoDB once a table."""
+    """Return the state of each table. Makes one request for each table."""
     return [_status(model, _description(model)) for model in models]
 
 
 def drop_tables(models: Sequence[type[Model]] = MODELS, *, timeout_seconds: float = 120.0) -> list[str]:
-    """Delete the models' tables with all that they hold, wait until they are gone, and return their names.
+    """Delete the models' tables with all their items, wait until they are gone, and return their names.
 
-    A table that differs from its model is not ours: it is refused before any is deleted.
+    If a table differs from its model, it belongs to someone else, and no table is deleted.
 
     Raises:
-        ValidationError: a table of that name has other keys or indexes.
+        ValidationError: a table with this name has different keys or indexes.
     """
     found = {model: _description(model) for model in models}
     for model, description in found.items():
         if description and (differences := list(_differences(model, description))):
-            raise ValidationError.of("table", description["TableName"], f"is not ours: {'; '.join(differences)}")
+            reason = (
+                f"differs from the model, so nothing was deleted: {'; '.join(differences)}; check the table prefix"
+            )
+            raise ValidationError.of("table", description["TableName"], reason)
     dropped = [model for model, description in found.items() if description]
     for model in dropped:
         _drop(model)
@@ -87,9 +91,9 @@ def drop_tables(models: Sequence[type[Model]] = MODELS, *, timeout_seconds: floa
     return [model.Meta.table_name for model in dropped]
 
 
-def _sent(model: type[Model], work: Callable[[], _T], what: str = "table") -> _T:
+def _sent(model: type[Model], work: Callable[[], _T], subject: str = "table") -> _T:
     name = model.Meta.table_name
-    return sent(work, subject=f"{what} {name!r}", table=name)
+    return sent(work, subject=f"{subject} {name!r}", table=name)
 
 
 def _create(model: type[Model]) -> None:
@@ -97,7 +101,7 @@ def _create(model: type[Model]) -> None:
         try:
             model.create_table()
         except Exception as error:
-            # somebody else creates it at the same time, or the first reply was lost
+            # another process is creating the table, or the reply to the first attempt was lost
             if _code(error) != "ResourceInUseException":
                 raise
 
@@ -110,7 +114,7 @@ def _drop(model: type[Model]) -> None:
         try:
             model._get_connection().delete_table()
         except Exception as error:
-            # somebody else drops it at the same time, or the first reply was lost
+            # another process is deleting the table, or the reply to the first attempt was lost
             if _code(error) not in {"ResourceNotFoundException", "ResourceInUseException"} or not _is_going(model):
                 raise
 
@@ -128,7 +132,7 @@ def _code(error: BaseException | None) -> str | None:
 
 
 def _description(model: type[Model]) -> dict[str, Any] | None:
-    """Return DescribeTable's answer; it is not cached, so a table dropped elsewhere is seen."""
+    """Return the table's current description, or None if it does not exist. It is not cached."""
 
     def describe() -> dict[str, Any] | None:
         try:
@@ -142,7 +146,7 @@ def _description(model: type[Model]) -> dict[str, Any] | None:
 
 def _wait_until_active(model: type[Model], deadline: float) -> TableStatus:
     description = _wait(model, deadline, _is_active, "active")
-    if any(isinstance(one, TTLAttribute) for one in model.get_attributes().values()):
+    if any(isinstance(attribute, TTLAttribute) for attribute in model.get_attributes().values()):
         _turn_on_ttl(model)
     return _status(model, description)
 
@@ -162,14 +166,13 @@ def _wait(model: type[Model], deadline: float, done: Any, wanted: str) -> dict[s
         if done(description):
             return description
         if time.monotonic() > deadline:
-            raise StorageError(
-                f"table {model.Meta.table_name!r} was not {wanted} in time; look at: pipemodels tables status"
-            )
+            name = model.Meta.table_name
+            raise StorageError(f"table {name!r} was not {wanted} in time; to see its state: pipemodels tables status")
         time.sleep(_POLL_SECONDS)
 
 
 def _turn_on_ttl(model: type[Model]) -> None:
-    """Turn TTL on; asked first, because DynamoDB refuses to turn on what is on."""
+    """Turn TTL on, unless it is on already: DynamoDB refuses to turn it on twice."""
     name, connection = model.Meta.table_name, model._get_connection().connection
 
     def turn_on() -> None:
@@ -179,7 +182,7 @@ def _turn_on_ttl(model: type[Model]) -> None:
         try:
             model.update_ttl(ignore_update_ttl_errors=False)
         except Exception as error:
-            if "already enabled" not in str(error):  # somebody else has turned it on at the same time
+            if "already enabled" not in str(error):  # another process has turned it on meanwhile
                 raise
 
     _sent(model, turn_on, "TTL of table")
@@ -194,10 +197,10 @@ def _status(model: type[Model], description: dict[str, Any] | None) -> TableStat
 
 
 def _differences(model: type[Model], description: dict[str, Any]) -> Iterator[str]:
-    """Yield how a table differs from its model in keys, key types, indexes and projections."""
+    """Yield the differences between a table and its model in keys, key types, indexes and projections."""
     schema: Any = model._get_schema()
-    types = {one["AttributeName"]: one["AttributeType"] for one in schema["attribute_definitions"]}
-    found_types = {one["AttributeName"]: one["AttributeType"] for one in description["AttributeDefinitions"]}
+    types = _types(schema["attribute_definitions"])
+    found_types = _types(description["AttributeDefinitions"])
     yield from _key_differences("key", schema["key_schema"], description["KeySchema"], types, found_types)
     found = {index["IndexName"]: index for index in description.get("GlobalSecondaryIndexes") or ()}
     for index in schema["global_secondary_indexes"]:
@@ -205,23 +208,27 @@ def _differences(model: type[Model], description: dict[str, Any]) -> Iterator[st
         if name not in found:
             yield f"index {name} is missing"
             continue
-        there = found[name]
-        yield from _key_differences(f"index {name}", index["key_schema"], there["KeySchema"], types, found_types)
-        missing = _projected(index["projection"]) - _projected(there["Projection"])
-        if there["Projection"]["ProjectionType"] != "ALL" and missing:
+        existing = found[name]
+        yield from _key_differences(f"index {name}", index["key_schema"], existing["KeySchema"], types, found_types)
+        missing = _projected(index["projection"]) - _projected(existing["Projection"])
+        if existing["Projection"]["ProjectionType"] != "ALL" and missing:
             yield f"index {name} does not project {', '.join(sorted(missing))}"
 
 
+def _types(definitions: Sequence[dict[str, str]]) -> dict[str, str]:
+    return {definition["AttributeName"]: definition["AttributeType"] for definition in definitions}
+
+
 def _key_differences(
-    what: str, wanted: Any, found: Any, types: dict[str, str], found_types: dict[str, str]
+    subject: str, wanted: Any, found: Any, types: dict[str, str], found_types: dict[str, str]
 ) -> Iterator[str]:
     wanted_key, found_key = _key_text(wanted, types), _key_text(found, found_types)
     if wanted_key != found_key:
-        yield f"{what} is {found_key}, wanted {wanted_key}"
+        yield f"{subject} is {found_key}, expected {wanted_key}"
 
 
 def _key_text(schema: Any, types: dict[str, str]) -> str:
-    parts = sorted((one["KeyType"], one["AttributeName"]) for one in schema)
+    parts = sorted((element["KeyType"], element["AttributeName"]) for element in schema)
     return ", ".join(f"{kind} {name} ({types.get(name)})" for kind, name in parts)
 
 

@@ -1,4 +1,4 @@
-"""The `pipemodels` command: Typer reads the line, Rich shows the answer. It needs `pip install "pipemodels[cli]"`."""
+"""The `pipemodels` command, built on Typer and Rich. It needs `pip install "pipemodels[cli]"`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _NEEDED = {"typer", "rich", "yaml"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 refused or failed, 2 wrong usage.
+    """Run the command line and return its exit code: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.
 
     Args:
-        arguments: those of the process, if not given.
+        arguments: the arguments of the command; by default, those of the process.
     """
     try:
         from pipemodels.cli.running import run

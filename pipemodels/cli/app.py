@@ -1,4 +1,4 @@
-"""The command's frame: its groups, the options that stand anywhere, and how a function becomes a command."""
+"""The command groups, the options that every command takes, and the decorators that register commands."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def _group(help_text: str, **settings: Any) -> typer.Typer:
     )
 
 
-app = _group("The metadata store of data pipelines: which there are, and every run they made.")
-tables = _group("The store's own tables.")
-pipelines = _group("Which pipelines there are, and which are active.")
-runs = _group("What ran, how long it took and how it ended.")
+app = _group("Metadata store for data pipelines: their definitions, tables and runs.")
+tables = _group("Create, inspect and drop the DynamoDB tables of the store.")
+pipelines = _group("List, show, activate and deactivate pipelines.")
+runs = _group("List, show, draw and count runs; fail runs whose lease has expired.")
 
 
 def _print_version(wanted: bool) -> None:
@@ -37,12 +37,12 @@ def _print_version(wanted: bool) -> None:
 
 
 VersionOption = Annotated[
-    bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
 ]
 
 
 @app.callback()
-def _everywhere(
+def _main_options(
     ctx: typer.Context,
     store: StoreOption = None,
     prefix: PrefixOption = None,
@@ -54,7 +54,7 @@ def _everywhere(
     ctx.obj = Options(store, prefix, tz, json, verbose)
 
 
-def _in_group(
+def _group_options(
     ctx: typer.Context,
     store: StoreOption = None,
     prefix: PrefixOption = None,
@@ -65,22 +65,26 @@ def _in_group(
     ctx.obj = Options(store, prefix, tz, json, verbose).over(ctx.obj)
 
 
-for _name, _one in {"pipelines": pipelines, "runs": runs, "tables": tables}.items():
-    _one.callback()(_in_group)
-    app.add_typer(_one, name=_name)
+for _name, _subcommands in {"pipelines": pipelines, "runs": runs, "tables": tables}.items():
+    _subcommands.callback()(_group_options)
+    app.add_typer(_subcommands, name=_name)
 
-_COMMON = [one for one in inspect.signature(_in_group, eval_str=True).parameters.values() if one.name != "ctx"]
+_COMMON = [
+    parameter
+    for parameter in inspect.signature(_group_options, eval_str=True).parameters.values()
+    if parameter.name != "ctx"
+]
 _CONTEXT = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 _Command = Callable[..., Report]
 
 
 def command(group: typer.Typer, name: str) -> Callable[[_Command], _Command]:
-    """Make a function a command. It is given the `Options` first, and what it returns is printed."""
+    """Register a function as a command. Its first argument is the `Options`; the report it returns is printed."""
 
     def register(function: _Command) -> _Command:
         def run_command(ctx: typer.Context, **values: Any) -> None:
-            own = Options(**{one.name: values.pop(one.name) for one in _COMMON})
+            own = Options(**{parameter.name: values.pop(parameter.name) for parameter in _COMMON})
             options = own.over(ctx.obj)
             show_more(options.verbose)
             report = function(options, **values)
@@ -88,9 +92,11 @@ def command(group: typer.Typer, name: str) -> Callable[[_Command], _Command]:
                 raise typer.Exit(code)
 
         _, *parameters = inspect.signature(function, eval_str=True).parameters.values()
-        named = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*parameters, *_COMMON, _CONTEXT)]
-        run_command.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]  # what inspect reads
-        run_command.__annotations__ = {one.name: one.annotation for one in named}
+        named = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*parameters, *_COMMON, _CONTEXT)
+        ]
+        run_command.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]  # read by inspect.signature
+        run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in named}
         run_command.__doc__ = function.__doc__
         group.command(name)(run_command)
         return function
@@ -99,7 +105,7 @@ def command(group: typer.Typer, name: str) -> Callable[[_Command], _Command]:
 
 
 def store_command(group: typer.Typer, name: str, *, with_tables: bool = True) -> Callable[[_Command], _Command]:
-    """Make a function a command on an open `Store`, given first; its answer is printed when that is closed."""
+    """Register a function as a command that gets an open `Store` first; its report is printed once that is closed."""
 
     def register(function: _Command) -> _Command:
         def on_store(options: Options, **values: Any) -> Report:

@@ -1,4 +1,4 @@
-"""`pipemodels demo`: the main job from end to end, on an embedded store of its own."""
+"""`pipemodels demo`: a tour of the main commands, on an embedded store of its own."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from pipemodels.interop.openlineage.ingesting import IngestReport
 
 _DAYS = 7
-_LATEST = 12  # runs that are listed; the timeline draws all
+_LATEST = 12  # number of runs listed; the timeline draws all
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Story:
-    """What the demo did, and what there is to see afterwards."""
+    """What the demo did, and the data that it shows afterwards."""
 
     store: Store
     kept: bool
@@ -62,7 +62,7 @@ class _Story:
 
     @property
     def next_commands(self) -> list[str]:
-        """Three commands to go on with."""
+        """Three commands to try next."""
         name = _command_name()
         if self.kept:
             store = f"--store {self.store.name}"
@@ -80,12 +80,13 @@ class _Story:
 def demo(
     options: Options,
     keep: Annotated[
-        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the store, in this new directory.")
+        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the store in this new directory.")
     ] = None,
 ) -> Report:
-    """Show what this is about, in seconds: a small shop's pipelines and runs on an embedded store of its own."""
+    """Show in seconds what pipemodels does: a small shop's pipelines and runs, in an embedded store of its own."""
     if options.store:
-        raise typer.BadParameter("the demo has a store of its own; keep it with --keep DIR", param_hint="--store")
+        reason = "the demo uses a store of its own: leave out --store, or keep the demo's store with --keep DIR"
+        raise typer.BadParameter(reason, param_hint="--store")
     with _directory(keep) as directory, embedded(f"local:{directory}", options) as store:
         story = _told(store, kept=keep is not None)
     return Report(document=_document(story), show=lambda screen: _show(screen, story))
@@ -97,13 +98,13 @@ def _directory(keep: Path | None) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="pipemodels-demo-") as temporary:
             yield temporary
     elif keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise typer.BadParameter(f"{os.fspath(keep)!r} is there already: name a new directory", param_hint="--keep")
+        raise typer.BadParameter(f"{os.fspath(keep)!r} already exists: name a new directory", param_hint="--keep")
     else:
         yield os.fspath(keep)
 
 
 def _told(store: Store, *, kept: bool) -> _Story:
-    """Do all that the demo does, step by step."""
+    """Run the steps of the demo."""
     from pipemodels.interop.definitions.applying import apply_definitions  # loads PyYAML
     from pipemodels.interop.openlineage.ingesting import ingest_events
 
@@ -116,10 +117,10 @@ def _told(store: Store, *, kept: bool) -> _Story:
         step("ingesting the example events")
         events, moved = samples.recent_events(Path(temporary), utc_now())
         ingested = ingest_events([events], by="demo")
-        active = sorted(queries.active_pipelines(), key=lambda one: one.pipeline_id)
+        active = sorted(queries.active_pipelines(), key=lambda pipeline: pipeline.pipeline_id)
         step("recording two runs")
-        recorded = samples.record_runs([one.pipeline_id for one in active])
-        step("looking at what there is")
+        recorded = samples.record_runs([pipeline.pipeline_id for pipeline in active])
+        step("reading the runs")
         now = utc_now()
         since = now - timedelta(days=_DAYS)
         runs = list(queries.all_runs(since).in_full())
@@ -133,13 +134,13 @@ def _told(store: Store, *, kept: bool) -> _Story:
 
 @contextmanager
 def _steps() -> Iterator[Any]:
-    """Yield a function that says on a terminal what is being done."""
+    """Yield a function that shows the current step on a terminal."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:
-        yield lambda what: None
+        yield lambda step: None
         return
     with console.status("starting") as status:
-        yield lambda what: status.update(f"{what} …")
+        yield lambda step: status.update(f"{step} …")
 
 
 def _document(story: _Story) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def _document(story: _Story) -> dict[str, Any]:
         "apply": apply_document(story.applied),
         "ingest": ingest_document(story.ingested),
         "recorded": [document(run) for run in story.recorded],
-        "active_pipelines": [document(one) for one in story.active],
+        "active_pipelines": [document(pipeline) for pipeline in story.active],
         "recent_runs": [document(run) for run in story.runs],
         "statistics": stats_document(story.statistics),
         "next": story.next_commands,
@@ -165,22 +166,22 @@ def _show(screen: Screen, story: _Story) -> None:
     screen.heading(f"recent runs, times in {zone.key} · pipemodels runs list --limit {_LATEST}")
     show_runs(screen, zone, story.runs[:_LATEST])
     name = story.statistics.pipeline_id
-    screen.heading(f"one pipeline's last {_DAYS} days · pipemodels runs stats {name} --since {_DAYS}d")
+    screen.heading(f"statistics of one pipeline, last {_DAYS} days · pipemodels runs stats {name} --since {_DAYS}d")
     show_stats(screen, story.statistics, zone)
-    screen.heading(f"all of it · pipemodels runs timeline --since {_DAYS}d")
+    screen.heading(f"all runs over time · pipemodels runs timeline --since {_DAYS}d")
     draw_timeline(screen, story.runs, zone, story.now)
     _show_end(screen, story)
 
 
 def _show_steps(screen: Screen, story: _Story) -> None:
-    removed = "" if story.kept else ", removed again"
+    removed = "" if story.kept else ", which is removed at the end"
     screen.facts(
         {
             "store": f"embedded, in {story.store.name.partition(':')[2]}{removed}",
             "tables": f"created {', '.join(story.tables)}",
             "apply": f"{samples.DEFINITIONS}: {applied_text(story.applied)}",
             "ingest": f"{samples.EVENTS}: {ingested_text(story.ingested)}, moved {_days(story.moved)} to end now",
-            "record": f"{plural(len(story.recorded), 'run')} of pretended work, with recorded_run() and its stages",
+            "record": f"{plural(len(story.recorded), 'run')} of simulated work, by recorded_run() with stages",
         }
     )
 
@@ -192,13 +193,13 @@ def _days(moved: timedelta) -> str:
 
 
 def _show_end(screen: Screen, story: _Story) -> None:
-    screen.heading("that was it; try next")
+    screen.heading("try next")
     for line in story.next_commands:
         screen.verbatim(f"  {line}", "bold cyan")
 
 
 def _command_name() -> str:
-    """Return how this command can be called again from here."""
+    """Return the name or path by which this command can be called again."""
     called = Path(sys.argv[0])
     if called.name != "pipemodels" or shutil.which("pipemodels"):
         return "pipemodels"
@@ -206,5 +207,5 @@ def _command_name() -> str:
 
 
 def _short(path: Path) -> str:
-    """Return the path as seen from here, if that is shorter."""
+    """Return the path, relative to the working directory if that is shorter."""
     return min(os.fspath(path), os.path.relpath(path), key=len)

@@ -1,4 +1,4 @@
-"""`pipemodels ingest`: run events of OpenLineage."""
+"""`pipemodels ingest`: record runs from OpenLineage events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from pipemodels.cli.app import app, store_command
 from pipemodels.cli.formatting import plural
-from pipemodels.cli.options import ByOption, usage, who
+from pipemodels.cli.options import ByOption, author, usage
 from pipemodels.cli.output import Report
 from pipemodels.cli.progress import shown_progress
 from pipemodels.cli.stores import Store
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from pipemodels.interop.openlineage.ingesting import IngestReport
 
 FilesArgument = Annotated[
-    list[str], typer.Argument(metavar="FILE…", help="JSON, JSON arrays or NDJSON; - is standard input.")
+    list[str], typer.Argument(metavar="FILE…", help="Files with JSON, a JSON array or NDJSON; - for standard input.")
 ]
 
 AssumeTimezoneOption = Annotated[
     str | None,
     typer.Option(
         metavar="ZONE",
-        help="The zone of times that have no UTC offset, e.g. Europe/Paris; without it they are refused.",
+        help="Time zone of times that have no UTC offset, e.g. Europe/Paris. Without it, such times are refused.",
     ),
 ]
 
@@ -34,12 +34,12 @@ AssumeTimezoneOption = Annotated[
 def ingest(
     store: Store, files: FilesArgument, by: ByOption = None, assume_timezone: AssumeTimezoneOption = None
 ) -> Report:
-    """Record runs from OpenLineage events, in any order and any number of times. What is not good is refused."""
+    """Record runs from OpenLineage events, in any order; safe to repeat. Bad events are refused, others recorded."""
     from pipemodels.interop.openlineage.ingesting import ingest_events
 
     with shown_progress("ingesting") as progress:
         try:
-            report = ingest_events(files, by=who(by), progress=progress, assume_timezone=assume_timezone)
+            report = ingest_events(files, by=author(by), progress=progress, assume_timezone=assume_timezone)
         except ValidationError as error:
             raise usage(error, assume_timezone="--assume-timezone") from error
     return Report(
@@ -51,18 +51,18 @@ def ingest(
 
 
 def ingest_document(report: IngestReport) -> dict[str, Any]:
-    """Return the report as JSON shows it."""
-    refused = [{"file": one.file, "line": one.line, "reason": one.reason} for one in report.refused]
+    """Return the report for `--json`."""
+    refused = [{"file": refusal.file, "line": refusal.line, "reason": refusal.reason} for refusal in report.refused]
     return {"events": report.events, "runs": report.runs, "pipelines": report.pipelines, "refused": refused}
 
 
 def ingested_text(report: IngestReport) -> str:
-    """Return how much was taken."""
+    """Return the numbers of events, runs, pipelines and refused events as text."""
     runs, pipelines = plural(report.runs, "run"), plural(report.pipelines, "pipeline")
     refused = f", {len(report.refused):,} refused" if report.refused else ""
     return f"{plural(report.events, 'event')} of {runs} of {pipelines}{refused}"
 
 
 def _refusals(report: IngestReport) -> list[str]:
-    lines = [f"{one.file}:{one.line}: {one.reason}" for one in report.refused]
-    return [*lines, f"{plural(len(lines), 'event')} refused: correct them and ingest again"] if lines else []
+    lines = [f"{refusal.file}:{refusal.line}: {refusal.reason}" for refusal in report.refused]
+    return [*lines, f"{plural(len(lines), 'event')} refused: correct and ingest again"] if lines else []

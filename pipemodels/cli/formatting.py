@@ -1,4 +1,4 @@
-"""Values as people read them: instants in their zone, durations, counts, statuses."""
+"""Format values for people: instants in a time zone, durations, counts, statuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipemodels.cli.output import Screen, cleaned
 from pipemodels.instants import in_zone, utc_now
 from pipemodels.models.run import RunStatus, seconds_between
 
-# None: an item that something else has written may have no status
+# None: an item that another program wrote may have no status
 COLOURS: dict[RunStatus | None, str] = {
     None: "#8b919c",
     RunStatus.SUCCESS: "#2f9e5f",
@@ -36,7 +36,7 @@ MARKS: dict[RunStatus | None, str] = {
 
 
 def status_text(status: RunStatus | None, screen: Screen) -> Text:
-    """Return a status: marked and coloured on a terminal, its word alone in a pipe."""
+    """Return a status: with a mark and a colour on a terminal, as a plain word in a pipe."""
     word = status_word(status)
     return Text(f"{MARKS[status]} {word}" if screen.is_terminal else word, STYLES[status])
 
@@ -47,12 +47,12 @@ def status_word(status: RunStatus | None) -> str:
 
 
 def moment_text(at: datetime | None, zone: ZoneInfo, screen: Screen) -> str:
-    """Return an instant in a zone, to the second: short on a terminal, whole with its offset in a pipe."""
+    """Return an instant in a zone, to the second: short on a terminal, in full with its UTC offset in a pipe."""
     if at is None:
         return "-"
     local = in_zone(at, zone)
     if not screen.is_terminal:
-        return datetime.isoformat(local, timespec="seconds")  # pendulum's own takes no timespec
+        return datetime.isoformat(local, timespec="seconds")  # pendulum's isoformat has no timespec
     return f"{local:%d %b %H:%M:%S}" if local.year == utc_now().year else date_and_time(local, zone)
 
 
@@ -62,7 +62,7 @@ def date_and_time(local: datetime, zone: ZoneInfo) -> str:
 
 
 def utc_mark(local: datetime, zone: ZoneInfo) -> str:
-    """Return what follows a time that has no local time in its zone, and so is shown in UTC; nothing of others."""
+    """Return " UTC" if the time is shown in UTC because it has no local time in the zone, else an empty text."""
     return "" if local.utcoffset() == zone.utcoffset(local.replace(tzinfo=None)) else " UTC"
 
 
@@ -82,22 +82,22 @@ def duration_text(seconds: Decimal | None) -> str:
 
 
 def count_text(number: int | None) -> str:
-    """Return a whole number with its thousands apart."""
+    """Return a whole number with thousands separators."""
     return "" if number is None else f"{number:,}"
 
 
 def plural(number: int, word: str, words: str | None = None) -> str:
-    """Return a number and what it counts."""
+    """Return a number and a noun, in the singular or the plural."""
     return f"{number:,} {word if number == 1 else words or word + 's'}"
 
 
 def first_line(text: str | None) -> str:
-    """Return the first line that says something."""
+    """Return the first line that is not blank."""
     return next((cleaned(line).strip() for line in (text or "").splitlines() if line.strip()), "")
 
 
 def bar(parts: Sequence[tuple[int, str]], width: int) -> Text:
-    """Return a bar that is divided in proportion; each part that is not zero shows."""
+    """Return a bar divided in proportion to the parts; each part above zero gets at least one cell."""
     total = sum(size for size, _ in parts)
     drawn = Text()
     for size, style in parts:

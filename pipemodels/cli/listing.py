@@ -1,4 +1,4 @@
-"""What the listings share: how much of them to read, and the fields of an item as JSON shows them."""
+"""Shared code of the listings: read the items, and return their fields for JSON and for people."""
 
 from __future__ import annotations
 
@@ -22,39 +22,41 @@ from pipemodels.queries.results import MAX_PAGE, Results
 
 _M = TypeVar("_M", bound=Model)
 _INTERNAL = frozenset({"active_shard", "environment_shard", "table_type_shard", "status_shard", "start_epoch"})
-_SUGGESTED_FROM = 1_000  # pipelines at the most that are read for a better name
+_SUGGESTED_FROM = 1_000  # read at most this many pipelines to suggest a name
 
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="This many at the most.")]
-FullOption = Annotated[bool, typer.Option("--full", help="With --json: whole items instead of what the index holds.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="At most this many.")]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="With --json: print all fields, not only those in the index.")
+]
 
 
 @dataclass(frozen=True)
 class Listed(Generic[_M]):
-    """Items that were read, and how the listing goes on."""
+    """The items that were read, and the cursor of the next page."""
 
     items: list[_M]
     cursor: str | None
     unreadable: int
-    """How many stored items were passed over because they cannot be read."""
+    """The number of stored items that were left out because they cannot be read."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is stored that would be listed."""
+        """Whether the listing has no items, readable or not."""
         return not self.items and not self.unreadable
 
     @property
     def notes(self) -> list[str]:
-        """The line that says how to go on, if there is more."""
+        """The line that says how to get the next page, if there is one."""
         return [f"next page: --cursor {self.cursor}"] if self.cursor else []
 
 
 def read(
     results: Results[_M], limit: int | None, cursor: str | None = None, *, keep: Callable[[_M], bool] = lambda _: True
 ) -> Listed[_M]:
-    """Read those items of a listing that are to be kept, all of them if there is no limit.
+    """Read up to `limit` items that `keep` accepts, or all of them if there is no limit.
 
     Raises:
-        typer.BadParameter: the cursor is none of this listing.
+        typer.BadParameter: the cursor does not belong to this listing.
     """
     items: list[_M] = []
     unreadable = 0
@@ -73,30 +75,30 @@ def read(
 
 
 def document(item: Model) -> dict[str, Any]:
-    """Return an item's stored fields, without those that only place it in an index."""
+    """Return an item's stored fields, without those that serve only the indexes."""
     return {name: value for name, value in stored_fields(item).items() if name not in _INTERNAL}
 
 
 def no_pipeline(pipeline_id: str) -> ItemNotFoundError:
-    """Return the error for a pipeline that does not exist, with the nearest name that does."""
+    """Return the error for a pipeline that does not exist; it suggests the most similar id."""
     known = [pipeline.pipeline_id for pipeline in queries.all_pipelines().page(_SUGGESTED_FROM)]
     near = get_close_matches(pipeline_id, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "look at: pipemodels pipelines list"
+    hint = f"did you mean {near[0]!r}?" if near else "to see all: pipemodels pipelines list"
     return ItemNotFoundError(f"there is no pipeline {pipeline_id!r}; {hint}")
 
 
 def require_pipeline(pipeline_id: str) -> None:
-    """Refuse a pipeline that does not exist.
+    """Check that a pipeline exists.
 
     Raises:
-        ItemNotFoundError: there is none, with the nearest name that there is.
+        ItemNotFoundError: the pipeline does not exist; the error suggests the most similar id.
     """
     if queries.find_pipeline(pipeline_id) is None:
         raise no_pipeline(pipeline_id)
 
 
 def item_facts(item: Model, zone: ZoneInfo, screen: Screen, *, without: Collection[str] = ()) -> dict[str, Cell]:
-    """Return an item's fields for people, in the model's order: times in the user's zone, documents as JSON."""
+    """Return an item's fields for people, in the model's order: times in the zone, lists and maps as JSON."""
     fields = document(item)
     declared = [name for name in (*vars(type(item)), *fields) if name in fields and name not in without]
     shown: dict[str, Cell] = {}

@@ -1,4 +1,4 @@
-"""The options that every command takes, and the words in which times are given."""
+"""The options that several commands share, and the parsing of times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PANEL = "Options of every command"
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO = re.compile(r"([0-9]{1,5}) ?(s|m|min|h|d|w)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_INSTANT_FORMS = "24h, 7d, a date, or an instant with its offset, e.g. 2026-11-22T06:04:09Z"
+_TIME_SYNTAX = "24h, 7d, a date, or an instant with its offset, e.g. 2026-11-22T06:04:09Z"
 
 StoreOption = Annotated[
     str | None,
@@ -30,8 +30,8 @@ StoreOption = Annotated[
         "--store",
         metavar="local|local:DIR|aws|URL",
         rich_help_panel=_PANEL,
-        help="Where the tables are: embedded in .pipemodels/ or in DIR, at AWS, or at an endpoint. "
-        "Without it: PIPEMODELS_STORE, then the endpoint that is configured for AWS, then local.",
+        help="The store to use: local (embedded, in .pipemodels/), local:DIR, aws, or an endpoint URL. "
+        "Default: PIPEMODELS_STORE, then the endpoint that is configured for AWS, then local.",
     ),
 ]
 PrefixOption = Annotated[
@@ -40,7 +40,7 @@ PrefixOption = Annotated[
         "--prefix",
         metavar="TEXT",
         rich_help_panel=_PANEL,
-        help="Begins every table's name; without it: PIPEMODELS_TABLE_PREFIX.",
+        help="Prefix of the table names. Default: PIPEMODELS_TABLE_PREFIX.",
     ),
 ]
 TimezoneOption = Annotated[
@@ -49,11 +49,11 @@ TimezoneOption = Annotated[
         "--tz",
         metavar="ZONE",
         rich_help_panel=_PANEL,
-        help="Show times in this zone, e.g. Europe/Berlin; without it: PIPEMODELS_TIMEZONE, then UTC.",
+        help="Show times in this time zone, e.g. Europe/Berlin. Default: PIPEMODELS_TIMEZONE, then UTC.",
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", rich_help_panel=_PANEL, help="Print one JSON document and nothing else.")
+    bool, typer.Option("--json", rich_help_panel=_PANEL, help="Print the result as one JSON document.")
 ]
 
 VerboseOption = Annotated[
@@ -62,15 +62,16 @@ VerboseOption = Annotated[
         "--verbose",
         "-v",
         count=True,
+        show_default=False,
         rich_help_panel=_PANEL,
-        help="Say on standard error what is done: which store is used, what is repeated; twice: each step.",
+        help="Log to standard error which store is used and which requests are repeated; -vv logs each step.",
     ),
 ]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the options of every command say; None, or 0, where nothing is said."""
+    """The values of the options that every command takes; None, False or 0 if an option is not given."""
 
     store: str | None = None
     prefix: str | None = None
@@ -79,15 +80,15 @@ class Options:
     verbose: int = 0
 
     def over(self, outer: Options) -> Options:
-        """Return these, with what they leave open taken from options further left on the line."""
-        return replace(outer, **{one.name: value for one in fields(self) if (value := getattr(self, one.name))})
+        """Return these options; those that are not given are taken from `outer`, further left on the command line."""
+        return replace(outer, **{field.name: value for field in fields(self) if (value := getattr(self, field.name))})
 
     @cached_property
     def environ(self) -> Mapping[str, str]:
-        """The environment as the options change it; empty variables count as absent.
+        """The environment variables, overridden by the options; empty variables count as not set.
 
         Raises:
-            typer.BadParameter: there is no such time zone.
+            typer.BadParameter: the time zone is unknown.
         """
         given = {"PIPEMODELS_TABLE_PREFIX": self.prefix, "PIPEMODELS_TIMEZONE": self.tz}
         environ = {**os.environ, **{name: text for name, text in given.items() if text is not None}}
@@ -100,29 +101,29 @@ class Options:
 
 @dataclass(frozen=True)
 class Moment:
-    """A point in time as it was typed: an age, a date, or an instant."""
+    """A point in time as the user typed it: an age, a date, or an instant."""
 
     text: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what was typed.
+        """Parse the text of a point in time.
 
         Raises:
-            typer.BadParameter: it is none of the forms.
+            typer.BadParameter: the text is not an age, a date or an instant.
         """
         moment = cls(text.strip())
         try:
             moment.at(ZoneInfo("UTC"))
         except (ValueError, OverflowError):
-            raise typer.BadParameter(f"{text!r} is none of: {_INSTANT_FORMS}") from None
+            raise typer.BadParameter(f"{text!r} is not a valid time: write {_TIME_SYNTAX}") from None
         return moment
 
     def __str__(self) -> str:
         return self.text
 
     def at(self, zone: ZoneInfo) -> datetime:
-        """Return the instant; a date is its first moment in the zone."""
+        """Return the instant; for a date, the start of that day in the zone."""
         if ago := _AGO.fullmatch(self.text):
             return shifted(utc_now(), -timedelta(**{_UNITS[ago[2]]: int(ago[1])}).total_seconds())
         if _DATE.fullmatch(self.text):
@@ -131,20 +132,25 @@ class Moment:
 
 
 def moment_at(moment: Moment | None, zone: ZoneInfo) -> datetime | None:
-    """Return the instant that was given, if one was."""
+    """Return the instant of a moment, or None if there is none."""
     return None if moment is None else moment.at(zone)
 
 
 SinceOption = Annotated[
     Moment | None,
-    typer.Option("--since", metavar="24h|7d|INSTANT", parser=Moment.parse, help="Started then or later."),
+    typer.Option(
+        "--since", metavar="24h|7d|INSTANT", parser=Moment.parse, help="Only runs that started at this time or later."
+    ),
 ]
 UntilOption = Annotated[
     Moment | None,
-    typer.Option("--until", metavar="24h|7d|INSTANT", parser=Moment.parse, help="Started before then."),
+    typer.Option(
+        "--until", metavar="24h|7d|INSTANT", parser=Moment.parse, help="Only runs that started before this time."
+    ),
 ]
 CursorOption = Annotated[
-    str | None, typer.Option("--cursor", metavar="TEXT", help="Go on where the page before ended; it says how.")
+    str | None,
+    typer.Option("--cursor", metavar="TEXT", help="Show the next page: the cursor that the previous page printed."),
 ]
 
 
@@ -157,31 +163,34 @@ def _name(text: str | None) -> str | None:
 ByOption = Annotated[
     str | None,
     typer.Option(
-        "--by", metavar="NAME", callback=_name, help="Who changes things; without it: the user of this machine."
+        "--by",
+        metavar="NAME",
+        callback=_name,
+        help="Record this name as the author of the changes. Default: your user name.",
     ),
 ]
 
 
-def who(by: str | None) -> str | None:
-    """Return who is to be named in what is written."""
+def author(by: str | None) -> str | None:
+    """Return the name to record as the author of changes, or None if it is unknown."""
     if by is not None:
         return by
     try:
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's user without a name
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
         return None
 
 
 class WrongUsage(typer.BadParameter):
-    """A command that cannot be meant so; its message says it all."""
+    """Wrong usage that no single option explains; shown without the name of a parameter."""
 
     def format_message(self) -> str:
-        """Return the message without a parameter's name."""
+        """Return the message alone."""
         return self.message
 
 
 def usage(error: ValidationError, **options: str) -> Exception:
-    """Return the error of a wrong value, under the name of the option that it came from."""
+    """Return the error as a usage error of the option that gave the bad value, if an option did; else the error."""
     problem = error.problems[0]
     hint: Any = options.get(problem.field)
     return typer.BadParameter(f"{problem.value!r} {problem.reason}", param_hint=hint) if hint else error

@@ -1,4 +1,4 @@
-"""What a command says: a JSON document, or something to look at; printed once the store is closed."""
+"""Print a command's report: as a JSON document, or as text for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from rich.text import Text
 
 from pipemodels.instants import instant_text, utc_instant
 
-# what moves the cursor, changes how a terminal shows what follows, or cannot be seen: C0, DEL, C1; marks, embeddings,
-# overrides and isolates of bidirectional text; spaces without width, line separators, tags, halves of pairs. The two
-# joiners, U+200C and U+200D, belong to the spelling of several scripts and stay.
+# Characters that control a terminal, change the direction of text, or are invisible: C0, DEL, C1; bidirectional
+# marks, embeddings, overrides and isolates; zero-width spaces, line separators, tags, lone surrogates. The joiners
+# U+200C and U+200D are printed as they are, because several scripts need them.
 _UNSEEN = (
     r"\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     r"\U000e0000-\U000e007f"
 )
 _CONTROL = re.compile(rf"[\x00-\x1f{_UNSEEN}]")
-_RAW_IN_JSON = re.compile(f"[{_UNSEEN}]")  # JSON itself escapes C0
+_RAW_IN_JSON = re.compile(f"[{_UNSEEN}]")  # the JSON encoder escapes C0 itself
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
 _GAP = 2  # spaces between columns
-_LEAST_WIDTH = 12  # of a column that gives way
-PLAIN_WIDTH = 100  # what is drawn for a pipe; text is never cut to it
+_LEAST_WIDTH = 12  # minimum width of a column that may be shortened
+PLAIN_WIDTH = 100  # width of bars and charts in a pipe; text is never cut to it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A command's answer.
+    """The result of a command.
 
     Attributes:
-        document: what `--json` prints.
-        show: puts it on a screen.
-        notes: lines for standard error, in both forms.
-        exit_code: 1 where something was refused.
+        document: the JSON document for `--json`.
+        show: prints the result on a screen.
+        notes: lines for standard error, with and without `--json`.
+        exit_code: 1 if something was refused.
     """
 
     document: Any
@@ -55,7 +55,7 @@ class Report:
 
 
 def emit(report: Report, *, as_json: bool) -> int:
-    """Print an answer and return the exit code; a reader that went away (`| head`) has what it wanted."""
+    """Print a report and return the exit code; a closed pipe (`| head`) is not an error."""
     try:
         if as_json:
             print_json(report.document)
@@ -63,7 +63,7 @@ def emit(report: Report, *, as_json: bool) -> int:
             report.show(Screen.of_stdout())
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's own last flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the final flush does not fail
         return _BROKEN_PIPE
     for line in report.notes:
         note(line)
@@ -79,28 +79,28 @@ def note(line: str) -> None:
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document, numbers exact; in a pipe too, what a terminal would obey is escaped."""
+    """Print a JSON document with exact numbers; escape control characters, also in a pipe."""
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
     sys.stdout.writelines(_json(document, ascii_only, "\n"))
     sys.stdout.write("\n")
 
 
 def json_text(value: Any) -> str:
-    """Return a value as JSON in one line."""
+    """Return a value as JSON on one line."""
     return "".join(_json(value, False, None))
 
 
 def _json(value: Any, ascii_only: bool, newline: str | None) -> Iterator[str]:
-    """Yield JSON in parts; the standard library's encoder would take a Decimal through float."""
+    """Yield fragments of JSON; the standard library cannot encode a Decimal exactly."""
     if isinstance(value, Mapping | list | tuple) and value:
         is_mapping = isinstance(value, Mapping)
         inner = "" if newline is None else newline + "  "
         comma = ", " if newline is None else ","
-        for position, one in enumerate(value):
+        for position, item in enumerate(value):
             yield (comma if position else "{" if is_mapping else "[") + inner
             if is_mapping:
-                yield f"{_quoted(str(one), ascii_only)}: "
-            yield from _json(value[one] if is_mapping else one, ascii_only, inner if newline is not None else None)
+                yield f"{_quoted(str(item), ascii_only)}: "
+            yield from _json(value[item] if is_mapping else item, ascii_only, inner if newline is not None else None)
         yield (newline or "") + ("}" if is_mapping else "]")
     else:
         yield _scalar(value, ascii_only)
@@ -108,20 +108,20 @@ def _json(value: Any, ascii_only: bool, newline: str | None) -> Iterator[str]:
 
 def _scalar(value: Any, ascii_only: bool) -> str:
     if isinstance(value, Decimal | float) and not math.isfinite(value):
-        value = str(value)  # what was refused may be no number; JSON knows none of these
+        value = str(value)  # JSON has no NaN and no infinity; refused values may hold them
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, datetime) and value.utcoffset() is not None:
         value = instant_text(utc_instant(value, "value"))
     if isinstance(value, bytes):
-        value = base64.b64encode(value).decode()  # as DynamoDB's own JSON has it
+        value = base64.b64encode(value).decode()  # as in DynamoDB's JSON
     if not isinstance(value, str | int | float | None | list | tuple | Mapping):
         value = value.isoformat() if isinstance(value, date) else str(value)
     return _quoted({} if isinstance(value, Mapping) else value, ascii_only)
 
 
 def _quoted(value: Any, ascii_only: bool) -> str:
-    """Return a scalar as JSON, which can be printed."""
+    """Return a scalar as JSON that is safe to print."""
     return _RAW_IN_JSON.sub(_escape, json.dumps(value, ensure_ascii=ascii_only))
 
 
@@ -129,15 +129,15 @@ def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     if code < 0x10000:
         return f"\\u{code:04x}"
-    return json.dumps(found[0])[1:-1]  # a pair
+    return json.dumps(found[0])[1:-1]  # a surrogate pair
 
 
-# -- something to look at -----------------------------------------------------------------------------------
+# -- text -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table; only one that `gives_way` is cut where a terminal is too narrow."""
+    """A column of a table; on a narrow terminal, only columns with `gives_way` are shortened."""
 
     name: str
     right: bool = False
@@ -145,11 +145,11 @@ class Column:
 
 
 Cell = str | Text | None
-"""What stands in a table or beside a name; None is nothing."""
+"""A value in a table or beside a name; None is shown as an empty cell."""
 
 
 class Screen:
-    """A terminal, or a pipe: plain lines there, never cut and never wrapped."""
+    """Standard output: a terminal, or a pipe, which gets plain lines that are never cut or wrapped."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -163,11 +163,11 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """The columns that there are to draw in."""
+        """The width in cells."""
         return self._console.width if self.is_terminal else PLAIN_WIDTH
 
     def line(self, text: Cell = "", style: str = "") -> None:
-        """Print a line; a terminal wraps it between words."""
+        """Print a line; on a terminal, wrap it between words."""
         text = as_text(text, style)
         if self.is_terminal:
             self._console.print(text)
@@ -175,7 +175,7 @@ class Screen:
             self._console.file.write(text.plain.rstrip() + "\n")
 
     def drawn(self, line: Text) -> None:
-        """Print a line that was made for this width."""
+        """Print a line that was laid out for the width of this screen."""
         line = as_text(line)
         if self.is_terminal:
             self._console.print(line, no_wrap=True, overflow="crop", crop=True)
@@ -183,14 +183,14 @@ class Screen:
             self._console.file.write(line.plain.rstrip() + "\n")
 
     def verbatim(self, text: str, style: str) -> None:
-        """Print a line that is to be copied: only the terminal itself breaks it."""
+        """Print a line for copying, without wrapping it."""
         if self.is_terminal:
             self._console.print(as_text(text, style), soft_wrap=True)
         else:
             self.line(text)
 
     def heading(self, text: str) -> None:
-        """Print what the next lines are about."""
+        """Print a heading."""
         if self.is_terminal:
             self._console.print()
             self._console.rule(Text(cleaned(text), "bold"), align="left", style="bright_black")
@@ -198,14 +198,14 @@ class Screen:
             self._console.file.write(f"\n== {cleaned(text)}\n")
 
     def facts(self, facts: Mapping[str, Cell]) -> None:
-        """Print names and values, one to a line."""
+        """Print names and values, one pair a line."""
         width = max(map(cell_len, facts), default=0) + 2
         for name, value in facts.items():
             label = name + " " * (width - cell_len(name))
             self.line(Text.assemble((label, "bright_black"), as_text(value, keep_lines=True)))
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
-        """Print a table; in a pipe, columns that stand below each other."""
+        """Print a table; in a pipe, as aligned columns."""
         if self.is_terminal:
             self._console.print(_rich_table(columns, rows, self.width))
         else:
@@ -213,12 +213,12 @@ class Screen:
 
 
 def cleaned(text: str) -> str:
-    """Return text for one line: what would move the cursor or change colours is shown, not done."""
+    """Return text for one line, with control and invisible characters replaced by visible escapes."""
     return _CONTROL.sub(lambda found: " " if found[0] in "\t\n\r" else ascii(found[0])[1:-1], text)
 
 
 def as_text(cell: Cell, style: str = "", *, keep_lines: bool = False) -> Text:
-    """Return a cell as Rich's text, cleaned; a `Text` keeps its lines and its styles."""
+    """Return a cell as a cleaned Rich `Text`; a cell that is a `Text` keeps its lines and styles."""
     if isinstance(cell, Text):
         return _cleaned_text(cell)
     lines = (cell or "").split("\n") if keep_lines else [cell or ""]
@@ -226,11 +226,11 @@ def as_text(cell: Cell, style: str = "", *, keep_lines: bool = False) -> Text:
 
 
 def _cleaned_text(text: Text) -> Text:
-    found = [one for one in _CONTROL.finditer(text.plain) if one[0] != "\n"]
+    found = [match for match in _CONTROL.finditer(text.plain) if match[0] != "\n"]
     if not found:
         return text
-    parts = text.divide(sorted({end for one in found for end in one.span()}))
-    # a part is a control character, or has none but newlines
+    parts = text.divide(sorted({end for match in found for end in match.span()}))
+    # each part is one control character, or has none except newlines
     return Text().join(
         Text(cleaned(part.plain), part.style) if part.plain != "\n" and _CONTROL.fullmatch(part.plain) else part
         for part in parts
@@ -256,7 +256,7 @@ def _rich_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """Return the columns' widths; where they are too many, the widest of those that give way do so, step by step."""
+    """Return the columns' widths; if they exceed `width`, shorten the widest with `gives_way`, cell by cell."""
     widths = [
         max(cell_len(column.name), *(cell_len(line) for row in rows for line in row[number].plain.split("\n")), 0)
         for number, column in enumerate(columns)

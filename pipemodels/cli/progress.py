@@ -1,4 +1,4 @@
-"""A progress bar on a terminal's standard error; elsewhere nothing."""
+"""A progress bar on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _Update = Callable[[int, int | None], None]
 
 
 @contextmanager
-def shown_progress(what: str) -> Iterator[_Update]:
-    """Yield a function that is told how much is done, and of how much; the bar is gone after the block."""
+def shown_progress(activity: str) -> Iterator[_Update]:
+    """Show a progress bar during the block, and yield the function that updates it: `update(done, total)`."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield lambda done, total: None
         return
     columns = (
         SpinnerColumn(),
-        TextColumn(what),
+        TextColumn(activity),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=None)
+        task = progress.add_task(activity, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

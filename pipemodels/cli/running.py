@@ -1,4 +1,4 @@
-"""Running a command line: what its errors become, and its exit code."""
+"""Run a command line, and turn its errors into messages and an exit code."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ __all__ = [
     "tables",
 ]  # importing them registers them
 
-# Typer carries Click inside itself, older ones use it from outside: whichever it is, this is its base of wrong usage
+# the base class of Click's usage errors: newer versions of Typer bundle Click, older ones import it
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 _FAILED, _WRONG_USAGE = 1, 2
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code; an error is one line on standard error.
+    """Run the command line and return its exit code; print each error and warning as one line on standard error.
 
-    So is each warning. Where a stored item could not be read, everything else is shown, and the exit code is 1.
+    If a stored item could not be read, everything else is shown, and the exit code is 1.
     """
     _use_any_encoding()
     with shown_warnings() as warnings:
         code = _run(arguments)
         if count := len(warnings.unreadable):
-            note(f"{plural(count, 'item')} could not be read: mend or delete what is named above")
+            note(f"{plural(count, 'item')} could not be read: repair or delete what is named above")
     return code or (_FAILED if count else 0)
 
 
@@ -61,7 +61,7 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as error:
         return _ended(str(error), _FAILED)
     if code == _INTERRUPTED:  # Typer's own code for Ctrl-C
-        return _ended("interrupted; what was done until then stays", _INTERRUPTED)
+        return _ended("interrupted; all changes made until then are kept", _INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
@@ -71,14 +71,14 @@ def _ended(line: str, code: int) -> int:
 
 
 def _usage_line(error: Any) -> str:
-    """Return a usage error in one line, with the command whose help tells more."""
-    message = error.format_message().rstrip(".").replace("Value error, ", "")  # Pydantic's word, inside Typer
+    """Return a usage error in one line that refers to the command's help."""
+    message = error.format_message().rstrip(".").replace("Value error, ", "")  # Pydantic's prefix, passed on by Typer
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "pipemodels"
     return f"{message}; see: {path} --help" if message else f"see: {path} --help"
 
 
 def _use_any_encoding() -> None:
-    """Show what standard output cannot encode by its number."""
+    """Print characters that standard output cannot encode as escapes."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""`pipemodels runs`: list, show, stats, timeline."""
+"""`pipemodels runs`: list, show, stats and timeline."""
 
 from __future__ import annotations
 
@@ -34,17 +34,19 @@ from pipemodels.instants import instant_text, utc_instant, utc_now
 from pipemodels.models import DataQualityResult, PipelineRunLog, RunStatus, StageInfo
 from pipemodels.queries import Results, RunStatistics
 
-_ON_A_TERMINAL = 40  # runs that a listing shows there, if nobody says how many
-_DRAWN = 200
-_WIDE = 110  # columns of a terminal that has room for the number of records
-_BAR = 40
-_DAYS = 14
-_GOOD = 0.9
+_ON_A_TERMINAL = 40  # default --limit of a listing on a terminal
+_DRAWN = 200  # default --limit of a timeline
+_WIDE = 110  # terminals at least this wide also show the number of records
+_BAR = 40  # cells of a full bar
+_DAYS = 14  # days in the statistics by day
+_GOOD = 0.9  # success rates below this are red
 
 PipelineOption = Annotated[
-    str | None, typer.Option("--pipeline", "-p", metavar="PIPELINE", help="Only of this pipeline.")
+    str | None, typer.Option("--pipeline", "-p", metavar="PIPELINE", help="Only this pipeline's runs.")
 ]
-StatusOption = Annotated[RunStatus | None, typer.Option("--status", help="Only of this status.", show_choices=True)]
+StatusOption = Annotated[
+    RunStatus | None, typer.Option("--status", help="Only runs with this status.", show_choices=True)
+]
 
 
 def _selected(
@@ -66,7 +68,7 @@ def list_runs(
     cursor: CursorOption = None,
     full: FullOption = False,
 ) -> Report:
-    """List runs, the last started first: on a terminal the newest, in a pipe all, unless --limit says how many."""
+    """List runs, latest first. Without --limit, a terminal shows the latest 40, and a pipe gets all."""
     screen = Screen.of_stdout()
     results = _selected(pipeline, status, moment_at(since, store.zone), moment_at(until, store.zone))
     if limit is None and screen.is_terminal and not store.options.json:
@@ -83,7 +85,7 @@ def list_runs(
 
 def _show_list(screen: Screen, store: Store, found: Sequence[PipelineRunLog]) -> None:
     if not found:
-        screen.line("There are no such runs. Record some with recorded_run(), or: pipemodels ingest FILE…")
+        screen.line("No runs found. To record some: recorded_run() in your code, or: pipemodels ingest FILE…")
         return
     show_runs(screen, store.zone, found)
     if screen.is_terminal:
@@ -91,7 +93,7 @@ def _show_list(screen: Screen, store: Store, found: Sequence[PipelineRunLog]) ->
 
 
 def show_runs(screen: Screen, zone: ZoneInfo, found: Sequence[PipelineRunLog]) -> None:
-    """Print runs as a table; a narrow terminal has a run's id and its error below its pipeline."""
+    """Print runs as a table; on a narrow terminal, with the run's id and error below its pipeline."""
     names: tuple[str, ...]
     if not screen.is_terminal:
         names = ("pipeline", "run", "status", "started", "took", "records", "owner", "lease until", "error")
@@ -147,14 +149,14 @@ def _took(run: PipelineRunLog) -> Cell:
 @store_command(runs, "show")
 def show_run(
     store: Store,
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
     pipeline: PipelineOption = None,
 ) -> Report:
-    """Show one run: its facts, its stages, its data-quality results and what went wrong."""
+    """Show a run: its fields, its stages, its data-quality results and its error."""
     run = queries.find_run(pipeline, run_id)
     if run is None:
-        of_it = "" if pipeline is None else f" of pipeline {pipeline!r}"
-        raise ItemNotFoundError(f"there is no run {run_id!r}{of_it}; look at: pipemodels runs list")
+        of_pipeline = "" if pipeline is None else f" of pipeline {pipeline!r}"
+        raise ItemNotFoundError(f"there is no run {run_id!r}{of_pipeline}; to see all: pipemodels runs list")
     return Report(document=document(run), show=lambda screen: _show_run(screen, store, run))
 
 
@@ -177,10 +179,10 @@ def _show_run(screen: Screen, store: Store, run: PipelineRunLog) -> None:
     screen.facts(facts)
     if run.stages:
         draw_stages(screen, run, store.zone, utc_now())
-        screen.table(_STAGE_COLUMNS, [_stage_row(one, screen) for one in run.stages])
+        screen.table(_STAGE_COLUMNS, [_stage_row(stage, screen) for stage in run.stages])
     if run.data_quality_results:
         screen.heading("data quality")
-        screen.table(_CHECK_COLUMNS, [_check_row(one) for one in run.data_quality_results])
+        screen.table(_CHECK_COLUMNS, [_check_row(check) for check in run.data_quality_results])
     if run.error_message:
         screen.heading("error")
         screen.line(as_text(run.error_message, "red", keep_lines=True))
@@ -193,19 +195,19 @@ def _stage_row(stage: StageInfo, screen: Screen) -> list[Cell]:
     return [stage.stage_name, status_text(stage.status, screen), took, records, first_line(stage.error_message)]
 
 
-def _check_row(one: DataQualityResult) -> list[Cell]:
-    passed = Text("yes", "green") if one.passed else Text("no", "bold red")
-    values = ["" if value is None else str(value) for value in (one.expected_value, one.actual_value)]
-    return [one.check_name, passed, *values]
+def _check_row(check: DataQualityResult) -> list[Cell]:
+    passed = Text("yes", "green") if check.passed else Text("no", "bold red")
+    values = ["" if value is None else str(value) for value in (check.expected_value, check.actual_value)]
+    return [check.check_name, passed, *values]
 
 
 @store_command(runs, "stats")
 def run_stats(
     store: Store,
-    pipeline_id: Annotated[str, typer.Argument(metavar="PIPELINE", help="Whose runs.")],
+    pipeline_id: Annotated[str, typer.Argument(metavar="PIPELINE", help="The pipeline's id.")],
     since: SinceOption = None,
 ) -> Report:
-    """Count and time the runs of a pipeline: how many, how many succeeded, how long they take, day by day."""
+    """Show statistics of a pipeline's runs: counts, success rate, durations, and runs by day."""
     statistics = queries.run_statistics(pipeline_id, moment_at(since, store.zone))
     if not statistics.runs and not statistics.unreadable:
         require_pipeline(pipeline_id)
@@ -213,16 +215,16 @@ def run_stats(
 
 
 def stats_document(statistics: RunStatistics) -> dict[str, Any]:
-    """Return statistics as JSON shows them."""
+    """Return statistics for `--json`."""
     since = statistics.since
     stored = None if since is None else instant_text(utc_instant(since, "since"))
     by_day = {f"{day}": count for day, count in statistics.by_day.items()}
-    fields = asdict(replace(statistics, unreadable=()))  # each was named already; how many is enough
+    fields = asdict(replace(statistics, unreadable=()))  # warnings have named them, so their number is enough
     return {**fields, "since": stored, "by_day": by_day, "unreadable": len(statistics.unreadable)}
 
 
 def show_stats(screen: Screen, statistics: RunStatistics, zone: ZoneInfo) -> None:
-    """Print statistics: numbers, and bars to look at."""
+    """Print statistics as numbers and bars."""
     rate, since = statistics.success_rate, statistics.since
     counts = [(RunStatus(status), count) for status, count in statistics.by_status.items()]
     facts: dict[str, Cell] = {
@@ -259,12 +261,14 @@ def _show_days(screen: Screen, statistics: RunStatistics) -> None:
 @store_command(runs, "timeline")
 def timeline(
     store: Store,
-    pipeline_id: Annotated[str | None, typer.Argument(metavar="[PIPELINE]", help="Only of this pipeline.")] = None,
+    pipeline_id: Annotated[
+        str | None, typer.Argument(metavar="[PIPELINE]", help="Only runs of this pipeline.")
+    ] = None,
     since: SinceOption = None,
     until: UntilOption = None,
     limit: LimitOption = _DRAWN,
 ) -> Report:
-    """Draw runs as bars over time, coloured by status, their stages inside."""
+    """Draw runs as bars over time, coloured by status and divided into stages."""
     period = (moment_at(since, store.zone), moment_at(until, store.zone))
     listed = read(_selected(pipeline_id, None, *period).in_full(), limit)
     if pipeline_id is not None and listed.is_empty:
@@ -275,7 +279,7 @@ def timeline(
         if listed.items:
             draw_timeline(screen, listed.items, store.zone, now, *period)
         else:
-            screen.line("There are no runs to draw. Record some, or choose an earlier --since.")
+            screen.line("No runs found. Record some, or choose an earlier --since.")
 
-    older = [f"only the newest {len(listed.items)} runs are drawn: --limit draws more"] if listed.cursor else []
+    older = [f"only the latest {len(listed.items)} runs are drawn; to draw more: --limit N"] if listed.cursor else []
     return Report(document=[document(run) for run in listed.items], show=show, notes=older)

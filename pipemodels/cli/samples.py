@@ -1,4 +1,4 @@
-"""What the demo works on: the shipped examples, made recent, and two runs of pretended work."""
+"""Data of the demo: the shipped examples with recent times, and two simulated runs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from pipemodels.models import PipelineRunLog
 EXAMPLES = files("pipemodels") / "examples"
 DEFINITIONS = "shop.yaml"
 EVENTS = "runs.ndjson"
-_STAGES = {"extract": 0.2, "transform": 0.35, "load": 0.15}  # seconds of pretended work
+_STAGES = {"extract": 0.2, "transform": 0.35, "load": 0.15}  # seconds of simulated work
 _ROWS = 1_250
 _HOUR = 3_600_000_000  # microseconds
 
 
 def recent_events(directory: Path, now: datetime) -> tuple[Path, timedelta]:
-    """Write the example events to this directory with their times moved by whole hours, so that they end by now.
+    """Write the example events to a directory, with their times moved by whole hours so that they end at about now.
 
     Returns:
-        The file, and by how much the times were moved.
+        The file, and the duration by which the times were moved.
     """
     lines = (EXAMPLES / EVENTS).read_text(encoding="utf-8").splitlines()
     events = [json.loads(line) for line in lines if line.strip()]
     last = max(parse_instant(event["eventTime"]) for event in events)
-    # by hand: pendulum's difference of two instants knows no whole division
+    # integers, because the difference of two pendulum instants does not support //
     moved = timedelta(hours=(microseconds_since_epoch(now) - microseconds_since_epoch(last)) // _HOUR)
     for event in events:
         event["eventTime"] = instant_text(parse_instant(event["eventTime"]) + moved)
@@ -41,20 +41,20 @@ def recent_events(directory: Path, now: datetime) -> tuple[Path, timedelta]:
 
 
 def record_runs(pipeline_ids: Sequence[str]) -> list[PipelineRunLog]:
-    """Record a run that succeeds and one that fails, of the first and the last of these pipelines."""
+    """Record a successful run of the first pipeline and a failed run of the last."""
     recorded = []
     for pipeline_id, goes_well in ((pipeline_ids[0], True), (pipeline_ids[-1], False)):
         with suppress(MissingColumnError), recorded_run(pipeline_id=pipeline_id, trigger_type="demo") as run:
-            _pretend(run, goes_well=goes_well)
+            _simulate(run, goes_well=goes_well)
         recorded.append(run.run)
     return recorded
 
 
 class MissingColumnError(ValueError):
-    """What goes wrong in the run that fails."""
+    """The error of the run that fails."""
 
 
-def _pretend(run: RecordedRun, *, goes_well: bool) -> None:
+def _simulate(run: RecordedRun, *, goes_well: bool) -> None:
     for name, seconds in _STAGES.items():
         with run.stage(name):
             time.sleep(seconds)

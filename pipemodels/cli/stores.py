@@ -1,4 +1,4 @@
-"""Opening the store that `--store`, `PIPEMODELS_STORE` or the default names."""
+"""Open the store that `--store`, the environment or the default names."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DEFAULT_DIRECTORY = ".pipemodels"
 _log = logging.getLogger("pipemodels.cli")
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 5.0
-_ATTEMPTS = 2  # at an endpoint that somebody runs nearby; AWS keeps the configuration's own
+_ATTEMPTS = 2  # of requests to an endpoint URL; for AWS the configuration's value applies
 
 
 @dataclass(frozen=True)
 class Store:
-    """A store that is open."""
+    """An open store."""
 
     name: str
     config: DynamoDBConfig
@@ -34,21 +34,21 @@ class Store:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone in which times are shown."""
+        """The time zone in which times are shown."""
         return ZoneInfo(self.config.user_timezone)
 
 
 @contextmanager
 def opened(options: Options, *, with_tables: bool = True) -> Iterator[Store]:
-    """Open the store and use it in the block; an embedded one is saved when the block ends.
+    """Open the store and use it in the block; an embedded store is saved when the block ends.
 
     Args:
-        options: what the command line says.
-        with_tables: an embedded store, which nobody else cares for, gets its tables if it has none.
+        options: the options of the command line.
+        with_tables: create the missing tables of an embedded store.
 
     Raises:
-        typer.BadParameter: there is no such store.
-        PipemodelsError: it cannot be opened, or not be saved.
+        typer.BadParameter: the name is not that of a store.
+        PipemodelsError: the store cannot be opened or saved.
     """
     name = store_name(options)
     _log.info("the store is %s", without_password(name))
@@ -63,27 +63,27 @@ def opened(options: Options, *, with_tables: bool = True) -> Iterator[Store]:
 
 
 def store_name(options: Options) -> str:
-    """Return which store is meant: `local` if nothing says otherwise."""
+    """Return the name of the store to use; `local` by default."""
     store = store_in(options.environ, options.store)
     return store.url if store else "local"
 
 
 @contextmanager
 def embedded(name: str, options: Options) -> Iterator[Store]:
-    """Open the embedded store `local` or `local:DIR`, as it is."""
-    from pipemodels.local import embedded_store  # the one store that needs an extra
+    """Open the embedded store `local` or `local:DIR`, without creating tables."""
+    from pipemodels.local import embedded_store  # needs the extra `local`
 
     directory = name.partition(":")[2] or DEFAULT_DIRECTORY
     if name != "local" and not name.partition(":")[2].strip():
         raise typer.BadParameter(
-            f"{name!r} names no directory: write local:DIR, or local", param_hint=_source(options)
+            f"{name!r} does not name a directory: write local:DIR, or local", param_hint=_source(options)
         )
     with embedded_store(directory, **_embedded_settings(options.environ)) as config, using(config):
         yield Store(f"local:{directory}", config, options)
 
 
 def _embedded_settings(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the environment says of anything but the connection, which is the embedded store's own."""
+    """Return the settings from the environment, without the connection, which the embedded store makes itself."""
     ours = {name: text for name, text in environ.items() if name.startswith("PIPEMODELS_")}
     ours.pop("PIPEMODELS_STORE", None)
     config = DynamoDBConfig.from_env(ours)
@@ -95,7 +95,7 @@ def _embedded_settings(environ: Mapping[str, str]) -> dict[str, Any]:
 def _remote_config(name: str, options: Options) -> DynamoDBConfig:
     environ = options.environ
     if name != "aws":
-        _refuse_no_url(name, options)
+        _require_url(name, options)
         environ = {**environ, **_test_credentials(name, environ)}
     try:
         config = DynamoDBConfig.from_env(environ, store=name)
@@ -107,20 +107,22 @@ def _remote_config(name: str, options: Options) -> DynamoDBConfig:
     return config if name == "aws" else replace(config, max_attempts=_ATTEMPTS, read_timeout_seconds=_READ_SECONDS)
 
 
-def _refuse_no_url(name: str, options: Options) -> None:
+def _require_url(name: str, options: Options) -> None:
     if "://" not in name:
         stores = "local, local:DIR, aws, or an endpoint URL, e.g. http://127.0.0.1:4566"
-        raise typer.BadParameter(f"{without_password(name)!r} is no store: use {stores}", param_hint=_source(options))
+        raise typer.BadParameter(
+            f"{without_password(name)!r} is not a store: use {stores}", param_hint=_source(options)
+        )
 
 
 def _source(options: Options) -> str:
-    """Return where the store's name came from."""
+    """Return the option or the variable that names the store."""
     store = store_in(options.environ, options.store)
     return store.source if store else "--store"
 
 
 def _test_credentials(endpoint_url: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a stand-in on this machine wants to be told, where the environment says nothing."""
+    """Return credentials and a region for a DynamoDB emulator on this machine, if the environment has none."""
     if not is_loopback(endpoint_url) or environ.get("AWS_ACCESS_KEY_ID") or profile_in(environ):
         return {}
     profile = ProfileSettings.of(environ)

@@ -1,4 +1,4 @@
-"""`pipemodels tables`: create them, look at them, drop them."""
+"""`pipemodels tables`: create, inspect and drop the tables."""
 
 from __future__ import annotations
 
@@ -24,49 +24,51 @@ _STATES = {"ACTIVE": "green", "MISSING": "yellow", "DIFFERENT": "bold red"}
 
 @store_command(tables, "create", with_tables=False)
 def create(store: Store) -> Report:
-    """Create the tables that are missing and wait until all are active. Safe to repeat."""
+    """Create the missing tables and wait until all are active. Safe to repeat."""
     return _status_report(store, _unless_different(create_tables))
 
 
 @store_command(tables, "status", with_tables=False)
 def status(store: Store) -> Report:
-    """Show each table: whether it is there, as it should be, and how many items DynamoDB last counted."""
+    """Show the state of each table and its number of items, which may be six hours old."""
     return _status_report(store, table_status())
 
 
 @store_command(tables, "drop", with_tables=False)
 def drop(
     store: Store,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> Report:
-    """Delete the tables with everything in them; asks before."""
-    there = [one.name for one in table_status() if one.state != "MISSING"]
-    if there and not yes:
-        _ask(store, there)
-    dropped = _unless_different(drop_tables) if there else []
+    """Delete the tables with all their items, after a confirmation."""
+    existing = [table.name for table in table_status() if table.state != "MISSING"]
+    if existing and not yes:
+        _confirm(store, existing)
+    dropped = _unless_different(drop_tables) if existing else []
     return Report(document={"dropped": dropped}, show=lambda screen: _show_dropped(screen, store, dropped))
 
 
 def _unless_different(work: Callable[[], _T]) -> _T:
-    """Refuse, rather than call wrong usage, that a table of that name is somebody else's."""
+    """Report a table that differs from its model as a failure, not as wrong usage."""
     try:
         return work()
     except ValidationError as error:
         raise StorageError(str(error)) from error
 
 
-def _ask(store: Store, names: Sequence[str]) -> None:
-    """Ask for the prefix, or a `y` where there is none.
+def _confirm(store: Store, names: Sequence[str]) -> None:
+    """Ask the user to type the table prefix, or `y` if there is no prefix.
 
     Raises:
-        WrongUsage: nobody can answer.
-        typer.Exit: the answer is another one.
+        WrongUsage: standard input is not a terminal.
+        typer.Exit: the user typed something else.
     """
     if not sys.stdin.isatty():
-        raise WrongUsage("nobody is here to confirm that the tables are dropped: add --yes")
+        raise WrongUsage(
+            "cannot ask for confirmation, because standard input is not a terminal: to drop the tables, add --yes"
+        )
     expected = store.config.table_prefix or "y"
-    note(f"This deletes {plural(len(names), 'table')} with everything in them, from {store.name}: {', '.join(names)}")
-    answer = typer.prompt(f"Type {expected} to go on", default="", show_default=False, err=True)
+    note(f"This deletes {plural(len(names), 'table')} with all their items from {store.name}: {', '.join(names)}")
+    answer = typer.prompt(f"Type {expected} to delete them", default="", show_default=False, err=True)
     if answer.strip() != expected:
         note("Nothing was deleted.")
         raise typer.Exit(1)
@@ -76,26 +78,31 @@ def _show_dropped(screen: Screen, store: Store, dropped: Sequence[str]) -> None:
     for name in dropped:
         screen.line(f"dropped {name}")
     if not dropped:
-        screen.line(f"There were no tables in {store.name}.")
+        screen.line(f"There were no tables in {store.name}; nothing was deleted.")
 
 
 def _status_report(store: Store, found: Sequence[TableStatus]) -> Report:
-    return Report(document=[_document(one) for one in found], show=lambda screen: _show(screen, store, found))
+    return Report(document=[_document(table) for table in found], show=lambda screen: _show(screen, store, found))
 
 
-def _document(one: TableStatus) -> dict[str, Any]:
-    return {"name": one.name, "state": one.state, "items": one.items, "differences": list(one.differences)}
+def _document(table: TableStatus) -> dict[str, Any]:
+    return {"name": table.name, "state": table.state, "items": table.items, "differences": list(table.differences)}
 
 
 def _show(screen: Screen, store: Store, found: Sequence[TableStatus]) -> None:
     from rich.text import Text
 
     rows = [
-        (one.name, Text(one.state, _STATES.get(one.state, "")), count_text(one.items), "; ".join(one.differences))
-        for one in found
+        (
+            table.name,
+            Text(table.state, _STATES.get(table.state, "")),
+            count_text(table.items),
+            "; ".join(table.differences),
+        )
+        for table in found
     ]
     screen.table(_COLUMNS, rows)
     if screen.is_terminal:
         screen.line(f"{plural(len(MODELS), 'table')} in {store.name}", "bright_black")
-    if any(one.state == "MISSING" for one in found):
-        note("Create what is missing: pipemodels tables create")
+    if any(table.state == "MISSING" for table in found):
+        note("To create the missing tables: pipemodels tables create")

@@ -1,4 +1,4 @@
-"""What the package logs, one line each on standard error: warnings, and with `-v` and `-vv` more."""
+"""Print what the package logs to standard error: warnings; with `-v` and `-vv`, also lower levels."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _logger = logging.getLogger("pipemodels")
 
 
 class ShownWarnings(logging.Handler):
-    """Prints warnings; an item that cannot be read is named once, however often it is met."""
+    """Prints log records; an unreadable item is named only once, even if it is read several times."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.unreadable: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a warning."""
+        """Print a log record on one line."""
         item = getattr(record, "unreadable", None)
         if item is None:
             note(
@@ -32,7 +32,7 @@ class ShownWarnings(logging.Handler):
 
 @contextmanager
 def shown_warnings() -> Iterator[ShownWarnings]:
-    """Print the package's warnings that are logged in the block."""
+    """Print the warnings that the package logs during the block."""
     handler, level = ShownWarnings(), _logger.level
     _logger.addHandler(handler)
     try:
@@ -43,10 +43,10 @@ def shown_warnings() -> Iterator[ShownWarnings]:
 
 
 def show_more(verbosity: int) -> None:
-    """Print, from now on, also what the package logs below a warning.
+    """Print lower log levels too, until `shown_warnings()` ends.
 
     Args:
-        verbosity: 1 for what it does (INFO), 2 for each step (DEBUG); 0 changes nothing.
+        verbosity: 1 for INFO, 2 or more for DEBUG; 0 changes nothing.
     """
     if verbosity:
         level = logging.INFO if verbosity == 1 else logging.DEBUG

@@ -1,4 +1,4 @@
-"""Reads: they never write. `get_…` raises where there is nothing, `find_…` returns None, plurals return `Results`."""
+"""Queries never write. `get_…` raises if the item does not exist, `find_…` returns None, plurals return `Results`."""
 
 from pipemodels.queries.pipelines import (
     active_pipelines,

@@ -1,8 +1,8 @@
-"""Cursors: where a listing stopped, as opaque text that is bound to its query.
+"""Cursors: opaque text that marks where a listing stopped; each cursor belongs to one query.
 
-A cursor holds, for each partition that the query reads, the key of the last item that was given out, or that the
-partition has ended. It carries a digest of the query and of itself, so that one that was altered, cut or taken from
-another query is refused. It is not a secret and no proof of who made it.
+A cursor holds a position for each partition that the query reads: the key of the last item that was returned, or a
+mark that the partition has ended. It also holds a digest of the query and of the positions, so that an altered,
+truncated or foreign cursor is refused. The digest is not a secret and does not prove who made the cursor.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from pipemodels.errors import ValidationError
 _DIGEST_BYTES = 12
 _MAX_CHARACTERS = 1_000_000
 _MAX_BYTES = 10_000_000
-_MAX_KEY_BYTES = 2_048  # DynamoDB, of a hash key; a range key has half of that
+_MAX_KEY_BYTES = 2_048  # DynamoDB's limit for a hash key; the limit for a range key is half of that
 _NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[Ee][+-]?[0-9]{1,3})?")
-START, END = None, "end"  # positions besides the key of an item
+START, END = None, "end"  # the positions that are not the key of an item
 
 Position = dict[str, Any] | str | None
 
 
 def encode_cursor(query: str, positions: list[Position]) -> str:
-    """Return the cursor of a query (its canonical text) that stands at these positions."""
+    """Return the cursor of a query at these positions; `query` is the canonical text of the query."""
     body = zlib.compress(json.dumps(positions, separators=(",", ":"), ensure_ascii=False).encode(), 9)
     return base64.urlsafe_b64encode(_digest(query, body) + body).decode().rstrip("=")
 
@@ -40,7 +40,7 @@ def decode_cursor(query: str, cursor: object, partitions: int) -> list[Position]
     """Return the positions of a cursor.
 
     Raises:
-        ValidationError: it is none of this query's.
+        ValidationError: the cursor does not belong to this query.
     """
     refused = wrong_cursor(cursor)
     if not isinstance(cursor, str) or len(cursor) > _MAX_CHARACTERS or not cursor.isascii():
@@ -50,11 +50,11 @@ def decode_cursor(query: str, cursor: object, partitions: int) -> list[Position]
     except (ValueError, binascii.Error):
         raise refused from None
     body = raw[_DIGEST_BYTES:]
-    # the last character may hold bits that say nothing: only the canonical text is the cursor
+    # base64 ignores some bits of the last character, so several texts decode alike: accept only the canonical one
     canonical = base64.urlsafe_b64encode(raw).decode().rstrip("=") == cursor
     if not canonical or raw[:_DIGEST_BYTES] != _digest(query, body):
         raise refused
-    # the digest is no secret: whoever can compute it may have written anything
+    # anyone can compute the digest, so check the positions too
     try:
         positions: Any = json.loads(zlib.decompressobj().decompress(body, _MAX_BYTES))
     except (zlib.error, ValueError, RecursionError):
@@ -65,17 +65,19 @@ def decode_cursor(query: str, cursor: object, partitions: int) -> list[Position]
 
 
 def wrong_cursor(cursor: object) -> ValidationError:
-    """Return the error of a cursor that is not of the query."""
-    return ValidationError.of("cursor", cursor, "is no cursor of this query: take the one that its page returned")
+    """Return the error for a cursor that does not belong to the query."""
+    return ValidationError.of(
+        "cursor", cursor, "is not a cursor of this query: use the cursor that the previous page returned"
+    )
 
 
 def is_position(position: object, types: Mapping[str, str], known: Mapping[str, str]) -> bool:
-    """Say whether a listing can go on from here: at the start, at the end, or behind a key.
+    """Return whether a listing can continue from this position: the start, the end, or a well-formed key.
 
     Args:
-        position: what a cursor holds.
-        types: the type tag of each part of the key.
-        known: the parts that can have one value only, as text.
+        position: the value that the cursor holds.
+        types: the type tag of each key attribute, by name.
+        known: the key attributes whose only possible value is known, with that value.
     """
     if position is START or position == END:
         return True
@@ -91,7 +93,7 @@ def is_position(position: object, types: Mapping[str, str], known: Mapping[str, 
 
 
 def _is_key_value(tag: str, value: object) -> bool:
-    """Say whether DynamoDB takes this as a part of a key."""
+    """Return whether DynamoDB accepts this value for a key attribute."""
     if not isinstance(value, str):
         return False
     if tag == "N":

@@ -1,4 +1,4 @@
-"""The partitions of an index, read side by side and merged into one order."""
+"""Read the partitions of an index side by side and merge them into one order."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from pipemodels.queries.cursors import END, START, Position
 from pipemodels.storage.sending import sent
 
 _M = TypeVar("_M", bound=Model)
-_LEAST_FILTERED = 100  # with a filter most of what is read may be dropped: read enough at a time
+_LEAST_FILTERED = 100  # a filter may drop most of the items, so read at least this many at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query(Generic[_M]):
-    """What a listing asks of DynamoDB: the same index partition by partition, or a whole table."""
+    """The DynamoDB query behind a listing: one index, partition by partition, or a whole table."""
 
     model: type[_M]
     name: str
-    """Names the query and its arguments; a cursor is bound to it."""
+    """Identifies the query, with `arguments`; a cursor belongs to one name and its arguments."""
     arguments: Mapping[str, str | None]
     index_name: str | None = None
     partitions: tuple[str | None, ...] = (None,)
-    """Hash keys; (None,) scans the table."""
+    """The hash keys to read; (None,) scans the table."""
     order: str | None = None
-    """The stored name of the attribute by which the index sorts."""
+    """The stored name of the index's range key, which sorts its items."""
     newest_first: bool = False
     range_condition: Condition | None = None
     filter_condition: Condition | None = None
 
     def canonical(self, config: DynamoDBConfig) -> str:
-        """Return the text to which cursors are bound; the number of partitions may grow."""
+        """Return the text that identifies the query in cursors; without the partitions, whose number may grow."""
         return json.dumps([config.table_name(self.model.Meta.base_name), self.name, dict(self.arguments)])
 
 
@@ -50,13 +50,13 @@ def from_start(query: Query[Any]) -> list[Position]:
 
 
 class Merge:
-    """Reads the partitions of a query side by side and gives out their items in one order."""
+    """Reads the partitions of a query side by side and returns their items in one order."""
 
     def __init__(
         self, query: Query[Any], config: DynamoDBConfig, positions: list[Position], *, limit: int | None
     ) -> None:
         self._query = query
-        # one more than the page, to know whether anything follows it
+        # one more than the page, to learn whether more items follow
         size = None if limit is None else limit + 1
         if size is not None and query.filter_condition is not None:
             size = max(size, _LEAST_FILTERED)
@@ -65,13 +65,13 @@ class Merge:
             for partition, position in zip(query.partitions, positions, strict=True)
         ]
         self._positions = positions
-        self._taken: dict[int, Mapping[str, Any]] = {}  # the last item given out of each partition
-        self._heads: dict[int, str] = {}  # the sort key of what comes next in each, by its number
-        self._unknown = range(len(self._streams))  # the partitions whose head is not known
+        self._taken: dict[int, Mapping[str, Any]] = {}  # the last item returned from each partition
+        self._heads: dict[int, str] = {}  # the sort key of the next item of each partition
+        self._unknown = range(len(self._streams))  # the partitions whose next item is not known yet
         self._choose = max if query.newest_first else min
 
     def take(self, count: int) -> list[Mapping[str, Any]]:
-        """Return the next items, fewer only where all partitions have ended."""
+        """Return the next `count` items, or fewer if all partitions end first."""
         taken: list[Mapping[str, Any]] = []
         while len(taken) < count and (number := self._next()) is not None:
             item = self._taken[number] = self._streams[number].items.popleft()
@@ -80,11 +80,11 @@ class Merge:
         return taken
 
     def ended(self) -> bool:
-        """Say whether nothing follows."""
+        """Return whether all partitions have ended."""
         return self._next() is None
 
     def positions(self) -> list[Position]:
-        """Return the position behind what was given out of each partition."""
+        """Return, for each partition, the position after the last item that was returned."""
         return [self._position(number) for number in range(len(self._streams))]
 
     def _position(self, number: int) -> Position:
@@ -94,7 +94,7 @@ class Merge:
         return stream.key_of(self._taken[number]) if number in self._taken else self._positions[number]
 
     def _next(self) -> int | None:
-        """Return the partition whose head comes next: by the sort key, then by the partition's number."""
+        """Return the number of the partition whose item comes next: by sort key, then by partition number."""
         for number in self._unknown:
             head = self._streams[number].head()
             if head is None:
@@ -104,18 +104,18 @@ class Merge:
         self._unknown = range(0)
         if len(self._heads) < 2:
             return next(iter(self._heads), None)
-        return self._choose(self._heads, key=self._heads.__getitem__)  # the first of equal ones, as they were put in
+        return self._choose(self._heads, key=self._heads.__getitem__)  # of equal keys, the first inserted
 
     def _sort_key(self, item: Mapping[str, Any]) -> str:
         if self._query.order is None or len(self._streams) == 1:
             return ""
-        # code points order as UTF-8 bytes do, by which DynamoDB orders text
+        # code points sort like UTF-8 bytes, and DynamoDB sorts text by its UTF-8 bytes
         return str(next(iter(key_part(item, self._query.order).values())))
 
 
 @dataclass
 class Stream:
-    """One partition, read page by page from a position."""
+    """Reads one partition page by page from a position."""
 
     query: Query[Any]
     config: DynamoDBConfig
@@ -125,7 +125,7 @@ class Stream:
     items: deque[Mapping[str, Any]] = field(default_factory=deque)
 
     def head(self) -> Mapping[str, Any] | None:
-        """Return the next item without taking it; asks DynamoDB until there is one or the partition ends."""
+        """Return the next item without removing it; ask DynamoDB until an item comes or the partition ends."""
         while not self.items and self.position != END:
             start = None if self.position is START else self.position
             answer = ask(self.query, self.config, self.partition, start, self.size)
@@ -134,30 +134,34 @@ class Stream:
         return self.items[0] if self.items else None
 
     def key_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the position behind an item: the keys of the table and of the index."""
+        """Return the position after an item: its key attributes in the table and in the index."""
         return {name: key_part(item, name) for name in key_types(self.query.model, self.query.index_name)}
 
 
 def key_part(item: Mapping[str, Any], name: str) -> Any:
-    """Return a part of the key of the table, or of the index, of an item; without one it would not be there."""
+    """Return a key attribute of an item; an item without it can be neither in the table nor in the index."""
     try:
         return item[name]
     except KeyError:
-        raise StorageError(f"the reply is not DynamoDB's: an item of it has no {name!r}, which is its key") from None
+        raise StorageError(f"the reply is not DynamoDB's: an item in it lacks its key attribute {name!r}") from None
 
 
 def key_types(model: type[Model], index_name: str | None) -> dict[str, str]:
-    """Return the type of each part of the keys of the table and of the index, by stored name."""
+    """Return the types of the key attributes of the table and of the index, by stored name."""
     attributes = list(model.get_attributes().values())
     if index_name:
         attributes += model._indexes[index_name].Meta.attributes.values()
-    return {one.attr_name: str(one.attr_type) for one in attributes if one.is_hash_key or one.is_range_key}
+    return {
+        attribute.attr_name: str(attribute.attr_type)
+        for attribute in attributes
+        if attribute.is_hash_key or attribute.is_range_key
+    }
 
 
 def hash_name(model: type[Model], index_name: str | None) -> str:
     """Return the stored name of the hash key of an index, or of the table."""
-    of = model._indexes[index_name].Meta.attributes if index_name else model.get_attributes()
-    return next(str(one.attr_name) for one in of.values() if one.is_hash_key)
+    attributes = model._indexes[index_name].Meta.attributes if index_name else model.get_attributes()
+    return next(str(attribute.attr_name) for attribute in attributes.values() if attribute.is_hash_key)
 
 
 def ask(
@@ -169,14 +173,14 @@ def ask(
     *,
     select: str | None = None,
 ) -> dict[str, Any]:
-    """Ask for one page of one partition, under the configuration with which the listing was made."""
+    """Request one page of one partition, with the configuration of the listing."""
     common = {
         "filter_condition": query.filter_condition,
         "exclusive_start_key": start,
         "limit": limit,
     }
 
-    def asked() -> dict[str, Any]:
+    def request_page() -> dict[str, Any]:
         connection = query.model._get_connection()
         if partition is None and select is not None:
             return _count_table(connection, start)
@@ -194,10 +198,10 @@ def ask(
         )
 
     with using(config), facade.reading(query.model):
-        return sent(asked, subject=query.name, table=query.model.Meta.table_name)
+        return sent(request_page, subject=query.name, table=query.model.Meta.table_name)
 
 
 def _count_table(connection: TableConnection, start: Any) -> dict[str, Any]:
-    """Count a page of a whole table; PynamoDB's scan cannot be asked for a count."""
+    """Count one page of a whole table; PynamoDB's `scan()` cannot request a count."""
     request = {"TableName": connection.table_name, "Select": "COUNT"}
     return dict(connection.connection.dispatch("Scan", request | ({"ExclusiveStartKey": start} if start else {})))

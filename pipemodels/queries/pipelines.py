@@ -11,21 +11,21 @@ from pipemodels.storage.reads import find_item, get_item
 
 
 def get_pipeline(pipeline_id: str) -> PipelineConfig:
-    """Return the pipeline, read strongly consistent. One request.
+    """Return the pipeline by a strongly consistent read. Makes one request.
 
     Raises:
-        ItemNotFoundError: there is none.
+        ItemNotFoundError: the pipeline does not exist.
     """
     return get_item(PipelineConfig, f"pipeline {pipeline_id!r}", pipeline_id=pipeline_id)
 
 
 def find_pipeline(pipeline_id: str) -> PipelineConfig | None:
-    """Return the pipeline, or None. One request."""
+    """Return the pipeline, or None if it does not exist. Makes one request."""
     return find_item(PipelineConfig, f"pipeline {pipeline_id!r}", pipeline_id=pipeline_id)
 
 
 def active_pipelines(environment: str | None = None) -> Results[PipelineConfig]:
-    """List the active pipelines, of one environment or of all, the last changed first."""
+    """Return the active pipelines, last changed first; of one environment if given."""
     environment = checked_values(PipelineConfig.get_attributes(), {"environment": environment})["environment"]
     condition = None if environment is None else PipelineConfig.environment == environment
     return Results(
@@ -43,7 +43,7 @@ def active_pipelines(environment: str | None = None) -> Results[PipelineConfig]:
 
 
 def pipelines_by_environment(environment: str, is_active: bool | None = None) -> Results[PipelineConfig]:
-    """List the pipelines of an environment, the last created first; only active or only inactive ones, if said."""
+    """Return the pipelines of an environment, newest first; `is_active` selects the active or the inactive ones."""
     given = {"environment": environment, "is_active": is_active}
     environment = checked_values(PipelineConfig.get_attributes(), given, required={"environment"})["environment"]
     condition = None if is_active is None else PipelineConfig.is_active == is_active
@@ -62,5 +62,5 @@ def pipelines_by_environment(environment: str, is_active: bool | None = None) ->
 
 
 def all_pipelines() -> Results[PipelineConfig]:
-    """List all pipelines, whole, in no order: a scan, which reads the whole table."""
+    """Return all pipelines as whole items, in no particular order. Scans the whole table."""
     return Results(Query(model=PipelineConfig, name="all_pipelines", arguments={}))

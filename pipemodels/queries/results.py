@@ -1,4 +1,4 @@
-"""Results: lazy listings in pages, with cursors, over the shards of an index."""
+"""Results: lazy listings over the shards of an index, with pages and cursors."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ MAX_PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[_M]):
-    """Some items in order, and the cursor of what follows; None where nothing does.
+    """A page of items in order, and the cursor of the next page, or None if this is the last.
 
-    `unreadable` are the stored items between them that were passed over, because the model cannot read them.
+    `unreadable` holds the stored items of this page that were left out because the model cannot read them.
     """
 
     items: list[_M]
@@ -45,20 +45,20 @@ class Page(Generic[_M]):
 
 
 class Results(Generic[_M]):
-    """A lazy listing: nothing is asked before it is read, and every reading asks anew.
+    """A lazy listing: it sends no request until it is read, and reads from DynamoDB again each time.
 
-    Iterating reads all of it in bounded memory. The items are summaries, which hold what the index holds and are
-    read-only; `in_full()` gives whole items. Indexes follow the table a moment later: they are eventually consistent.
+    Iterating reads the whole listing in bounded memory. The items are read-only summaries with the attributes that
+    the index holds; `in_full()` returns whole items. Indexes are eventually consistent with their table.
 
-    A stored item that the model cannot read, because something else wrote it, is passed over: it is logged as a
-    warning of `pipemodels.queries`, and stands in `unreadable` and in its page's. `count()` counts it all the same.
-    `get_…` of it raises `UnreadableItemError`.
+    A stored item that the model cannot read, because another program wrote it, is left out: it is logged as a warning
+    to `pipemodels.queries` and listed in `unreadable` and in the page's `unreadable`. `count()` includes it, and
+    `get_…` raises `UnreadableItemError` for it.
 
-    A listing is true if there is an item in it. There is no `len()`, because `list()` asks for that too and so would
-    read everything twice: use `count()`.
+    A listing is true if it contains an item. It has no `len()`, because `list()` would call it and so read everything
+    twice: use `count()`.
 
-    `time_limit_seconds` of the configuration covers each page as a whole. Iterating and `count()` read for as long as
-    there are items, so that they have the limit for each request and its repeats.
+    The configuration's `time_limit_seconds` covers each page as a whole. Iterating and `count()` may take longer:
+    there, the limit covers each request and its retries.
     """
 
     def __init__(self, query: Query[_M], config: DynamoDBConfig | None = None, *, whole: bool = False) -> None:
@@ -71,19 +71,19 @@ class Results(Generic[_M]):
         return f"<Results {self._query.name} {dict(self._query.arguments)}>"
 
     def __bool__(self) -> bool:
-        """Say whether there is an item; asks the partitions of the index one by one until there is, at least once."""
-        each = (replace(self._query, partitions=(one,)) for one in self._query.partitions)
-        return any(Results(one, self._config, whole=self._whole).first() is not None for one in each)
+        """Return whether there is an item; read the partitions one after another until an item is found."""
+        queries = (replace(self._query, partitions=(partition,)) for partition in self._query.partitions)
+        return any(Results(query, self._config, whole=self._whole).first() is not None for query in queries)
 
     @property
     def unreadable(self) -> tuple[UnreadableItem, ...]:
-        """The stored items that the last reading of this listing has passed over so far."""
+        """The unreadable stored items that the latest reading of this listing has left out so far."""
         return tuple(self._unreadable)
 
     def in_full(self) -> Results[_M]:
-        """Return the same listing with whole items, read strongly consistent by their keys, 100 to a request.
+        """Return the same listing with whole items, fetched by strongly consistent reads of 100 keys each.
 
-        An item that was deleted meanwhile is left out; one that was changed shows how it is now.
+        Items that have been deleted meanwhile are left out, and changed items show their current values.
         """
         return Results(self._query, self._config, whole=self._query.index_name is not None)
 
@@ -94,17 +94,17 @@ class Results(Generic[_M]):
             yield from self._items(batch, passed_over)
 
     def page(self, limit: int, cursor: str | None = None) -> Page[_M]:
-        """Return the next `limit` items, fewer only where the results end.
+        """Return the next `limit` items, or fewer if the listing ends.
 
         Args:
             limit: 1 to 1,000.
-            cursor: that of the page before; None for the first.
+            cursor: the cursor of the previous page, or None for the first page.
 
         Raises:
-            ValidationError: a limit out of range, or a cursor that is not of this query.
-            ThrottledError: DynamoDB was busy for the whole time limit.
-            StorageError: no reply came within it; or the page needs more requests than fit in it, as where a filter
-                keeps few items: iterate instead.
+            ValidationError: the limit is out of range, or the cursor does not belong to this query.
+            ThrottledError: DynamoDB throttled the requests for the whole time limit.
+            StorageError: no reply came within the time limit, or the page needs more requests than fit in it, for
+                example because a filter keeps few items: iterate over the listing instead.
         """
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
             raise ValidationError.of("limit", limit, f"must be a whole number from 1 to {MAX_PAGE}")
@@ -113,7 +113,7 @@ class Results(Generic[_M]):
         try:
             return self._page(canonical, positions, limit)
         except StorageError as error:
-            if cursor is not None and is_invalid_request(error):  # e.g. it starts outside the period of the query
+            if cursor is not None and is_invalid_request(error):  # e.g. it lies outside the query's period
                 raise wrong_cursor(cursor) from error
             raise
 
@@ -128,10 +128,10 @@ class Results(Generic[_M]):
         return Page(items, following, tuple(passed_over))
 
     def _positions(self, canonical: str, cursor: object) -> list[Position]:
-        """Return where a cursor stands in each partition.
+        """Return the position of a cursor in each partition.
 
         Raises:
-            ValidationError: it is not of this query.
+            ValidationError: the cursor does not belong to this query.
         """
         query = self._query
         positions = decode_cursor(canonical, cursor, len(query.partitions))
@@ -148,7 +148,7 @@ class Results(Generic[_M]):
         return next(iter(self.page(1)), None)
 
     def count(self) -> int:
-        """Return how many there are, readable or not; DynamoDB counts, page by page, and no item travels."""
+        """Return the number of items, including unreadable ones; DynamoDB counts page by page and sends no items."""
         return sum(map(self._count, self._query.partitions))
 
     def _count(self, partition: str | None) -> int:
@@ -162,7 +162,7 @@ class Results(Generic[_M]):
                 return total
 
     def _items(self, raw: list[Any], passed_over: list[UnreadableItem]) -> list[_M]:
-        """Return the objects of these items; those that cannot be read are added to the others instead."""
+        """Return the readable ones of these items as objects, and add the unreadable ones to `passed_over`."""
         model = self._query.model
         held = None if self._whole else model.held_by(self._query.index_name)
         items: list[_M] = []
@@ -178,7 +178,7 @@ class Results(Generic[_M]):
 
 
 def _whole_items(model: type[Model], config: DynamoDBConfig, raw: list[Any]) -> list[Any]:
-    """Return the whole items of these keys, in their order; those that are gone are left out."""
+    """Return the whole items of these keys, in the same order, without those that no longer exist."""
     names = sorted(key_types(model, None))
     found: dict[str, Any] = {}
     with using(config), facade.reading(model):

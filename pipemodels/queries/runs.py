@@ -18,20 +18,22 @@ from pipemodels.storage.sending import with_deadline
 
 
 def get_run(pipeline_id: str, run_id: str) -> PipelineRunLog:
-    """Return the run, read strongly consistent. One request.
+    """Return the run by a strongly consistent read. Makes one request.
 
     Raises:
-        ItemNotFoundError: there is none.
+        ItemNotFoundError: the run does not exist.
     """
     return get_item(PipelineRunLog, _name(pipeline_id, run_id), pipeline_id=pipeline_id, run_id=run_id)
 
 
 @with_deadline
 def find_run(pipeline_id: str | None = None, run_id: str | None = None) -> PipelineRunLog | None:
-    """Return the run, or None; `find_run(run_id=…)` finds it by its run_id alone. One request, or two.
+    """Return the run, or None if it does not exist; `find_run(run_id=…)` finds it by its run_id alone.
+
+    Makes one request, or two if only the run_id is given.
 
     Raises:
-        ValidationError: no run_id is given, or runs of several pipelines share it: name the pipeline.
+        ValidationError: no run_id is given, or several pipelines have a run with this run_id: give pipeline_id too.
     """
     if pipeline_id is not None and run_id is not None:
         return find_item(PipelineRunLog, _name(pipeline_id, run_id), pipeline_id=pipeline_id, run_id=run_id)
@@ -46,12 +48,14 @@ def find_run(pipeline_id: str | None = None, run_id: str | None = None) -> Pipel
     found = Results(by_id).page(2).items
     if len(found) > 1:
         pipelines = " and ".join(repr(run.pipeline_id) for run in found)
-        raise ValidationError.of("run_id", run_id, f"names runs of {pipelines}, or more: give pipeline_id too")
+        raise ValidationError.of(
+            "run_id", run_id, f"belongs to runs of several pipelines, such as {pipelines}: give pipeline_id too"
+        )
     return find_run(found[0].pipeline_id, run_id) if found else None
 
 
 def find_latest_run(pipeline_id: str, status: RunStatus | str | None = None) -> PipelineRunLog | None:
-    """Return the pipeline's run that started last, of a status if one is given, whole; or None."""
+    """Return the pipeline's latest run as a whole item, or None; its latest run of a status if given."""
     return runs_of_pipeline(pipeline_id, status=status).in_full().first()
 
 
@@ -61,13 +65,13 @@ def runs_of_pipeline(
     until: datetime | None = None,
     status: RunStatus | str | None = None,
 ) -> Results[PipelineRunLog]:
-    """List the runs of a pipeline, the last started first.
+    """Return the runs of a pipeline, latest first.
 
     Args:
-        pipeline_id: whose runs.
-        since: started at this instant or later.
-        until: started before this instant.
-        status: of this status only.
+        pipeline_id: the pipeline.
+        since: only runs that started at this instant or later.
+        until: only runs that started before this instant.
+        status: only runs with this status.
     """
     given = {"pipeline_id": pipeline_id, "status": status}
     checked = checked_values(PipelineRunLog.get_attributes(), given, required={"pipeline_id"})
@@ -94,7 +98,7 @@ def runs_of_pipeline(
 def runs_by_status(
     status: RunStatus | str, since: datetime | None = None, until: datetime | None = None
 ) -> Results[PipelineRunLog]:
-    """List the runs of a status, the last started first; `since` included, `until` not."""
+    """Return the runs with a status that started from `since` until before `until`, latest first."""
     checked = checked_values(PipelineRunLog.get_attributes(), {"status": status}, required={"status"})
     return Results(
         Query(
@@ -111,8 +115,8 @@ def runs_by_status(
 
 
 def all_runs(since: datetime | None = None, until: datetime | None = None) -> Results[PipelineRunLog]:
-    """List the runs of all pipelines, the last started first; `since` included, `until` not."""
-    # statuses inside, so that a growing number of shards goes on at the end and cursors stay good
+    """Return the runs of all pipelines that started from `since` until before `until`, latest first."""
+    # ordered by shard number, then status: new shards are appended at the end, so that existing cursors stay valid
     per_status = [shards_of(status.value) for status in RunStatus]
     shards = tuple(shard for same_number in zip(*per_status, strict=True) for shard in same_number)
     return Results(
@@ -130,22 +134,22 @@ def all_runs(since: datetime | None = None, until: datetime | None = None) -> Re
 
 
 def running_runs() -> Results[PipelineRunLog]:
-    """List the runs that are running, the last started first."""
+    """Return the runs with status RUNNING, latest first."""
     return runs_by_status(RunStatus.RUNNING)
 
 
 def failed_runs(since: datetime) -> Results[PipelineRunLog]:
-    """List the failed runs that started at this instant or later, the last started first."""
+    """Return the failed runs that started at this instant or later, latest first."""
     return runs_by_status(RunStatus.FAILED, since=since)
 
 
 def expired_runs(now: datetime | None = None) -> Results[PipelineRunLog]:
-    """List the running runs whose lease has expired, those that have been without one for longest first.
+    """Return running runs whose lease has expired, longest-expired first.
 
-    A lease counts as expired once `clock_skew_seconds` of the configuration have passed since its end.
+    A lease counts as expired once the configuration's `clock_skew_seconds` have passed since its end.
 
     Args:
-        now: the clock, if not given.
+        now: the current time; by default, the clock's.
     """
     at = utc_now() if now is None else utc_instant(now, "now")
     return Results(
@@ -166,28 +170,28 @@ def _name(pipeline_id: str, run_id: str) -> str:
 
 
 def _period(since: datetime | None, until: datetime | None) -> dict[str, str | None]:
-    """Return the ends of a period as texts.
+    """Return the start and end of a period as text.
 
     Raises:
-        ValidationError: one is no aware datetime.
+        ValidationError: `since` or `until` is not an aware datetime.
     """
     ends: dict[str, Any] = {"since": since, "until": until}
     return {name: None if end is None else instant_text(utc_instant(end, name)) for name, end in ends.items()}
 
 
 def _is_empty(since: datetime | None, until: datetime | None) -> bool:
-    """Say whether nothing can start in this period; DynamoDB refuses a BETWEEN that runs backwards."""
+    """Return whether the period is empty; DynamoDB refuses a BETWEEN whose bounds are reversed."""
     return since is not None and until is not None and utc_instant(since, "since") >= utc_instant(until, "until")
 
 
 def _started(since: datetime | None, until: datetime | None) -> Any:
-    """Return the key condition of a period: DynamoDB takes one on a range key, so both ends make one BETWEEN."""
+    """Return the key condition of a period; DynamoDB accepts only one, so both ends become a BETWEEN."""
     start = PipelineRunLog.start_time
     if _is_empty(since, until):
         return None
     if since is not None and until is not None:
         first, end = utc_instant(since, "since"), utc_instant(until, "until")
-        # BETWEEN includes its end, and `until` does not: the microsecond before it is the last
+        # BETWEEN includes its upper bound, the period does not include `until`: end one microsecond earlier
         return start.between(first, end - timedelta(microseconds=1))
     if since is not None:
         return start >= since

@@ -19,18 +19,20 @@ _JUDGED = (RunStatus.SUCCESS, RunStatus.FAILED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatistics:
-    """What a pipeline's runs since an instant came to.
+    """Counts and durations of a pipeline's runs since an instant.
+
+    The success rate and the durations cover the runs that succeeded or failed; they are None if there are none.
 
     Attributes:
-        runs: how many that can be read; a run that is stored without a status counts here and on its day alone.
-        by_status: how many of each status that occurs.
-        success_rate: successes among the runs that succeeded or failed, 0 to 1; None where there are none.
-        mean_seconds: mean duration of those, in seconds; None where there are none.
-        p50_seconds: the duration that half of them did not exceed (nearest rank).
-        p95_seconds: the duration that 95 % of them did not exceed (nearest rank).
-        by_day: how many started on each day of `timezone`, oldest first.
-        timezone: the user's zone, in which the days are counted.
-        unreadable: the runs that were passed over because they cannot be read; no number counts them.
+        runs: number of readable runs. A run stored without a status counts only here and in `by_day`.
+        by_status: number of runs by status, without the statuses that no run has.
+        success_rate: share of the successful runs, 0 to 1.
+        mean_seconds: mean duration in seconds.
+        p50_seconds: median duration in seconds (nearest rank).
+        p95_seconds: 95th percentile of the durations in seconds (nearest rank).
+        by_day: number of runs that started on each day, oldest day first.
+        timezone: the user's time zone, which determines the days.
+        unreadable: the stored runs that could not be read; the numbers leave them out.
     """
 
     pipeline_id: str
@@ -47,7 +49,7 @@ class RunStatistics:
 
 
 def run_statistics(pipeline_id: str, since: datetime | None = None) -> RunStatistics:
-    """Count and time the runs of a pipeline that started at this instant or later; reads their summaries."""
+    """Return statistics of a pipeline's runs that started at `since` or later; reads their summaries."""
     timezone = current_config().user_timezone
     zone = ZoneInfo(timezone)
     by_status: Counter[RunStatus | None] = Counter()
@@ -77,15 +79,15 @@ def run_statistics(pipeline_id: str, since: datetime | None = None) -> RunStatis
 
 
 def _mean(durations: list[Decimal]) -> Decimal | None:
-    """Return the mean to the microsecond."""
+    """Return the mean, rounded to the microsecond."""
     if not durations:
         return None
-    with localcontext(prec=200):  # that of the caller may be too small for a sum; DynamoDB's numbers reach 1E+126
+    with localcontext(prec=200):  # the caller's precision may be too low for the sum; DynamoDB's numbers reach 1E+126
         return (sum(durations, Decimal(0)) / len(durations)).quantize(Decimal("0.000001"))
 
 
 def nearest_rank(ordered: list[Decimal], percent: int) -> Decimal | None:
-    """Return the smallest value that `percent` % of them do not exceed: one that occurred, never one in between."""
+    """Return the nearest-rank percentile: the smallest value that `percent` % of the values do not exceed."""
     if not ordered:
         return None
     return ordered[-(-len(ordered) * percent // 100) - 1]

@@ -11,21 +11,21 @@ from pipemodels.storage.reads import find_item, get_item
 
 
 def get_table(table_id: str) -> TableConfig:
-    """Return the table, read strongly consistent. One request.
+    """Return the table by a strongly consistent read. Makes one request.
 
     Raises:
-        ItemNotFoundError: there is none.
+        ItemNotFoundError: the table does not exist.
     """
     return get_item(TableConfig, f"table {table_id!r}", table_id=table_id)
 
 
 def find_table(table_id: str) -> TableConfig | None:
-    """Return the table, or None. One request."""
+    """Return the table, or None if it does not exist. Makes one request."""
     return find_item(TableConfig, f"table {table_id!r}", table_id=table_id)
 
 
 def tables_of_pipeline(pipeline_id: str, table_type: TableType | str | None = None) -> Results[TableConfig]:
-    """List the tables of a pipeline, of one type or of all, by type."""
+    """Return the tables of a pipeline, sorted by type; of one type if given."""
     given = {"pipeline_id": pipeline_id, "table_type": table_type}
     checked = checked_values(TableConfig.get_attributes(), given, required={"pipeline_id"})
     pipeline_id, kind = checked["pipeline_id"], checked["table_type"]
@@ -43,7 +43,7 @@ def tables_of_pipeline(pipeline_id: str, table_type: TableType | str | None = No
 
 
 def tables_by_type(table_type: TableType | str) -> Results[TableConfig]:
-    """List the tables of a type, by pipeline."""
+    """Return the tables of a type, sorted by pipeline."""
     kind = checked_values(TableConfig.get_attributes(), {"table_type": table_type}, required={"table_type"})[
         "table_type"
     ]
@@ -60,5 +60,5 @@ def tables_by_type(table_type: TableType | str) -> Results[TableConfig]:
 
 
 def all_tables() -> Results[TableConfig]:
-    """List all tables, whole, in no order: a scan, which reads the whole table."""
+    """Return all tables as whole items, in no particular order. Scans the whole table."""
     return Results(Query(model=TableConfig, name="all_tables", arguments={}))

@@ -1,4 +1,4 @@
-"""Items with their times in another zone."""
+"""Show the times of an item in another time zone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pipemodels.records import Record
 
 
 def in_timezone(item: Any, timezone: str | tzinfo) -> Any:
-    """Return a read-only view of an item, or a shifted copy of a datetime, with times in another zone.
+    """Return a read-only view of an item with its times in a time zone, or the converted copy of a datetime.
 
-    The item itself stays in UTC; so does what is stored. An instant that has no local time in the zone, because that
-    would leave the years 1 to 9999, shows in UTC.
+    The item and its stored form stay in UTC. A time stays in UTC if its local time would fall outside the years 1 to
+    9999.
 
     Raises:
-        ValidationError: the zone is not known.
+        ValidationError: the time zone is unknown.
     """
     if isinstance(timezone, str):
         if reason := timezone_problem(timezone):
@@ -33,21 +33,21 @@ def _shown(value: Any, zone: tzinfo) -> Any:
     if isinstance(value, datetime):
         return in_zone(utc_instant(value, "item"), zone)
     if isinstance(value, list):
-        return [_shown(one, zone) for one in value]
+        return [_shown(item, zone) for item in value]
     if isinstance(value, Model | Record):
         return InTimezone(value, zone)
     return value
 
 
 class InTimezone:
-    """A read-only view of an item whose times show in a zone."""
+    """A read-only view of an item that returns its times in a time zone."""
 
     def __init__(self, item: Model | Record, zone: tzinfo) -> None:
         object.__setattr__(self, "_item", item)
         object.__setattr__(self, "_zone", zone)
 
     def __getattr__(self, name: str) -> Any:
-        if name in {"_item", "_zone"} or name.startswith("__"):  # asked by copy and pickle, before there is an item
+        if name in {"_item", "_zone"} or name.startswith("__"):  # copy and pickle look these up before `_item` is set
             raise AttributeError(name)
         return _shown(getattr(self._item, name), self._zone)
 

@@ -132,7 +132,7 @@ def test_a_command_that_is_interrupted_leaves_a_good_store(
     process.send_signal(number)
     ended, out, err = done(process)
     assert (ended, out) == (code, "")
-    assert err == ("pipemodels: interrupted; what was done until then stays\n" if code == 130 else "")
+    assert err == ("pipemodels: interrupted; all changes made until then are kept\n" if code == 130 else "")
     assert [one["pipeline_id"] for one in document(start("pipelines", "list", "--json"))] == ["orders"]
     assert not list((tmp_path / ".pipemodels").glob(".pipemodels-session-*"))
 
@@ -220,7 +220,7 @@ def test_the_demo_works_without_a_terminal_and_its_store_can_be_kept(start: Star
     assert len(document(start("runs", "list", "--since", "7d", "--json", "--store", "local:kept"))) > 2
     refused = done(start("demo", "--keep", "kept"))
     assert refused[0] == 2
-    assert "'kept' is there already" in refused[2]
+    assert "'kept' already exists" in refused[2]
 
 
 def test_statuses_complete_in_a_shell(start: Start) -> None:

@@ -65,7 +65,7 @@ def test_more_shards_find_what_fewer_wrote(store: Backend) -> None:
         rest = listing.page(9, cursor)
         assert [one.created_at for one in rest] == [NOON + timedelta(hours=n) for n in (1, 0, 0)]
         wide = listing.page(1).cursor
-    with using(replace(store.config, index_shards=1)), pytest.raises(ValidationError, match="is no cursor of this"):
+    with using(replace(store.config, index_shards=1)), pytest.raises(ValidationError, match="not a cursor of this"):
         queries.pipelines_by_environment(environment).page(1, wide)
 
 
@@ -90,9 +90,9 @@ def test_an_altered_cursor_is_refused(store: Backend, alter: Callable[[str], str
     cursor = listing.page(1).cursor
     assert cursor is not None
     assert len(listing.page(1, cursor)) == 1
-    with pytest.raises(ValidationError, match="is no cursor of this query"):
+    with pytest.raises(ValidationError, match="is not a cursor of this query"):
         listing.page(1, alter(cursor))
-    with pytest.raises(ValidationError, match="is no cursor of this query"):
+    with pytest.raises(ValidationError, match="is not a cursor of this query"):
         queries.pipelines_by_environment(environment, is_active=True).page(1, cursor)
 
 

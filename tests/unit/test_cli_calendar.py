@@ -1,4 +1,4 @@
-"""The command line and runs at the ends of the calendar, in zones that would take them out of it."""
+"""The command line shows runs at the ends of the calendar, in zones whose local times would leave it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def store(prefix: str) -> str:
 def test_every_listing_shows_them(
     cli: CommandLine, store: str, monkeypatch: pytest.MonkeyPatch, zone: str, terminal: bool
 ) -> None:
-    """In every zone, drawn too, and with every end of a period that may be said."""
+    """Every listing and drawing works, in every zone and with every valid period."""
     for variable, value in {"FORCE_COLOR": "1", "COLUMNS": "120"}.items() if terminal else ():
         monkeypatch.setenv(variable, value)
     for words in (
@@ -66,7 +66,7 @@ def test_every_listing_shows_them(
 def test_what_has_no_local_time_is_shown_in_utc_and_says_so(
     cli: CommandLine, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its offset in a pipe, by `UTC` on a terminal; days are counted likewise."""
+    """A pipe shows the UTC offset, a terminal shows `UTC`; days are counted in the same way."""
     words = ["runs", "list", "--prefix", store, "--tz", "America/New_York"]
     begun = [line.split()[3] for line in cli(*words).lines[1:]]
     assert begun == ["9999-12-31T18:59:59-05:00", "2026-03-01T07:00:00-05:00", "0001-01-01T00:00:00+00:00"]
@@ -88,7 +88,7 @@ def test_what_has_no_local_time_is_shown_in_utc_and_says_so(
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("at", [FIRST, NOON, LAST])
 def test_an_axis_at_the_ends_of_the_calendar(at: Any, zone: str) -> None:
-    """It has its labels and its period, also where it is drawn longer than the calendar is."""
+    """It has its labels and its period, even if the axis is longer than the calendar."""
     start = microseconds_since_epoch(at)
     for axis in (Axis.of(start, start, 60), Axis.of(start - 10**12, start + 10**12, 60)):
         assert all(0 <= cell < axis.cells for cell in ticks(axis, ZoneInfo(zone)))
@@ -96,7 +96,7 @@ def test_an_axis_at_the_ends_of_the_calendar(at: Any, zone: str) -> None:
 
 
 def test_a_period_says_where_it_is_in_utc() -> None:
-    """And pads its years."""
+    """A period marks times in UTC and pads its years to four digits."""
     first = microseconds_since_epoch(FIRST)
     axis = Axis(first, first + 86_400_000_000, 60)
     assert period_text(axis, ZoneInfo("America/New_York")) == "0001-01-01 00:00 UTC → 19:03"
@@ -112,12 +112,12 @@ def test_a_period_says_where_it_is_in_utc() -> None:
     ],
 )
 def test_a_date_at_the_end_of_the_calendar(text: str, zone: str, utc: str) -> None:
-    """The calendar's first instant where its day begins before."""
+    """The date is its first instant in the calendar if the day begins earlier."""
     assert instant_text(Moment.parse(text).at(ZoneInfo(zone))) == utc  # type: ignore[arg-type]  # it is in UTC
 
 
 def test_an_age_stays_within_the_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the clock says."""
+    """An age never leaves the calendar, whatever the current time."""
     monkeypatch.setattr("pipemodels.cli.options.utc_now", lambda: shifted(FIRST, 3_600))
     assert Moment.parse("7d").at(ZoneInfo("UTC")) == FIRST
     assert utc_now() > FIRST

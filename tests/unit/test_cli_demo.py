@@ -1,4 +1,4 @@
-"""What the demo works on, and the bar that shows how far a command is."""
+"""The data of the demo, and the progress bar."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["cli", "moto_aws", "prefix"]
 
 
 class Terminal(io.StringIO):
-    """Standard error with somebody before it."""
+    """Standard error that is a terminal."""
 
     def isatty(self) -> bool:
         """Say that it is a terminal."""
@@ -28,7 +28,7 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("minute", [0, 29, 59])
 def test_the_example_events_end_within_the_last_hour(minute: int, tmp_path: Path) -> None:
-    """They are moved by whole hours, all by as many, and none of them into the future."""
+    """All are moved by the same number of whole hours, and none into the future."""
     now = datetime(2030, 5, 6, 7, minute, 30, tzinfo=UTC)
     path, moved = samples.recent_events(tmp_path, now)
     times = [parse_instant(json.loads(line)["eventTime"]) for line in path.read_text().splitlines()]
@@ -39,7 +39,7 @@ def test_the_example_events_end_within_the_last_hour(minute: int, tmp_path: Path
 def test_the_demo_records_a_run_that_succeeds_and_one_that_fails(
     cli: CommandLine, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With their stages, and the failure's message; its error ends nothing else."""
+    """Both runs have stages, and the failed run its message; the error does not end the demo."""
     monkeypatch.setattr("pipemodels.cli.samples.time.sleep", lambda seconds: None)
     with using(config_of(prefix)):
         good, bad = samples.record_runs(["a", "b"])
@@ -57,7 +57,7 @@ def test_the_demo_records_a_run_that_succeeds_and_one_that_fails(
 
 
 def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of how much how much is done; the bar is gone when the work is. In a log there is none."""
+    """The bar shows progress and total, and disappears at the end; a log gets no bar."""
     monkeypatch.setenv("TERM", "xterm")
     for stream in (Terminal(), io.StringIO()):
         monkeypatch.setattr(sys, "stderr", stream)

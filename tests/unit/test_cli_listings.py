@@ -1,4 +1,4 @@
-"""The commands that read: what they select, print and refuse."""
+"""The commands that read: which items they select, print and refuse."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_pipelines_are_listed_by_id_as_aligned_lines(cli: CommandLine, shop: str
 
 
 def test_times_are_shown_in_the_zone_that_is_asked_for(cli: CommandLine, shop: str) -> None:
-    """`--tz` moves what is shown, not what `--json` prints, which is as stored."""
+    """`--tz` changes the shown times, but not `--json`, which prints them as stored."""
     assert "2026-03-01T21:00:00+09:00" in cli("pipelines", "list", "--prefix", shop, "--tz", "Asia/Tokyo").out
     listed = cli("pipelines", "list", "--prefix", shop, "--tz", "Asia/Tokyo", "--json").json
     assert {one["updated_at"] for one in listed} == {"2026-03-01T12:00:00.000000Z"}
@@ -72,7 +72,7 @@ def test_json_of_a_listing_has_the_stored_fields_of_the_summary(cli: CommandLine
     ],
 )
 def test_pipelines_are_selected(cli: CommandLine, shop: str, options: list[str], ids: list[str]) -> None:
-    """Activity and environment select; every way gives objects of the same fields."""
+    """`--active` and `--environment` select pipelines; all objects have the same fields."""
     listed = cli("pipelines", "list", *options, "--prefix", shop, "--json").json
     assert [one["pipeline_id"] for one in listed] == ids
 
@@ -86,7 +86,7 @@ def test_common_options_stand_anywhere(cli: CommandLine, shop: str, place: int) 
 
 
 def test_the_option_further_right_wins(cli: CommandLine, shop: str) -> None:
-    """Said twice, the one nearer to the command counts."""
+    """If an option is given twice, the one further right counts."""
     assert len(cli("--prefix", "nothing-here.", "runs", "--prefix", shop, "list", "--json").json) == 7
 
 
@@ -109,7 +109,7 @@ def test_a_page_says_on_standard_error_how_to_go_on(cli: CommandLine, shop: str)
 
 
 def test_a_page_of_inactive_pipelines_is_full(cli: CommandLine, shop: str) -> None:
-    """What is left out while reading does not count against the limit."""
+    """Items that are left out do not count towards the limit."""
     listed = cli("pipelines", "list", "--inactive", "--limit", "1", "--prefix", shop, "--json").json
     assert [one["pipeline_id"] for one in listed] == ["old"]
 
@@ -127,7 +127,7 @@ def test_a_page_of_inactive_pipelines_is_full(cli: CommandLine, shop: str) -> No
     ],
 )
 def test_runs_are_selected(cli: CommandLine, shop: str, options: list[str], ids: list[str]) -> None:
-    """By pipeline, by status and by start; a date begins in the zone of `--tz`."""
+    """Runs are selected by pipeline, status and start; a date begins in the zone of `--tz`."""
     assert [one["run_id"] for one in cli("runs", "list", *options, "--prefix", shop, "--json").json] == ids
 
 
@@ -151,7 +151,7 @@ def test_a_shown_run_is_whole_and_exact(cli: CommandLine, shop: str) -> None:
 
 
 def test_a_shown_run_draws_its_stages(cli: CommandLine, shop: str) -> None:
-    """People see facts, stages as bars and as a table, and the error."""
+    """`show` prints the fields, the stages as bars and as a table, and the error."""
     out = cli("runs", "show", "run-2", "--pipeline", "orders", "--prefix", shop).out
     assert "=extract=" in out
     assert "|loadxxx" in out
@@ -168,7 +168,7 @@ def test_a_shown_pipeline_has_its_latest_runs(cli: CommandLine, shop: str) -> No
 
 
 def test_statistics_are_one_object(cli: CommandLine, shop: str) -> None:
-    """Counts, rate, durations and days, durations exact."""
+    """The object has counts, rate, exact durations and days."""
     answer = cli("runs", "stats", "orders", "--since", "2026-03-01T13:00:00Z", "--prefix", shop, "--json")
     assert json.loads(answer.out, parse_float=Decimal) == {
         "pipeline_id": "orders",
@@ -186,7 +186,7 @@ def test_statistics_are_one_object(cli: CommandLine, shop: str) -> None:
 
 
 def test_statistics_show_bars(cli: CommandLine, shop: str) -> None:
-    """People get the same numbers in words, and the days as bars."""
+    """Without `--json` the same numbers are text, and the days are bars."""
     out = cli("runs", "stats", "orders", "--prefix", shop).out
     assert "runs       4 success, 2 failed" in out
     assert "succeeded  66.7%" in out
@@ -209,11 +209,11 @@ def test_the_timeline_draws_runs_by_pipeline(cli: CommandLine, shop: str) -> Non
     ("words", "says"),
     [
         (["runs", "list", "--pipeline", "order"], "there is no pipeline 'order'; did you mean 'orders'?"),
-        (["runs", "stats", "nothing"], "there is no pipeline 'nothing'; look at: pipemodels pipelines list"),
+        (["runs", "stats", "nothing"], "there is no pipeline 'nothing'; to see all: pipemodels pipelines list"),
         (["runs", "timeline", "order"], "there is no pipeline 'order'; did you mean 'orders'?"),
         (["pipelines", "show", "order"], "there is no pipeline 'order'; did you mean 'orders'?"),
         (["pipelines", "activate", "old", "order"], "there is no pipeline 'order'; did you mean 'orders'?"),
-        (["runs", "show", "nope"], "there is no run 'nope'; look at: pipemodels runs list"),
+        (["runs", "show", "nope"], "there is no run 'nope'; to see all: pipemodels runs list"),
     ],
 )
 def test_what_does_not_exist_is_named(cli: CommandLine, shop: str, words: list[str], says: str) -> None:
@@ -226,11 +226,14 @@ def test_what_does_not_exist_is_named(cli: CommandLine, shop: str, words: list[s
     ("words", "says"),
     [
         (["runs", "list", "--status", "done"], "'done' is not one of 'pending', 'running'"),
-        (["runs", "list", "--since", "yesterday"], "'yesterday' is none of: 24h, 7d, a date, or an instant"),
-        (["runs", "list", "--since", "2026-03-01T12:00:00"], "is none of: 24h, 7d"),
-        (["runs", "list", "--until", "99999999h"], "is none of: 24h, 7d"),
+        (
+            ["runs", "list", "--since", "yesterday"],
+            "'yesterday' is not a valid time: write 24h, 7d, a date, or an instant",
+        ),
+        (["runs", "list", "--since", "2026-03-01T12:00:00"], "is not a valid time: write 24h, 7d"),
+        (["runs", "list", "--until", "99999999h"], "is not a valid time: write 24h, 7d"),
         (["runs", "list", "--tz", "Mars/Olympus"], "--tz: 'Mars/Olympus' is not an IANA time zone name"),
-        (["runs", "list", "--cursor", "altered"], "--cursor: 'altered' is no cursor of this query"),
+        (["runs", "list", "--cursor", "altered"], "--cursor: 'altered' is not a cursor of this query"),
         (["runs", "list", "--limit", "0"], "--limit"),
         (["runs", "stats", ""], "pipeline_id: '' must not be empty"),
         (["runs", "list", "--bogus"], "No such option"),
@@ -239,7 +242,7 @@ def test_what_does_not_exist_is_named(cli: CommandLine, shop: str, words: list[s
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(cli: CommandLine, shop: str, words: list[str], says: str) -> None:
-    """It names the option, the value and what would do, on standard error alone."""
+    """The error names the option, the value and the way out, on standard error only."""
     answer = cli("--prefix", shop, *words)
     assert (answer.code, answer.out) == (2, "")
     assert says in answer.err
@@ -248,15 +251,15 @@ def test_wrong_usage_is_one_line_and_exit_2(cli: CommandLine, shop: str, words: 
 
 
 def test_a_cursor_of_another_listing_is_refused(cli: CommandLine, shop: str) -> None:
-    """A cursor belongs to its query: the runs of one status do not go on where all runs ended."""
+    """A cursor belongs to its query: a listing of one status refuses the cursor of all runs."""
     cursor = cli("runs", "list", "--limit", "2", "--prefix", shop).err.split()[-1]
     answer = cli("runs", "list", "--status", "failed", "--cursor", cursor, "--prefix", shop)
     assert answer.code == 2
-    assert "is no cursor of this query" in answer.err
+    assert "is not a cursor of this query" in answer.err
 
 
 def test_an_empty_store_says_how_to_fill_it(cli: CommandLine, prefix: str) -> None:
-    """Nothing to show is no failure: exit 0, an empty array, and for people a hint."""
+    """An empty listing succeeds: exit code 0, an empty array, and without `--json` a hint."""
     assert cli("pipelines", "list", "--prefix", prefix, "--json").json == []
     assert "pipemodels apply FILE" in cli("pipelines", "list", "--prefix", prefix).out
     assert "recorded_run()" in cli("runs", "list", "--prefix", prefix).out
@@ -264,7 +267,7 @@ def test_an_empty_store_says_how_to_fill_it(cli: CommandLine, prefix: str) -> No
 
 
 def test_missing_tables_name_the_command_that_creates_them(cli: CommandLine) -> None:
-    """Away from the embedded store nobody creates tables unasked."""
+    """Only the embedded store creates tables unasked."""
     answer = cli("runs", "list", "--prefix", "never-made.")
     assert answer.code == 1
     assert "'never-made.pipeline_run_logs' does not exist; create it with: pipemodels tables create" in answer.err
@@ -315,7 +318,7 @@ def test_on_a_terminal_everything_fits(
 def test_a_terminal_gets_the_newest_runs_and_how_to_go_on(
     cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody reads thousands of lines there; a pipe and `--json` get all."""
+    """A terminal shows the newest runs only; a pipe and `--json` get all."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr("pipemodels.cli.runs._ON_A_TERMINAL", 2)
     shown = cli("runs", "list", "--prefix", shop)
@@ -328,7 +331,7 @@ def test_a_terminal_gets_the_newest_runs_and_how_to_go_on(
 def test_errors_are_shown_below_their_runs_on_a_terminal(
     cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
-    """Also where it is narrow; then the run's id stands below its pipeline."""
+    """So does a narrow one, which shows the run's id below its pipeline."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", str(width))
     lines = [Text.from_ansi(line).plain.split() for line in cli("runs", "list", "--prefix", shop).lines]
@@ -340,7 +343,7 @@ def test_errors_are_shown_below_their_runs_on_a_terminal(
 def test_names_cannot_command_the_terminal(
     cli: CommandLine, prefix: str, monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> None:
-    """Neither an owner, an id, a stage, a message nor a value, in no form of output, on neither stream."""
+    """No stored text and no argument reaches either stream with its control characters, in any format."""
     turned = "a\u202e[red]b"  # an id may hold it
     worse = f"{turned}\x9b5m\x1b[5m\u2028"  # to blink: no style of ours
     with using(config_of(prefix)):
@@ -385,20 +388,20 @@ def test_names_cannot_command_the_terminal(
 
 
 def test_ctrl_c_is_130(cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shell's code for it, one line, and no traceback."""
+    """The exit code is the shell's, with one line and no traceback."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pipemodels.cli.runs.read", interrupt)
     answer = cli("runs", "list", "--prefix", shop)
-    assert answer == Answer(130, "", "pipemodels: interrupted; what was done until then stays\n")
+    assert answer == Answer(130, "", "pipemodels: interrupted; all changes made until then are kept\n")
 
 
 def test_what_the_terminal_cannot_encode_is_shown_by_its_number(
     cli: CommandLine, shop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An old terminal, or a log, gets all lines."""
+    """Output in an encoding such as ASCII is complete, with escapes for the other characters."""
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
     assert main(["pipelines", "list", "--prefix", shop]) == 0
@@ -406,7 +409,7 @@ def test_what_the_terminal_cannot_encode_is_shown_by_its_number(
 
 
 def test_ctrl_c_while_it_loads_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading takes a moment, in which somebody may think better of it."""
+    """Ctrl-C during the imports ends with 130."""
 
     class Interrupted(ModuleType):
         def __getattr__(self, name: str) -> object:
@@ -423,7 +426,7 @@ def test_ctrl_c_while_it_loads_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_module_of_another_name_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is a fault of this package or of the installation, and must not be told as another one."""
+    """Only a missing extra is reported as a missing extra; other import errors are raised."""
     monkeypatch.setitem(sys.modules, "pipemodels.cli.running", None)
     with pytest.raises(ModuleNotFoundError, match=r"pipemodels\.cli\.running"):
         main(["runs", "list"])
@@ -434,7 +437,7 @@ def test_a_missing_module_of_another_name_is_no_missing_extra(monkeypatch: pytes
     [("90s", 90), ("5m", 300), ("5 min", 300), ("24h", 86_400), ("7d", 604_800), ("2w", 1_209_600)],
 )
 def test_an_age_counts_back_from_now(text: str, seconds: int) -> None:
-    """In seconds, minutes, hours, days and weeks."""
+    """An age is given in seconds, minutes, hours, days or weeks."""
     age = timedelta(seconds=seconds)
     before = datetime.now(UTC)
     at = Moment.parse(text).at(ZoneInfo("UTC"))

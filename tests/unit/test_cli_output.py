@@ -1,4 +1,4 @@
-"""What is printed: exact JSON, lines for a pipe, tables that fit a terminal."""
+"""The output: exact JSON, lines for a pipe, tables that fit a terminal."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ NAMES = (Column(name="name", gives_way=True), Column(name="count", right=True), 
 
 
 def terminal(width: int) -> tuple[Screen, io.StringIO]:
-    """Return a terminal of this width, and what is written on it."""
+    """Return a terminal of this width, and the buffer that it writes to."""
     written = io.StringIO()
     return Screen(Console(file=written, force_terminal=True, width=width, color_system="truecolor")), written
 
 
 def pipe() -> tuple[Screen, io.StringIO]:
-    """Return a pipe, and what is written into it."""
+    """Return a pipe, and the buffer that it writes to."""
     written = io.StringIO()
     return Screen(Console(file=written, width=20)), written
 
@@ -48,7 +48,7 @@ values = st.recursive(
 
 @given(values)
 def test_json_reads_back_as_the_same_value(value: Any) -> None:
-    """Whatever its nesting, and numbers to the last digit."""
+    """JSON keeps any nesting, and numbers to the last digit."""
 
     def exact(one: Any) -> Any:
         if isinstance(one, dict):
@@ -79,12 +79,12 @@ def test_json_reads_back_as_the_same_value(value: Any) -> None:
     ],
 )
 def test_json_of_what_json_does_not_know(value: Any, text: str) -> None:
-    """Instants as stored, dates as ISO 8601; what was refused because it is no number, as text."""
+    """Instants are printed as stored, dates as ISO 8601, NaN and infinity as text."""
     assert json_text(value) == text
 
 
 def test_a_pipe_gets_lines_that_are_never_cut() -> None:
-    """Columns stand below each other, whatever the width, and wide characters count as two."""
+    """Columns are aligned at any width, and wide characters count as two."""
     screen, written = pipe()
     screen.table(NAMES, [("x" * 40, "1", "a\nb"), ("表", "20,000", Text("red", "red"))])
     assert written.getvalue().splitlines() == [
@@ -96,7 +96,7 @@ def test_a_pipe_gets_lines_that_are_never_cut() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_a_table_fits_its_terminal(width: int) -> None:
-    """Only columns that give way are cut, the widest first."""
+    """Only columns with `gives_way` are cut, the widest first."""
     screen, written = terminal(width)
     screen.table(NAMES, [("n" * 30, "1,234,567", "o" * 90)])
     lines = [Text.from_ansi(line).plain for line in written.getvalue().splitlines()]
@@ -106,7 +106,7 @@ def test_a_table_fits_its_terminal(width: int) -> None:
 
 
 def test_a_column_that_does_not_give_way_is_never_cut() -> None:
-    """Also where it is the widest: an id that is cut is none."""
+    """A column without `gives_way` is whole even if it is the widest."""
     screen, written = terminal(40)
     screen.table((Column(name="id"), Column(name="note", gives_way=True)), [("i" * 24, "o" * 20)])
     line = Text.from_ansi(written.getvalue().splitlines()[-1]).plain
@@ -115,7 +115,7 @@ def test_a_column_that_does_not_give_way_is_never_cut() -> None:
 
 @pytest.mark.parametrize("make", [pipe, lambda: terminal(80)])
 def test_what_is_stored_cannot_command_the_terminal(make: Any) -> None:
-    """Escapes and newlines out of the store are shown, not done."""
+    """Stored escapes and newlines are printed as visible text."""
     screen, written = make()
     screen.table(NAMES[:1], [("\x1b[31mred\r\n\x07[bold]x[/bold]",)])
     screen.line("\x1b]0;title\x07\u202e")
@@ -135,7 +135,7 @@ SPELT = ["\u200c", "\u200d", "é", "日本", "\U0001f600", "\u00a0", "a\u0301"] 
 
 @pytest.mark.parametrize("character", OBEYED, ids=ascii)
 def test_json_holds_nothing_that_a_terminal_obeys(character: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Escaped in values and in keys, and so the same JSON; in a pipe too, because somebody may print it later."""
+    """Control characters are escaped in values and keys, also in a pipe; the JSON reads back the same."""
     value = {f"k{character}": [f"[red]{character}[31m"]}
     print_json(value)
     out = capsys.readouterr().out
@@ -147,7 +147,7 @@ def test_json_holds_nothing_that_a_terminal_obeys(character: str, capsys: pytest
 @pytest.mark.parametrize("character", [*OBEYED, "\x1b", "\x00"], ids=ascii)
 @pytest.mark.parametrize("make", [pipe, lambda: terminal(80)], ids=["pipe", "terminal"])
 def test_nothing_that_a_terminal_obeys_is_printed(make: Any, character: str) -> None:
-    """By no way of printing, whether as text or as Rich's own, whose styles stay."""
+    """Every way of printing cleans text and Rich's `Text`, and keeps styles."""
     name = f"a{character}[red]b"
     escaped = f"a{ascii(character)[1:-1]}[red]b"
     ways: list[Callable[[Screen], None]] = [
@@ -168,7 +168,7 @@ def test_nothing_that_a_terminal_obeys_is_printed(make: Any, character: str) -> 
 
 
 def test_a_cleaned_text_keeps_its_lines_and_styles() -> None:
-    """Only what would be obeyed is replaced."""
+    """Only control characters are replaced."""
     text = Text("a\n") + Text("b\x9bc", "red") + Text("\nd\x1b", "bold")
     cleaned_text = as_text(text)
     assert cleaned_text.plain == "a\nb\\x9bc\nd\\x1b"
@@ -182,12 +182,12 @@ def test_a_cleaned_text_keeps_its_lines_and_styles() -> None:
 
 @pytest.mark.parametrize("text", SPELT, ids=ascii)
 def test_what_is_spelt_is_shown(text: str) -> None:
-    """Joiners belong to the spelling of several scripts, and to emoji."""
+    """Joiners are printed: several scripts and emoji need them."""
     assert (cleaned(text), json_text(text)) == (text, f'"{text}"')
 
 
 def test_what_goes_to_standard_error_is_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
-    """In one line, whatever is in it."""
+    """A note is one line, whatever it contains."""
     note("a\x9b\u202e\x1b[31m\nb")
     assert capsys.readouterr().err == "a\\x9b\\u202e\\x1b[31m b\n"
 
@@ -210,17 +210,17 @@ def test_what_goes_to_standard_error_is_cleaned(capsys: pytest.CaptureFixture[st
     ],
 )
 def test_durations_have_their_two_largest_units(seconds: str | None, text: str) -> None:
-    """Cut, not rounded: nothing shows as 60 minutes."""
+    """Durations are cut, not rounded: none shows as 60 minutes."""
     assert duration_text(None if seconds is None else Decimal(seconds)) == text
 
 
 def test_small_words() -> None:
-    """Counts agree with their nouns, and a message shows its first line with something on it."""
+    """Counts agree with their nouns, and a message shows its first line that is not blank."""
     assert [plural(1, "entry", "entries"), plural(2_000, "entry", "entries")] == ["1 entry", "2,000 entries"]
     assert first_line("\n  \n a\tb \nc") == "a b"
     assert first_line(None) == ""
 
 
 def test_a_bar_shows_every_part() -> None:
-    """One of a thousand still has its cell."""
+    """One in a thousand still gets a cell."""
     assert bar([(999, "green"), (1, "red"), (0, "blue")], 10).plain == "█" * 10

@@ -1,4 +1,4 @@
-"""`pipemodels runs reap`, once and again and again."""
+"""`pipemodels runs reap`, once and with `--every`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["cli", "moto_aws", "prefix"]
 
 
 def start(prefix: str, run_id: str) -> None:
-    """Start a run whose lease has long expired."""
+    """Start a run whose lease expired long ago."""
     with using(config_of(prefix)):
         create_tables()
         begun = parse_instant("2026-01-01T00:00:00Z")
@@ -21,7 +21,7 @@ def start(prefix: str, run_id: str) -> None:
 
 
 def test_what_has_expired_is_reaped(cli: CommandLine, prefix: str) -> None:
-    """Once, with what was reaped on standard output; then there is nothing left to reap."""
+    """The reaped runs are printed on standard output; a second reaping finds none."""
     start(prefix, "late")
     words = ["runs", "reap", "--prefix", prefix, "--by", "ci"]
     answer = cli(*words, "--json")
@@ -35,7 +35,7 @@ def test_what_has_expired_is_reaped(cli: CommandLine, prefix: str) -> None:
 def test_a_reaper_goes_on_until_it_is_interrupted(
     cli: CommandLine, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where DynamoDB is busy it tries again at the next round; Ctrl-C ends it with 0, and the runs that it reaped."""
+    """If DynamoDB is busy, the next round tries again; Ctrl-C ends with 0 and lists the reaped runs."""
     rounds: list[Any] = [ThrottledError("busy"), None, KeyboardInterrupt()]
     reap = commands.reap_expired_runs
 
@@ -51,13 +51,13 @@ def test_a_reaper_goes_on_until_it_is_interrupted(
     answer = cli("runs", "reap", "--every", "5m", "--prefix", prefix, "--json")
     assert (answer.code, [one["run_id"] for one in answer.json], waited) == (0, ["later"], [300, 300])
     busy, reaped = answer.err.splitlines()
-    assert busy == "busy; again in 300 s"
+    assert busy == "busy; trying again in 300 s"
     assert reaped.startswith("reaped run 'reaped' / 'later': lease expired at 2026-01-01")
 
 
 @pytest.mark.parametrize("span", ["0s", "5", "soon", "-1s"])
 def test_a_span_that_is_none(cli: CommandLine, span: str) -> None:
-    """`--every` takes a span of time that is longer than none."""
+    """`--every` refuses an interval that is malformed or zero."""
     answer = cli("runs", "reap", "--every", span)
     assert answer.code == 2
-    assert f"'{span}' is no span of time, e.g. 30s or 5m" in answer.err
+    assert f"'{span}' is not a valid interval: write e.g. 30s or 5m" in answer.err

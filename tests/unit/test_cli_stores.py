@@ -1,4 +1,4 @@
-"""Which store a command line means, and what it is told there."""
+"""Which store a command line opens, and with which settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AWS_VARIABLES = (
 
 @pytest.fixture(autouse=True)
 def nothing_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Begin with an environment that says nothing, in an empty directory."""
+    """Begin with an empty environment in an empty directory."""
     for name in (*AWS_VARIABLES, "PIPEMODELS_STORE", "PIPEMODELS_TABLE_PREFIX", "PIPEMODELS_TIMEZONE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -47,7 +47,7 @@ def nothing_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_store_is_what_is_said_first(
     monkeypatch: pytest.MonkeyPatch, option: str | None, variables: dict[str, str], name: str
 ) -> None:
-    """`--store` wins over PIPEMODELS_STORE, that over botocore's endpoint; a profile alone does not mean AWS."""
+    """`--store` overrides PIPEMODELS_STORE, which overrides the AWS endpoint; a profile alone does not select AWS."""
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     assert store_name(Options(store=option)) == name
@@ -61,7 +61,7 @@ def test_the_store_is_what_is_said_first(
 def test_a_stand_in_on_this_machine_needs_no_credentials(
     url: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A loopback endpoint gets test credentials and a region where the environment has none; empty is none."""
+    """A loopback endpoint gets test credentials and a region if the environment has none or empty ones."""
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     with opened(Options(store=url, prefix="p_", tz="Asia/Tokyo")) as store:
@@ -102,19 +102,19 @@ def test_waiting_for_an_endpoint_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("store", "says"),
     [
-        ("lokal", "'lokal' is no store: use local, local:DIR, aws, or an endpoint URL"),
-        ("127.0.0.1:4566", "is no store"),
+        ("lokal", "'lokal' is not a store: use local, local:DIR, aws, or an endpoint URL"),
+        ("127.0.0.1:4566", "is not a store"),
         ("http://", "is not an endpoint URL"),
         ("ftp://here", "is not an endpoint URL"),
         ("http://user:secret@here", "must not contain credentials"),
-        ("local:", "'local:' names no directory"),
+        ("local:", "'local:' does not name a directory"),
     ],
 )
 @pytest.mark.parametrize("variable", [False, True])
 def test_what_is_no_store_is_wrong_usage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], store: str, says: str, variable: bool
 ) -> None:
-    """The line names the option or the variable that it came from; nothing is opened."""
+    """The error names the option or the variable, and no store is opened."""
     if variable:
         monkeypatch.setenv("PIPEMODELS_STORE", store)
     assert main(["runs", "list"] if variable else ["runs", "list", "--store", store]) == 2
@@ -144,7 +144,7 @@ def test_wrong_variables_are_wrong_usage(
     says: str,
     store: str,
 ) -> None:
-    """What the environment says is checked before any store is opened."""
+    """The environment is checked before any store is opened."""
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     assert main(["runs", "list", "--store", store]) == 2
@@ -164,14 +164,14 @@ def test_an_endpoint_where_nobody_listens_is_named(capsys: pytest.CaptureFixture
 def test_a_store_elsewhere_needs_a_region(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without one the line says which variable to set."""
+    """Without a region the error names the variable to set."""
     monkeypatch.setenv("AWS_CONFIG_FILE", "none")
     assert main(["runs", "list", "--store", "http://dynamodb.example.com"]) == 2
     assert "set AWS_REGION" in capsys.readouterr().err
 
 
 def test_a_failed_save_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is printed as done before the store is closed: if that fails, so has the command."""
+    """The report is printed after the store is closed: if closing fails, the command fails."""
     from pipemodels.cli import stores
 
     class Broken:
@@ -190,7 +190,7 @@ def test_a_failed_save_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_an_error_of_the_system_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A full disk, say: one line and exit code 1, not 2."""
+    """An error such as a full disk is one line and exit code 1, not 2."""
 
     def fail(*_: object) -> Any:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
@@ -222,7 +222,7 @@ def aws_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_the_configured_endpoint_is_the_librarys(
     aws_files: Path, monkeypatch: pytest.MonkeyPatch, text: str, variables: dict[str, str], name: str
 ) -> None:
-    """Where the library goes to an endpoint the command line does; where it goes to AWS, this goes to `local`."""
+    """If the library uses an endpoint, the command line does too; if the library uses AWS, it uses `local`."""
     aws_files.write_text(text)
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
@@ -231,7 +231,7 @@ def test_the_configured_endpoint_is_the_librarys(
 
 
 def test_a_stand_in_is_reached_in_the_region_of_the_default_profile(aws_files: Path) -> None:
-    """As the library reaches it, so that both see the same tables; a profile's own keys are used too."""
+    """Region and keys are the same as the library's, so that both see the same tables."""
     aws_files.write_text("[default]\nregion = eu-north-1\n")
     with opened(Options(store=ENDPOINT)) as store:
         assert (store.config.region_name, store.config.aws_access_key_id) == ("eu-north-1", "test")
@@ -241,7 +241,7 @@ def test_a_stand_in_is_reached_in_the_region_of_the_default_profile(aws_files: P
 
 
 def test_aws_is_reached_in_the_region_of_the_profile(aws_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever endpoint is configured."""
+    """`aws` means AWS, whatever endpoint is configured."""
     aws_files.write_text("[profile work]\nregion = eu-north-1\n")
     monkeypatch.setenv("AWS_PROFILE", "work")
     monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
@@ -250,22 +250,22 @@ def test_aws_is_reached_in_the_region_of_the_profile(aws_files: Path, monkeypatc
 
 
 def test_a_directory_of_no_name_is_refused_in_code_too() -> None:
-    """The error is Typer's, for its exit code."""
-    with pytest.raises(typer.BadParameter, match="names no directory"), opened(Options(store="local:")):
+    """The error is a `typer.BadParameter`, for its exit code."""
+    with pytest.raises(typer.BadParameter, match="does not name a directory"), opened(Options(store="local:")):
         pass
 
 
 @pytest.mark.parametrize("name", ["local:", "local: ", "local:\t"])
 def test_a_blank_directory_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
-    """Nothing is made in the working directory."""
+    """Nothing is created in the working directory."""
     assert main(["--store", name, "pipelines", "list"]) == 2
-    assert "names no directory: write local:DIR, or local" in capsys.readouterr().err
+    assert "does not name a directory: write local:DIR, or local" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_password_is_not_shown_whatever_it_is_in(capsys: pytest.CaptureFixture[str]) -> None:
-    """Also where the scheme of an endpoint was forgotten."""
+    """A password is hidden even in an endpoint without a scheme."""
     assert main(["--store", "user:secret@127.0.0.1:9", "pipelines", "list"]) == 2
     error = capsys.readouterr().err
-    assert "'***@127.0.0.1:9' is no store: use local, local:DIR, aws, or an endpoint URL" in error
+    assert "'***@127.0.0.1:9' is not a store: use local, local:DIR, aws, or an endpoint URL" in error
     assert "secret" not in error

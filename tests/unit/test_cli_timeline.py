@@ -1,4 +1,4 @@
-"""Drawing: bars on an axis, ticks at round local times, and the whole in any width."""
+"""Charts: bars on an axis, ticks at round local times, and timelines in any width."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ YEARS = st.integers(microseconds_since_epoch(datetime(1900, 1, 1, tzinfo=UTC)), 
 def run(
     start: datetime, minutes: float, status: str = "success", name: str = "orders", **more: Any
 ) -> PipelineRunLog:
-    """Return a run that was not stored."""
+    """Return a run without storing it."""
     ended = status not in {"running", "pending"}
     return PipelineRunLog(
         pipeline_id=name,
@@ -53,26 +53,26 @@ def drawn(runs: list[PipelineRunLog], *, width: int = 100, colour: bool = False,
 
 @given(YEARS, st.integers(0, 10**16), st.integers(20, 300), YEARS, st.integers(0, 10**16))
 def test_every_bar_has_a_cell_on_the_axis(start: int, width: int, cells: int, at: int, length: int) -> None:
-    """However short, and wherever it lies; never beyond the axis."""
+    """Every period has a cell, however short it is, and no cell lies outside the axis."""
     first, stop = Axis.of(start, start + width, cells).span(at, at + length)
     assert 0 <= first < stop <= cells
 
 
 def test_a_bar_reaches_into_the_cell_of_its_end() -> None:
-    """A part of a cell is drawn as a whole one; an end on a cell's edge is none of the next."""
+    """A partly covered cell is drawn in full; a bar that ends on a cell's edge does not cover the next cell."""
     axis = Axis.of(0, 10 * MINUTE, 10)
     assert [axis.span(0, end * MINUTE // 2) for end in (2, 3, 4)] == [(0, 1), (0, 2), (0, 2)]
 
 
 def test_ticks_begin_with_the_axis_west_of_greenwich_too() -> None:
-    """They are round by the zone's clock, which may be behind that of UTC."""
+    """Ticks are round local times, even if the zone is behind UTC."""
     start = microseconds_since_epoch(NOON)
     axis = Axis.of(start, start + 6 * 60 * MINUTE, 60)
     assert list(ticks(axis, ZoneInfo("America/New_York")).values())[:2] == ["07:00", "08:00"]
 
 
 def test_a_stage_name_cannot_command_the_terminal() -> None:
-    """An escape in it is shown by its number."""
+    """A control character in the name is shown as an escape."""
     stage = Bar("\x1b[2J", RunStatus.SUCCESS, 0, 10 * MINUTE)
     lane = laid([Bar("p", RunStatus.SUCCESS, 0, 10 * MINUTE, stages=(stage,))], Axis.of(0, 10 * MINUTE, 30))
     for coloured in (True, False):
@@ -82,7 +82,7 @@ def test_a_stage_name_cannot_command_the_terminal() -> None:
 
 
 def test_an_axis_does_not_go_on_into_the_future() -> None:
-    """Where more is asked for it ends now: nothing can have run later."""
+    """An axis ends now if `until` is later."""
     lines = drawn([run(NOON, 10)], since=NOON, until=NOON + timedelta(days=10))
     assert "2026-03-01 12:00 → 15:00" in lines[0]
 
@@ -91,7 +91,7 @@ def test_an_axis_does_not_go_on_into_the_future() -> None:
     YEARS, st.integers(0, 10**16), st.integers(20, 300), st.sampled_from([UTC_ZONE, BERLIN, ZoneInfo("Asia/Kolkata")])
 )
 def test_labels_never_touch(start: int, width: int, cells: int, zone: ZoneInfo) -> None:
-    """Each label stands at its tick, whole, with a space before the next, at any scale."""
+    """At any scale, each label stands at its tick in full, with a space before the next."""
     labels = ticks(Axis.of(start, start + width, cells), zone)
     rule, below = drawn_ticks(labels, cells, plain=True)
     assert len(rule) == len(below) == cells
@@ -100,14 +100,14 @@ def test_labels_never_touch(start: int, width: int, cells: int, zone: ZoneInfo) 
 
 
 def test_ticks_stand_at_round_local_times() -> None:
-    """Midnight is that of the zone, and shows the day."""
+    """The tick at local midnight shows the date."""
     start = microseconds_since_epoch(datetime(2026, 3, 1, 20, tzinfo=UTC))
     labels = ticks(Axis.of(start, start + 360 * MINUTE, 60), BERLIN)
     assert labels == {0: "21:00", 10: "22:00", 20: "23:00", 30: "02 Mar", 40: "01:00", 50: "02:00"}
 
 
 def test_ticks_of_days_stand_at_midnight_also_where_the_clock_changes() -> None:
-    """Berlin's 29 March has 23 hours: the ticks stay at midnights, one hour closer."""
+    """On the 23-hour day of 29 March in Berlin, ticks stay at midnights, one hour closer."""
     start = microseconds_since_epoch(datetime(2026, 3, 28, tzinfo=BERLIN))
     labels = ticks(Axis.of(start, start + 71 * 60 * MINUTE, 71), BERLIN)
     days = {cell: label for cell, label in labels.items() if "Mar" in label}
@@ -117,7 +117,7 @@ def test_ticks_of_days_stand_at_midnight_also_where_the_clock_changes() -> None:
 
 
 def test_stages_are_segments_with_their_names() -> None:
-    """A bar is divided where a stage begins; a stage that failed looks failed, and there is room for names."""
+    """A bar is divided at each stage's begin, shows names that fit, and marks a failed stage."""
     stages = (
         Bar("extract", RunStatus.SUCCESS, 0, 10),
         Bar("load", RunStatus.FAILED, 10, 20),
@@ -128,13 +128,13 @@ def test_stages_are_segments_with_their_names() -> None:
 
 
 def test_of_bars_in_one_cell_the_urgent_one_is_seen() -> None:
-    """A failure is not hidden by a success that was laid later."""
+    """A later success does not hide a failure."""
     bars = [Bar("a", RunStatus.FAILED, 5, 6), Bar("b", RunStatus.SUCCESS, 0, 10), Bar("c", RunStatus.RUNNING, 5, 6)]
     assert painted(laid(bars, Axis(0, 10, 10)), coloured=False).plain == "=====x===="
 
 
 def test_one_run_fills_the_width() -> None:
-    """The axis is the run's own time."""
+    """The axis is the period of the run."""
     lines = drawn([run(NOON, 30)])
     assert lines[0] == "1 run  2026-03-01 12:00 → 12:30  UTC"
     assert lines[2].startswith("orders =====")
@@ -144,27 +144,27 @@ def test_one_run_fills_the_width() -> None:
 
 @pytest.mark.parametrize("minutes", [0, 0.0001, 0.01])
 def test_a_very_short_run_has_a_cell_and_an_axis(minutes: float) -> None:
-    """Also where there is nothing else to give the axis a length."""
+    """A run without a duration still has a cell and an axis."""
     lines = drawn([run(NOON, minutes)])
     assert "=" in lines[2]
     assert "12:00:00" in lines[0]
 
 
 def test_a_running_run_is_open_to_now() -> None:
-    """Its bar ends at now, and says for how long."""
+    """The bar of a running run ends now and shows the duration so far."""
     lines = drawn([run(NOON, 0, "running")], colour=True)
     assert lines[0].startswith("1 run  2026-03-01 12:00 → 15:00")
     assert "▶  ▶ 3h 00m so far" in lines[2]
 
 
 def test_a_pending_run_is_a_mark_where_it_was_queued() -> None:
-    """It has not begun, so it has no length."""
+    """A pending run has no length."""
     lines = drawn([run(NOON, 0, "pending", "a"), run(NOON, 60, name="b")])
     assert lines[2].split()[:2] == ["a", "."]
 
 
 def test_runs_at_the_same_time_lie_below_each_other() -> None:
-    """The pipeline's name and its counts stand at its first lane."""
+    """The first lane shows the pipeline's name and counts."""
     lines = drawn([run(NOON, 60), run(NOON + timedelta(minutes=10), 60, "failed")])
     assert lines[2].startswith("orders ===")
     assert lines[2].endswith("2 runs  1 failed")
@@ -175,7 +175,7 @@ def test_runs_at_the_same_time_lie_below_each_other() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("colour", [False, True])
 def test_two_hundred_runs_stay_small(width: int, colour: bool) -> None:
-    """Few lines for each pipeline, however many runs overlap, and on a terminal none is too long."""
+    """Overlapping runs take few lines for each pipeline, and no line is longer than the terminal."""
     runs = [
         run(NOON - timedelta(minutes=7 * number), 300, name=f"pipeline-{number % 5}-{'n' * 40}")
         for number in range(200)
@@ -186,7 +186,7 @@ def test_two_hundred_runs_stay_small(width: int, colour: bool) -> None:
 
 
 def test_the_period_that_is_asked_for_is_the_axis() -> None:
-    """With `since` the axis begins there and ends now, or at `until`."""
+    """With `since`, the axis begins there and ends now or at `until`."""
     assert "11:00 → 15:00" in drawn([run(NOON, 30)], since=NOON - timedelta(hours=1))[0]
     assert (
         "11:00 → 13:00" in drawn([run(NOON, 30)], since=NOON - timedelta(hours=1), until=NOON + timedelta(hours=1))[0]
@@ -195,7 +195,7 @@ def test_the_period_that_is_asked_for_is_the_axis() -> None:
 
 
 def test_stages_too_short_for_the_axis_are_drawn_apart() -> None:
-    """Below the timeline, from the same left edge, in the runs' own scale."""
+    """Short runs' stages are drawn below the timeline, from the left edge and on a scale of their own."""
     stages = [
         StageInfo(
             stage_name="extract", status=RunStatus.SUCCESS, start_time=NOON, end_time=NOON + timedelta(seconds=30)

@@ -1,4 +1,4 @@
-"""The command line and stored items that cannot be read, or lack what every item has: all others are shown."""
+"""The command line with unreadable or incomplete stored items: it shows all others."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NAMED = (
     "cannot be read: table '{}pipeline_run_logs', pipeline_id 'orders', run_id 'odd': "
     "attempt: '1.5' is stored, but is not a whole number"
 )
-COUNTED = "1 item could not be read: mend or delete what is named above"
+COUNTED = "1 item could not be read: repair or delete what is named above"
 
 
 @pytest.fixture
 def store(prefix: str) -> str:
-    """Return the prefix of tables that hold a pipeline and a run that is good."""
+    """Return the prefix of tables with a valid pipeline and a valid run."""
     with using(config_of(prefix)):
         fields: dict[str, Any] = {"pipeline_name": "n", "source_type": "s", "destination_type": "d"}
         commands.create_pipeline(pipeline_id="orders", **fields)
@@ -41,7 +41,7 @@ def store(prefix: str) -> str:
 
 
 def spoil(prefix: str, item: dict[str, Any], table: str = "pipeline_run_logs") -> None:
-    """Store an item past the package."""
+    """Store an item without using the package."""
     put(config_of(prefix), item, table)
 
 
@@ -61,7 +61,7 @@ LISTINGS = [
 
 
 def test_all_else_is_shown_and_the_item_named(cli: CommandLine, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one line on standard error, counted below; the exit code is 1, and standard output that of the others."""
+    """Standard error names and counts the item, standard output shows the others, and the exit code is 1."""
     for module in ("runs", "formatting"):  # or a run grows older meanwhile
         monkeypatch.setattr(f"pipemodels.cli.{module}.utc_now", lambda: START)
     before = [cli(*words, "--prefix", store) for words in LISTINGS]
@@ -74,7 +74,7 @@ def test_all_else_is_shown_and_the_item_named(cli: CommandLine, store: str, monk
 
 
 def test_to_show_it_is_an_error(cli: CommandLine, store: str) -> None:
-    """One that names the field and the value."""
+    """Showing an unreadable item is an error that names the field and the value."""
     spoil(store, ODD | {"attempt": {"N": "1.5"}})
     answer = cli("runs", "show", "odd", "--prefix", store)
     line = NAMED.format(store).removeprefix("cannot be read: ")
@@ -82,7 +82,7 @@ def test_to_show_it_is_an_error(cli: CommandLine, store: str) -> None:
 
 
 def test_a_pipeline_with_such_runs_alone_exists(cli: CommandLine, store: str) -> None:
-    """It is not called unknown."""
+    """A pipeline whose runs are all unreadable is not called unknown."""
     spoil(store, ODD | {"pipeline_id": {"S": "gone"}, "attempt": {"N": "1.5"}})
     for words in (["runs", "list", "-p", "gone"], ["runs", "stats", "gone"], ["runs", "timeline", "gone"]):
         answer = cli(*words, "--prefix", store)
@@ -90,7 +90,7 @@ def test_a_pipeline_with_such_runs_alone_exists(cli: CommandLine, store: str) ->
 
 
 def test_pipelines_and_tables_are_listed_too(cli: CommandLine, store: str) -> None:
-    """The odd one is named, and a name that is almost right still gets its suggestion."""
+    """The unreadable item is named, and a misspelt id still gets its suggestion."""
     spoil(store, {"pipeline_id": {"S": "odd"}, "is_active": {"S": "yes"}}, "pipeline_config")
     line = (
         f"cannot be read: table '{store}pipeline_config', pipeline_id 'odd': "
@@ -123,7 +123,7 @@ AGAINST_RULES: list[dict[str, Any]] = [
 def test_what_can_be_read_is_shown_although_it_breaks_rules(
     cli: CommandLine, store: str, monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> None:
-    """What a check would refuse to write, or lacks what every run has, is listed, drawn and shown as it is stored."""
+    """A readable item that breaks rules or lacks attributes is listed, drawn and shown as it is stored."""
     names = [f"odd-{number}" for number in range(len(AGAINST_RULES))]
     for name, stored in zip(names, AGAINST_RULES, strict=True):
         spoil(store, ODD | {"run_id": {"S": name}} | stored)
@@ -142,7 +142,7 @@ def test_what_can_be_read_is_shown_although_it_breaks_rules(
 
 
 def test_a_pipeline_that_lacks_attributes_is_shown(cli: CommandLine, store: str) -> None:
-    """And so are its tables."""
+    """A pipeline that lacks attributes is shown with its tables."""
     spoil(store, {"pipeline_id": {"S": "bare"}}, "pipeline_config")
     table = {"table_id": {"S": "t"}, "pipeline_id": {"S": "bare"}, "table_type": {"S": "source"}}
     spoil(store, table, "table_config")
@@ -165,7 +165,7 @@ LEASE = {"lease_expires_at": {"S": "2026-01-01T00:00:02.000000Z"}}
 def test_what_keeps_a_run_from_being_reaped_is_no_wrong_usage(
     name: str, values: dict[str, Any], cli: CommandLine, store: str
 ) -> None:
-    """It is stored: the exit code is 1. It is named on standard error, and all others are reaped and shown."""
+    """Standard error names the run, all others are reaped and shown, and the exit code is 1."""
     spoil(store, ODD | LEASE | values)
     table = f"{store}pipeline_run_logs"
     lines = {
@@ -177,7 +177,7 @@ def test_what_keeps_a_run_from_being_reaped_is_no_wrong_usage(
         "unreadable": (
             f"cannot be read: table '{table}', pipeline_id 'orders', run_id 'odd': "
             "attempt: '1.5' is stored, but is not a whole number\n"
-            "1 item could not be read: mend or delete what is named above\n"
+            "1 item could not be read: repair or delete what is named above\n"
         ),
     }
     answer = cli("runs", "reap", "--prefix", store, "--json")
@@ -190,7 +190,7 @@ def test_what_keeps_a_run_from_being_reaped_is_no_wrong_usage(
 def test_an_item_is_named_once_however_often_it_is_met(
     cli: CommandLine, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also by a command that goes on for long; other warnings of the package are lines too, and harmless."""
+    """A long-running command names an item once; other warnings are printed and do not change the exit code."""
     import logging
 
     from pipemodels.cli.warnings import shown_warnings
@@ -209,7 +209,7 @@ def test_an_item_is_named_once_however_often_it_is_met(
 
 
 def test_apply_refuses_the_entry_of_such_an_item_alone(cli: CommandLine, store: str, tmp_path: Path) -> None:
-    """Nobody can say how it differs; all other entries are applied."""
+    """An entry whose stored item is unreadable is refused, and the others are applied."""
     spoil(
         store, {"pipeline_id": {"S": "odd"}, "is_active": {"S": "yes"}, "revision": {"N": "1.5"}}, "pipeline_config"
     )
@@ -222,12 +222,12 @@ def test_apply_refuses_the_entry_of_such_an_item_alone(cli: CommandLine, store: 
         f"{file}: pipelines[1] odd (line 1): stored revision: '1.5' is stored, but is not a whole number; mend the "
         "stored item or delete it; stored is_active: {'S': 'yes'} is not stored as type BOOL; mend the "
         "stored item or delete it",
-        "1 entry refused: correct them and apply again",
+        "1 entry refused: correct and apply again",
     ]
 
 
 def test_ingest_refuses_the_events_of_such_a_run_alone(cli: CommandLine, store: str, tmp_path: Path) -> None:
-    """The pipeline of the others may be unreadable: they are recorded."""
+    """Events of an unreadable run are refused; other events are recorded, even if their pipeline is unreadable."""
     spoil(store, {"pipeline_id": {"S": "ns/j"}, "is_active": {"S": "yes"}}, "pipeline_config")
     spoil(store, ODD | {"pipeline_id": {"S": "ns/j"}, "attempt": {"N": "1.5"}})
     file = tmp_path / "events.ndjson"
@@ -238,5 +238,5 @@ def test_ingest_refuses_the_events_of_such_a_run_alone(cli: CommandLine, store: 
     assert answer.err.splitlines() == [
         f"{file}:1: table '{store}pipeline_run_logs', pipeline_id 'ns/j', run_id 'odd': attempt: '1.5' is stored, "
         "but is not a whole number; mend the item or delete it",
-        "1 event refused: correct them and ingest again",
+        "1 event refused: correct and ingest again",
     ]

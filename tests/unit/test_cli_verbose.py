@@ -1,4 +1,4 @@
-"""`-v` and `-vv`: what the command line says that it does."""
+"""`-v` and `-vv`: the log that the command line prints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["cli", "moto_aws", "shop"]
 
 
 def test_nothing_is_said_unless_it_is_asked_for(cli: CommandLine, shop: str) -> None:
-    """Without the option standard error is empty; a verbose command before leaves nothing behind."""
+    """Without `-v` standard error is empty, even after a verbose command in the same process."""
     assert cli("-vv", "pipelines", "list", "--prefix", shop).err != ""
     assert cli("pipelines", "list", "--prefix", shop).err == ""
     assert logging.getLogger("pipemodels").level == logging.NOTSET
@@ -22,7 +22,7 @@ def test_nothing_is_said_unless_it_is_asked_for(cli: CommandLine, shop: str) -> 
     "line", [["-v", "pipelines", "list"], ["pipelines", "-v", "list"], ["pipelines", "list", "-v"]]
 )
 def test_the_store_that_is_chosen_is_named(cli: CommandLine, shop: str, line: list[str]) -> None:
-    """One -v, wherever it stands, says which store is used; standard output stays as it is."""
+    """`-v` says which store is used, wherever it stands, and does not change standard output."""
     quiet = cli("pipelines", "list", "--prefix", shop, "--json")
     answer = cli(*line, "--prefix", shop, "--json")
     assert (answer.code, answer.out) == (quiet.code, quiet.out)
@@ -30,7 +30,7 @@ def test_the_store_that_is_chosen_is_named(cli: CommandLine, shop: str, line: li
 
 
 def test_each_step_is_said_when_it_is_asked_for_twice(cli: CommandLine, shop: str) -> None:
-    """-vv adds what is logged at DEBUG, and never a secret."""
+    """`-vv` adds the DEBUG log, which contains no secret."""
     said = cli("-vv", "tables", "status", "--prefix", shop).err
     assert "pipemodels.cli: the store is aws" in said
     assert "testing" not in said

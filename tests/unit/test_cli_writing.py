@@ -33,17 +33,17 @@ EVENT: dict[str, Any] = {
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return where a test may write its definitions or events."""
+    """Return the path of a file for definitions or events."""
     return tmp_path / "input.yaml"
 
 
 def events(*kinds: str) -> str:
-    """Return events of one run, a line each."""
+    """Return the events of one run as NDJSON."""
     return "".join(json.dumps({**EVENT, "eventType": kind}) + "\n" for kind in kinds)
 
 
 class Terminal(io.StringIO):
-    """Standard input with somebody behind it."""
+    """Standard input that is a terminal."""
 
     def isatty(self) -> bool:
         """Say that it is a terminal."""
@@ -51,7 +51,7 @@ class Terminal(io.StringIO):
 
 
 def test_tables_are_created_once(cli: CommandLine) -> None:
-    """`tables create` is safe to repeat, and `tables status` tells before and after."""
+    """`tables create` is safe to repeat, and `tables status` shows the state before and after."""
     words = ("--prefix", "fresh.", "--json")
     before = cli("tables", "status", *words)
     assert {table["state"] for table in before.json} == {"MISSING"}
@@ -64,15 +64,15 @@ def test_tables_are_created_once(cli: CommandLine) -> None:
 
 
 def test_the_status_of_missing_tables_says_how_to_create_them(cli: CommandLine) -> None:
-    """Asking for the status is no failure, and the hint goes to standard error."""
+    """`tables status` succeeds if tables are missing, and prints a hint on standard error."""
     answer = cli("tables", "status", "--prefix", "absent.")
     assert answer.code == 0
     assert "absent.table_config        MISSING" in answer.out
-    assert answer.err == "Create what is missing: pipemodels tables create\n"
+    assert answer.err == "To create the missing tables: pipemodels tables create\n"
 
 
 def test_tables_of_others_are_refused(cli: CommandLine, moto_aws: None) -> None:
-    """A table of that name with other keys is neither used nor dropped; that is no wrong usage."""
+    """A table with this name and other keys is neither used nor dropped; the exit code is 1, not 2."""
     from pipemodels.connections import connection_of
 
     client = connection_of(config_of("")).client
@@ -85,17 +85,17 @@ def test_tables_of_others_are_refused(cli: CommandLine, moto_aws: None) -> None:
     for words in (["create"], ["drop", "--yes"]):
         answer = cli("tables", *words, "--prefix", "others.")
         assert answer.code == 1
-        assert "HASH id (S), wanted HASH pipeline_id (S)" in answer.err
+        assert "HASH id (S), expected HASH pipeline_id (S)" in answer.err
     assert "DIFFERENT" in cli("tables", "status", "--prefix", "others.").out
 
 
 def test_dropping_wants_a_yes_where_nobody_can_be_asked(cli: CommandLine, prefix: str) -> None:
-    """Without a terminal and without `--yes` nothing is dropped, and the line says what to add."""
+    """Without a terminal and without `--yes`, nothing is dropped, and the error says to add `--yes`."""
     answer = cli("tables", "drop", "--prefix", prefix, "--json")
     assert (answer.code, answer.out) == (2, "")
     assert answer.err == (
-        "pipemodels: nobody is here to confirm that the tables are dropped: add --yes; "
-        "see: pipemodels tables drop --help\n"
+        "pipemodels: cannot ask for confirmation, because standard input is not a terminal: to drop the tables, "
+        "add --yes; see: pipemodels tables drop --help\n"
     )
     assert cli("tables", "status", "--prefix", prefix, "--json").json[0]["state"] == "ACTIVE"
 
@@ -111,7 +111,7 @@ def test_dropping_asks_for_the_prefix(
     code: int,
     state: str,
 ) -> None:
-    """On a terminal only the prefix itself, typed, drops the tables."""
+    """On a terminal, the user must type the prefix to drop the tables."""
     monkeypatch.setattr(sys, "stdin", Terminal(f"{prefix if typed is None else typed}\n"))
     answer = cli("tables", "drop", "--prefix", prefix)
     assert answer.code == code
@@ -120,7 +120,7 @@ def test_dropping_asks_for_the_prefix(
 
 
 def test_dropped_tables_are_named(cli: CommandLine, prefix: str) -> None:
-    """`--json` lists what was dropped; dropping nothing is no failure."""
+    """`--json` lists the dropped tables; dropping none succeeds."""
     names = [
         f"{prefix}{name}" for name in ("pipeline_config", "table_config", "pipeline_run_logs", "pipeline_run_slots")
     ]
@@ -130,7 +130,7 @@ def test_dropped_tables_are_named(cli: CommandLine, prefix: str) -> None:
 
 
 def test_definitions_are_applied_once(cli: CommandLine, prefix: str, file: Path) -> None:
-    """The first time creates, the second changes nothing; who did it is recorded."""
+    """The first `apply` creates the items and records the author, the second changes nothing."""
     file.write_text(GOOD)
     words = ("apply", str(file), "--prefix", prefix, "--json", "--by", "ada")
     first = cli(*words)
@@ -142,14 +142,14 @@ def test_definitions_are_applied_once(cli: CommandLine, prefix: str, file: Path)
 
 
 def test_numbers_are_shown_as_they_are_stored(cli: CommandLine, prefix: str, file: Path) -> None:
-    """1.10 GB is stored and printed as 1.1, never as a float's neighbour."""
+    """1.10 is stored and printed as exactly 1.1, not as a float."""
     file.write_text(GOOD)
     cli("apply", str(file), "--prefix", prefix)
     assert '"memory_gb": 1.1' in cli("pipelines", "show", "orders", "--prefix", prefix, "--json").out
 
 
 def test_a_dry_run_shows_each_field_and_writes_nothing(cli: CommandLine, prefix: str, file: Path) -> None:
-    """What would change is shown field by field, before and after."""
+    """A dry run shows each field that would change, before and after."""
     file.write_text(GOOD)
     assert "(dry run: nothing was written)" in cli("apply", str(file), "--prefix", prefix, "--dry-run").out
     assert cli("pipelines", "list", "--prefix", prefix, "--json").json == []
@@ -180,14 +180,14 @@ def test_what_is_good_is_applied_and_the_rest_refused(cli: CommandLine, prefix: 
 
 
 def test_a_file_that_is_not_there_is_refused(cli: CommandLine, prefix: str) -> None:
-    """It is listed like any other refusal."""
+    """A missing file is listed like any other refusal."""
     answer = cli("apply", "no-such-file.yaml", "--prefix", prefix, "--json")
     assert answer.code == 1
     assert [one["file"] for one in answer.json["refused"]] == ["no-such-file.yaml"]
 
 
 def test_pipelines_are_listed_by_id_whatever_the_index_says(cli: CommandLine, prefix: str) -> None:
-    """The index of the active ones has the last changed first."""
+    """Without `--limit` the order is by id, although the index sorts by last change."""
     with using(config_of(prefix)):
         for hour, name in enumerate(("b", "a", "d", "c")):
             commands.create_pipeline(
@@ -199,7 +199,7 @@ def test_pipelines_are_listed_by_id_whatever_the_index_says(cli: CommandLine, pr
 
 
 def test_who_switched_a_pipeline_is_noted(cli: CommandLine, prefix: str) -> None:
-    """`--by` names who; both ways."""
+    """`--by` sets the recorded author of an activation and a deactivation."""
     with using(config_of(prefix)):
         commands.create_pipeline(pipeline_id="p", pipeline_name="n", source_type="s", destination_type="d")
         for word, name, active in (("deactivate", "ann", False), ("activate", "bob", True)):
@@ -209,7 +209,7 @@ def test_who_switched_a_pipeline_is_noted(cli: CommandLine, prefix: str) -> None
 
 
 def test_a_message_cannot_command_the_terminal(cli: CommandLine, prefix: str) -> None:
-    """What a file's name, or what is in it, would do to a terminal is shown, not done."""
+    """Control characters in a file's name or content are printed as visible escapes."""
     answer = cli("apply", "\x1b[2Jno-such-file.yaml", "--prefix", prefix)
     assert answer.code == 1
     assert "\\x1b[2Jno-such-file.yaml" in answer.err
@@ -232,7 +232,7 @@ def test_events_become_runs(cli: CommandLine, prefix: str, tmp_path: Path) -> No
 
 
 def test_events_are_read_from_standard_input(cli: CommandLine, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-` is standard input."""
+    """`-` reads events from standard input."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(events("START").encode())))
     assert cli("ingest", "-", "--prefix", prefix).out == "1 event of 1 run of 1 pipeline\n"
 
@@ -240,7 +240,7 @@ def test_events_are_read_from_standard_input(cli: CommandLine, prefix: str, monk
 def test_times_without_an_offset_are_taken_in_a_zone_that_is_named(
     cli: CommandLine, prefix: str, tmp_path: Path
 ) -> None:
-    """`--assume-timezone` names it; without it they are refused, and a zone that is not known is wrong usage."""
+    """`--assume-timezone` sets the zone; without it such times are refused; an unknown zone is wrong usage."""
     path = tmp_path / "events.ndjson"
     path.write_text(events("START").replace('Z"', '"'))
     answer = cli("ingest", str(path), "--prefix", prefix)
@@ -265,7 +265,7 @@ def test_an_empty_argument_is_refused_by_name(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It does not mean the working directory; nothing is done, and the exit code is 2."""
+    """An empty path does not mean the working directory: nothing is done, and the exit code is 2."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.json"
     entry = {"pipeline_id": "never", "pipeline_name": "N", "source_type": "a", "destination_type": "b"}
@@ -297,7 +297,7 @@ def test_who_changes_things_must_be_a_name(cli: CommandLine, prefix: str, words:
 
 
 def test_pipelines_are_switched_together_or_not_at_all(cli: CommandLine, prefix: str, file: Path) -> None:
-    """Where one id is unknown, none is switched."""
+    """If one id is unknown, no pipeline is changed."""
     file.write_text(GOOD + GOOD.replace("pipelines:\n", "").replace("orders", "customers"))
     cli("apply", str(file), "--prefix", prefix)
     active = ("pipelines", "list", "--active", "--prefix", prefix, "--json")

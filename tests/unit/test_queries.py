@@ -1,4 +1,4 @@
-"""Queries by name: what each finds, in which order, and what it refuses; statistics; times in a zone."""
+"""Queries: the items and the order that each returns, and the arguments that it refuses; statistics; time zones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def table(table_id: str, **more: Any) -> Any:
 
 
 def run(pipeline_id: str, number: int | str, **more: Any) -> PipelineRunLog:
-    """Return a run that nobody has stored."""
+    """Return a run without storing it."""
     start = AT + timedelta(seconds=number if isinstance(number, int) else 0)
     fields: dict[str, Any] = {"status": "running", "trigger_type": "m", "start_time": start} | more
     return PipelineRunLog(pipeline_id=pipeline_id, run_id=f"{pipeline_id}-{number}", **fields)
@@ -64,7 +64,7 @@ def run(pipeline_id: str, number: int | str, **more: Any) -> PipelineRunLog:
 
 
 def test_get_and_find_a_pipeline(unique: Unique, requests: list[str]) -> None:
-    """One strongly consistent read; nothing there is an error or None."""
+    """Each makes one strongly consistent read; for a missing pipeline, `get` raises and `find` returns None."""
     item = pipeline(unique("one"))
     requests.clear()
     assert queries.get_pipeline(item.pipeline_id) == queries.find_pipeline(item.pipeline_id) == item
@@ -76,7 +76,7 @@ def test_get_and_find_a_pipeline(unique: Unique, requests: list[str]) -> None:
 
 
 def test_get_and_find_a_table(unique: Unique) -> None:
-    """As for pipelines."""
+    """For a missing table, `get` raises and `find` returns None."""
     item = table(unique("one"))
     assert queries.get_table(item.table_id) == queries.find_table(item.table_id) == item
     gone = unique("gone")
@@ -86,7 +86,7 @@ def test_get_and_find_a_table(unique: Unique) -> None:
 
 
 def test_get_and_find_a_run(unique: Unique, requests: list[str]) -> None:
-    """By both ids in one request, by run_id alone in two: the run is whole either way."""
+    """With both ids it takes one request, with run_id alone two; both return the whole run."""
     item = commands.start_run(pipeline_id=unique("p"), run_id=unique("r"), config_snapshot={"a": 1})
     requests.clear()
     assert queries.get_run(item.pipeline_id, item.run_id) == queries.find_run(item.pipeline_id, item.run_id) == item
@@ -101,12 +101,13 @@ def test_get_and_find_a_run(unique: Unique, requests: list[str]) -> None:
 
 
 def test_a_run_id_that_several_pipelines_use(unique: Unique) -> None:
-    """Two runs share it: which one is meant must be said."""
+    """A run_id alone is refused if several pipelines have a run with it."""
     run_id = unique("shared")
     for name in ("a", "b", "c"):
         commands.start_run(pipeline_id=unique(name), run_id=run_id)
     with pytest.raises(
-        ValidationError, match=r"names runs of 'a-.*' and 'b-.*', or more: give pipeline_id too|names runs of"
+        ValidationError,
+        match=r"belongs to runs of several pipelines, such as '[abc]-.*' and '[abc]-.*': give pipeline_id too",
     ):
         queries.find_run(run_id=run_id)
 
@@ -140,14 +141,14 @@ def test_a_run_id_that_several_pipelines_use(unique: Unique) -> None:
     ],
 )
 def test_bad_arguments_are_refused_before_any_request(work: Callable[[], Any], requests: list[str]) -> None:
-    """An id, a state or a time that cannot be is an error when the query is made."""
+    """An invalid id, status or time is an error when the query is created."""
     with pytest.raises(ValidationError):
         work()
     assert requests == []
 
 
 def test_all_bad_parts_of_a_key_are_told_together(requests: list[str]) -> None:
-    """Who mends one part of a key does not come back for the other."""
+    """One error names all invalid key attributes."""
     with pytest.raises(ValidationError) as caught:
         queries.get_run("", " x")
     assert [problem.field for problem in caught.value.problems] == ["pipeline_id", "run_id"]
@@ -158,7 +159,7 @@ def test_all_bad_parts_of_a_key_are_told_together(requests: list[str]) -> None:
 
 
 def test_active_pipelines(unique: Unique) -> None:
-    """Those that are active, of all environments or one, the last changed first."""
+    """Active pipelines of all environments or of one are returned, last changed first."""
     environment = unique("env")
     first, second, third = (
         pipeline(unique("a"), environment=environment, now=AT + timedelta(seconds=n)) for n in range(3)
@@ -177,7 +178,7 @@ def test_active_pipelines(unique: Unique) -> None:
 
 
 def test_tables_of_a_pipeline_and_of_a_type(unique: Unique) -> None:
-    """By type, and by pipeline; one type only where it is said."""
+    """Tables of a pipeline are sorted by type, tables of a type by pipeline."""
     pipeline_id = unique("tables")
     items = [
         table(unique(kind), pipeline_id=pipeline_id, table_type=kind) for kind in ("source", "lookup", "destination")
@@ -197,7 +198,7 @@ def test_tables_of_a_pipeline_and_of_a_type(unique: Unique) -> None:
 
 
 def test_runs_of_a_pipeline(unique: Unique) -> None:
-    """The last started first, in a half-open period, of one status where it is said."""
+    """Runs are returned latest first, in a half-open period, of one status if given."""
     pipeline_id = unique("runs")
     items = write([run(pipeline_id, n, status=["running", "success"][n % 2]) for n in range(10)])
     at = [item.start_time for item in items]
@@ -225,14 +226,14 @@ def test_runs_of_a_pipeline(unique: Unique) -> None:
 
 
 def test_an_empty_period_asks_nothing(requests: list[str]) -> None:
-    """Where nothing can start no request is made."""
+    """An empty period makes no request."""
     results = queries.runs_by_status("failed", since=AT, until=AT)
     assert (list(results), results.count(), results.first(), results.page(5).cursor) == ([], 0, None, None)
     assert requests == []
 
 
 def test_runs_of_a_status(unique: Unique) -> None:
-    """Running and failed runs of all pipelines, the last started first."""
+    """Running and failed runs of all pipelines are returned, latest first."""
     long_ago = datetime(2001, 1, 1, tzinfo=UTC)
     items = write([run(unique("s"), n, start_time=long_ago + timedelta(days=n)) for n in range(6)])
     failed = write(
@@ -249,7 +250,7 @@ def test_runs_of_a_status(unique: Unique) -> None:
 
 
 def test_the_latest_run(unique: Unique) -> None:
-    """The run that started last, of a status where it is said, whole; or None."""
+    """The latest run, of one status if given, is returned as a whole item, or None."""
     pipeline_id = unique("latest")
     items = write([run(pipeline_id, n, status=["running", "success"][n % 2], tags={"n": str(n)}) for n in range(4)])
     assert queries.find_latest_run(pipeline_id) == items[3]
@@ -259,7 +260,7 @@ def test_the_latest_run(unique: Unique) -> None:
 
 
 def test_ids_of_enums_find_what_they_stored(unique: Unique) -> None:
-    """A member of an enum of texts is its value, in commands and in queries."""
+    """A `StrEnum` member is accepted as its value, in commands and in queries."""
     item = pipeline(unique("enum"), environment=Colour.RED)
     assert item.environment_shard.startswith("red#")
     assert item.pipeline_id in ids(queries.pipelines_by_environment(Colour.RED))
@@ -271,7 +272,7 @@ def test_ids_of_enums_find_what_they_stored(unique: Unique) -> None:
 
 
 def test_statistics(unique: Unique) -> None:
-    """Counts, the success rate over what succeeded or failed, durations of those, days in the user's zone."""
+    """Success rate and durations cover successful and failed runs; days are those of the user's zone."""
     pipeline_id = unique("statistics")
     midnight = datetime(2026, 3, 1, tzinfo=ZoneInfo("America/New_York"))
     seconds = {"success": [1, 2, 3, 4], "failed": [10], "cancelled": [1000], "skipped": [0]}
@@ -304,7 +305,7 @@ def test_statistics(unique: Unique) -> None:
 
 
 def test_statistics_of_nothing(unique: Unique) -> None:
-    """No rate and no durations where there is nothing to judge."""
+    """Without successful or failed runs, rate and durations are None."""
     pipeline_id = unique("nothing")
     write([run(pipeline_id, 1)])
     for name, runs in ((pipeline_id, 1), (unique("nobody"), 0)):
@@ -315,7 +316,7 @@ def test_statistics_of_nothing(unique: Unique) -> None:
 
 
 def test_statistics_do_not_depend_on_the_decimal_context(unique: Unique) -> None:
-    """A caller's small precision changes no mean."""
+    """The mean does not depend on the precision of the caller's decimal context."""
     pipeline_id = unique("context")
     ends = [AT + timedelta(microseconds=microseconds) for microseconds in (123_456_789_012, 123_456_789_013, 1)]
     write([run(pipeline_id, n, status="success", start_time=AT, end_time=end) for n, end in enumerate(ends)])
@@ -326,7 +327,7 @@ def test_statistics_do_not_depend_on_the_decimal_context(unique: Unique) -> None
 
 @pytest.mark.parametrize("percent", [1, 50, 95, 99, 100])
 def test_percentiles_by_brute_force(percent: int) -> None:
-    """The nearest rank is the smallest value that so many per cent do not exceed."""
+    """The percentile is the smallest value that this percentage of the values does not exceed."""
     rng = random.Random(percent)
     for size in [*range(1, 40), 100, 101, 1000]:
         ordered = sorted(Decimal(rng.randrange(50)) for _ in range(size))
@@ -339,7 +340,7 @@ def test_percentiles_by_brute_force(percent: int) -> None:
 
 
 def test_in_timezone(unique: Unique) -> None:
-    """A view shows every time of an item, its stages too, in the zone; the item stays in UTC and as it is."""
+    """A view returns all times of an item and its stages in the zone; the item itself does not change."""
     item = run("p", 0, stages=[StageInfo(stage_name="s", status=RunStatus.RUNNING, start_time=AT)])
     view = queries.in_timezone(item, "Asia/Tokyo")
     assert (view.start_time.isoformat(), view.start_time == AT) == ("2026-11-22T15:00:00+09:00", True)
@@ -362,7 +363,7 @@ def test_in_timezone(unique: Unique) -> None:
     ],
 )
 def test_the_ends_of_the_calendar_in_a_zone(unique: Unique, at: str, zone: str, shown: str) -> None:
-    """A view, its stages and statistics by day have an instant in UTC where the zone has no local time for it."""
+    """Views, stages and statistics use UTC for an instant that has no local time in the zone."""
     pipeline_id, instant = unique("stats"), parse_instant(at)
     stage = StageInfo(stage_name="s", status=RunStatus.SUCCESS, start_time=instant, end_time=instant)
     item = run(pipeline_id, 0, start_time=instant, end_time=instant, status="success", stages=[stage])
@@ -388,12 +389,12 @@ def test_a_view_can_be_copied() -> None:
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "", "../UTC"])
 def test_unknown_zones_are_refused(zone: str) -> None:
-    """The error says what a zone name looks like."""
+    """The error shows an example of a zone name."""
     with pytest.raises(ValidationError, match=r"timezone: .* is not an IANA time zone name"):
         queries.in_timezone(AT, zone)
 
 
 def test_a_naive_time_has_no_zone_to_leave() -> None:
-    """Nobody can say where it is in another zone."""
+    """A naive time is refused: it cannot be converted."""
     with pytest.raises(NaiveDateTimeError):
         queries.in_timezone(NAIVE, "Asia/Tokyo")

@@ -1,4 +1,4 @@
-"""Listings: full pages in order across shards, ties, cursors, counts, whole items, and the requests they make."""
+"""Listings: order across shards, full pages, ties, cursors, counts, whole items, and requests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ AT = datetime(2026, 11, 22, 6, tzinfo=UTC)
 
 
 def write(items: list[Any]) -> list[Any]:
-    """Store new items by plain batches: moto copies all its tables for each transaction."""
+    """Store new items in batches: moto copies all its tables for each transaction."""
     connection = type(items[0])._get_connection()
     for item in items:
         item.revision = 1
@@ -53,7 +53,7 @@ def write(items: list[Any]) -> list[Any]:
 
 
 def pipelines(unique: Unique, count: int, environment: str, **more: Any) -> list[PipelineConfig]:
-    """Store pipelines of one environment, each created a second after the one before."""
+    """Store pipelines of one environment, created one second apart."""
     return write(
         [
             PipelineConfig(
@@ -78,7 +78,7 @@ def ids(items: Any) -> list[str]:
 
 
 def by_pages(results: Results[Any], limit: int) -> list[str]:
-    """Read all pages; each but the last is full, and the last says that it is."""
+    """Read all pages, and check that only the last may be short and has no cursor."""
     found: list[str] = []
     cursor = None
     while True:
@@ -98,7 +98,7 @@ def environment(unique: Unique) -> str:
 
 
 def test_items_come_in_order_across_shards(unique: Unique, environment: str) -> None:
-    """The last created first, although each lies in one of four partitions."""
+    """Items in four partitions are listed newest first."""
     items = pipelines(unique, 23, environment)
     assert len({item.environment_shard for item in items}) == 4
     results = queries.pipelines_by_environment(environment)
@@ -112,7 +112,7 @@ def test_items_come_in_order_across_shards(unique: Unique, environment: str) -> 
 
 
 def runs(unique: Unique, count: int, status: str) -> list[PipelineRunLog]:
-    """Store runs of one status, each started a second after the one before."""
+    """Store runs of one status, started one second apart."""
     return write(
         [
             PipelineRunLog(
@@ -130,13 +130,13 @@ def runs(unique: Unique, count: int, status: str) -> list[PipelineRunLog]:
 
 
 def tables(unique: Unique, count: int) -> list[TableConfig]:
-    """Store tables of one type, each of a pipeline of its own."""
+    """Store tables of one type, each of a different pipeline."""
     fields: dict[str, Any] = {"table_name": "n", "table_type": "lookup", "data_format": "csv", "location": "x"}
     return write([TableConfig(table_id=unique("listed"), pipeline_id=f"p{n:02}", **fields) for n in range(count)])
 
 
 def test_no_shard_is_left_out(unique: Unique) -> None:
-    """Every listing over shards gives what lies in each of them."""
+    """Every listing over shards returns the items of each shard."""
     with using(replace(current_config(), table_prefix="shards.")):
         create_tables()
         configured, described = pipelines(unique, 20, "e"), tables(unique, 20)
@@ -160,7 +160,7 @@ def test_no_shard_is_left_out(unique: Unique) -> None:
 
 @pytest.mark.parametrize("limit", [1, 7, 49, 50, 51])
 def test_ties_are_neither_missed_nor_repeated(limit: int, unique: Unique) -> None:
-    """Fifty items share one sort key: pages of any size give each once, in one order."""
+    """Of fifty items with one sort key, pages of any size return each once, in the same order."""
     environment = f"ties-{limit}"
     items = pipelines(unique, 50, environment, created_at=AT)
     results = queries.pipelines_by_environment(environment)
@@ -170,7 +170,7 @@ def test_ties_are_neither_missed_nor_repeated(limit: int, unique: Unique) -> Non
 
 
 def test_runs_of_one_status_at_one_instant(unique: Unique) -> None:
-    """Ties in the runs' index too, across shards, and with the period's ends."""
+    """Runs that started at the same instant are listed once, across shards and at the ends of a period."""
     pipeline_id, at = unique("ties"), AT + timedelta(days=400)
     items = write(
         [
@@ -213,7 +213,7 @@ def test_pages_are_full_behind_a_filter(
 
 
 def test_the_requests_of_a_page_are_bounded(unique: Unique, environment: str, requests: list[str]) -> None:
-    """One request a shard for a first page, and none before anything is read."""
+    """A first page makes one request for each shard; creating the listing makes none."""
     pipelines(unique, 40, environment)
     requests.clear()
     results = queries.pipelines_by_environment(environment)
@@ -233,7 +233,7 @@ def test_the_requests_of_a_page_are_bounded(unique: Unique, environment: str, re
 
 
 def test_a_partition_that_has_ended_is_not_asked_again(unique: Unique, environment: str, requests: list[str]) -> None:
-    """A cursor remembers which shards hold no more."""
+    """A cursor records which shards have ended."""
     pipelines(unique, 2, environment)
     results = queries.pipelines_by_environment(environment)
     page = results.page(1)
@@ -243,7 +243,7 @@ def test_a_partition_that_has_ended_is_not_asked_again(unique: Unique, environme
 
 
 def test_a_page_asks_for_little_more_than_it_gives(unique: Unique, environment: str) -> None:
-    """A page of five reads six items of each shard at the most, and not the whole index."""
+    """A page of five reads at most six items of each shard."""
     pipelines(unique, 60, environment)
     limits: list[Any] = []
 
@@ -260,7 +260,7 @@ def test_a_page_asks_for_little_more_than_it_gives(unique: Unique, environment: 
 
 
 def test_summaries_and_whole_items(unique: Unique, environment: str, requests: list[str]) -> None:
-    """A listing gives summaries; in full, whole items in the same order, a hundred to a request."""
+    """A listing returns summaries; `in_full()` returns whole items in the same order, 100 for each request."""
     items = pipelines(unique, 120, environment, config={"a": 1})
     results = queries.pipelines_by_environment(environment)
     summary = results.first()
@@ -279,7 +279,7 @@ def test_summaries_and_whole_items(unique: Unique, environment: str, requests: l
 def test_a_deleted_item_is_left_out_and_the_page_still_full(
     unique: Unique, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The index may still list what the table no longer has: in full it is left out, and the next takes its place."""
+    """`in_full()` leaves out an item that only the index still has, and the next item takes its place."""
     items = pipelines(unique, 6, environment)
     original = ConfiguredConnection.dispatch
 
@@ -296,7 +296,7 @@ def test_a_deleted_item_is_left_out_and_the_page_still_full(
 def test_unprocessed_keys_are_asked_for_again(
     config: DynamoDBConfig, unique: Unique, environment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What DynamoDB leaves out of a reply is asked for until it comes, or reported as throttled."""
+    """Unprocessed keys are requested until they come, or reported as throttled."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     items = pipelines(unique, 5, environment)
@@ -338,7 +338,7 @@ def test_limits_that_are_refused(limit: Any, requests: list[str]) -> None:
 
 
 def test_a_cursor_is_bound_to_its_query(unique: Unique, environment: str, other_config: DynamoDBConfig) -> None:
-    """Another query, other arguments, another table: refused before any request."""
+    """A cursor of another query, other arguments or another table is refused before any request."""
     pipelines(unique, 8, environment)
     cursor = queries.pipelines_by_environment(environment).page(3).cursor
     assert cursor is not None
@@ -355,7 +355,8 @@ def test_a_cursor_is_bound_to_its_query(unique: Unique, environment: str, other_
     ]
     for other in others:
         with pytest.raises(
-            ValidationError, match=r"cursor: .* is no cursor of this query: take the one that its page returned"
+            ValidationError,
+            match=r"cursor: .* is not a cursor of this query: use the cursor that the previous page returned",
         ):
             other.page(3, cursor)
     assert len(queries.pipelines_by_environment(environment).page(3, cursor)) == 3
@@ -363,7 +364,7 @@ def test_a_cursor_is_bound_to_its_query(unique: Unique, environment: str, other_
 
 
 def test_no_two_queries_share_a_cursor(config: DynamoDBConfig) -> None:
-    """What a cursor is bound to differs wherever the query, or one of its arguments, does."""
+    """The canonical text differs for each query and each argument."""
     later = AT + timedelta(days=1)
     listings: list[Results[Any]] = [
         queries.active_pipelines(),
@@ -392,7 +393,7 @@ def test_no_two_queries_share_a_cursor(config: DynamoDBConfig) -> None:
 
 
 def test_an_altered_cursor_is_refused(unique: Unique, environment: str, requests: list[str]) -> None:
-    """Cut, extended, one character changed anywhere, or nothing like a cursor: refused before any request."""
+    """A cut, extended, altered or malformed cursor is refused before any request."""
     pipelines(unique, 8, environment)
     results = queries.pipelines_by_environment(environment)
     cursor = results.page(3).cursor
@@ -401,13 +402,13 @@ def test_an_altered_cursor_is_refused(unique: Unique, environment: str, requests
     altered = [cursor[:n] for n in range(len(cursor))] + [cursor + "A", cursor + "=", " " + cursor, cursor.lower()]
     altered += [cursor[:n] + ("A" if cursor[n] != "A" else "B") + cursor[n + 1 :] for n in range(len(cursor))]
     for wrong in [*altered, "", "end", "ü", "A" * 2_000_000, 5, b"x", True, [cursor]]:
-        with pytest.raises(ValidationError, match="is no cursor of this query"):
+        with pytest.raises(ValidationError, match="is not a cursor of this query"):
             results.page(3, wrong)  # type: ignore[arg-type]  # what is tested
     assert requests == []
 
 
 def test_a_cursor_of_more_shards_is_refused() -> None:
-    """Shards never shrink: where fewer are configured than the cursor knows, a page would miss items."""
+    """A cursor of more shards than configured is refused: a page would miss items."""
     eight = encode_cursor("q", [None] * 8)
     with pytest.raises(ValidationError):
         decode_cursor("q", eight, 4)
@@ -415,7 +416,7 @@ def test_a_cursor_of_more_shards_is_refused() -> None:
 
 
 def packed(body: bytes, query: str) -> str:
-    """Return a cursor with any body under the right digest, which is no secret."""
+    """Return a cursor with this body and a valid digest."""
     raw = hashlib.sha256(query.encode() + b"\0" + body).digest()[:12] + body
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
@@ -441,10 +442,10 @@ FORGED: list[Any] = [
 
 @pytest.mark.parametrize("positions", FORGED, ids=lambda one: repr(one)[:80])
 def test_a_forged_cursor_is_refused(positions: Any, config: DynamoDBConfig, requests: list[str]) -> None:
-    """Whatever stands under a right digest: what is no position in this query is refused before any request."""
+    """With a valid digest, a value that is not a position of this query is refused before any request."""
     results = queries.runs_of_pipeline("p")
     body = zlib.compress(json.dumps(positions).encode())
-    with pytest.raises(ValidationError, match="is no cursor of this query"):
+    with pytest.raises(ValidationError, match="is not a cursor of this query"):
         results.page(3, packed(body, results._query.canonical(config)))
     assert requests == []
     fine = packed(zlib.compress(json.dumps([GOOD_KEY]).encode()), results._query.canonical(config))
@@ -469,9 +470,9 @@ def test_a_forged_cursor_is_refused(positions: Any, config: DynamoDBConfig, requ
     ids=lambda body: f"{len(body)} bytes",
 )
 def test_a_forged_cursor_of_no_list_is_refused(body: bytes, config: DynamoDBConfig, requests: list[str]) -> None:
-    """Nothing that zlib or JSON may say comes through, nor what unpacks to more than memory has."""
+    """Errors of zlib and JSON and oversized bodies become a refused cursor."""
     results = queries.runs_of_pipeline("p")
-    with pytest.raises(ValidationError, match="is no cursor of this query"):
+    with pytest.raises(ValidationError, match="is not a cursor of this query"):
         results.page(3, packed(body, results._query.canonical(config)))
     assert requests == []
 
@@ -492,12 +493,12 @@ def test_a_forged_cursor_of_no_list_is_refused(body: bytes, config: DynamoDBConf
     ],
 )
 def test_a_number_in_a_forged_cursor(text: str, is_one: bool) -> None:
-    """A key of numbers, of a user's own model, is one that DynamoDB takes."""
+    """A number in a key is accepted only if DynamoDB accepts it."""
     assert is_position({"n": {"N": text}}, {"n": "N"}, {}) is is_one
 
 
 def test_a_cursor_that_dynamodb_refuses_is_no_cursor(config: DynamoDBConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key outside the period of the query: only DynamoDB knows; without a cursor its words are passed on."""
+    """A cursor that only DynamoDB can refuse is a bad cursor; without a cursor, the error is passed on."""
     results = queries.runs_of_pipeline("p", since=AT)
     words = "The provided starting key is outside query boundaries based on provided conditions"
     response: Any = {"Error": {"Code": "ValidationException", "Message": words}}
@@ -506,7 +507,7 @@ def test_a_cursor_that_dynamodb_refuses_is_no_cursor(config: DynamoDBConfig, mon
         raise QueryError(words, ClientError(response, "Query"))
 
     monkeypatch.setattr(TableConnection, "query", refused)
-    with pytest.raises(ValidationError, match="is no cursor of this query") as raised:
+    with pytest.raises(ValidationError, match="is not a cursor of this query") as raised:
         results.page(3, encode_cursor(results._query.canonical(config), [GOOD_KEY]))
     assert isinstance(raised.value.__cause__, StorageError)
     with pytest.raises(StorageError, match=words):
@@ -514,7 +515,7 @@ def test_a_cursor_that_dynamodb_refuses_is_no_cursor(config: DynamoDBConfig, mon
 
 
 def test_a_cursor_is_plain_text_for_an_address() -> None:
-    """It holds what a URL takes as it is, and no padding."""
+    """A cursor contains only URL-safe characters, and no padding."""
     cursor = encode_cursor("q", [{"k": {"S": "ü" * 50}}, None, "end"])
     assert base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     assert set(cursor) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -522,7 +523,7 @@ def test_a_cursor_is_plain_text_for_an_address() -> None:
 
 
 def test_growing_the_shards(unique: Unique, environment: str) -> None:
-    """With eight shards everything that four held is still found, and a cursor made with four goes on."""
+    """With eight shards, all items of four are still found, and a cursor made with four is still valid."""
     old = pipelines(unique, 20, environment)
     page = queries.pipelines_by_environment(environment).page(7)
     with using(replace(current_config(), index_shards=8)):
@@ -536,7 +537,7 @@ def test_growing_the_shards(unique: Unique, environment: str) -> None:
 
 
 def test_a_cursor_of_all_runs_goes_on_where_the_shards_have_grown(unique: Unique) -> None:
-    """The partitions of a larger number come behind those that a cursor knows, of every status."""
+    """New shards of every status come after the partitions that an older cursor covers."""
     with using(replace(current_config(), table_prefix="grown.")) as config:
         create_tables()
         items = runs(unique, 10, "pending") + runs(unique, 10, "failed")
@@ -547,7 +548,7 @@ def test_a_cursor_of_all_runs_goes_on_where_the_shards_have_grown(unique: Unique
 
 
 def test_a_listing_that_is_empty(unique: Unique) -> None:
-    """No item, no cursor, no first, a count of nought."""
+    """An empty listing has no items, no cursor, no first item and a count of zero."""
     results = queries.pipelines_by_environment(unique("nobody"))
     page = results.page(5)
     assert (page.items, page.cursor, list(page), len(page)) == ([], None, [], 0)
@@ -557,7 +558,7 @@ def test_a_listing_that_is_empty(unique: Unique) -> None:
 def test_a_listing_is_true_if_there_is_an_item_in_it(
     unique: Unique, environment: str, requests: list[str], config: DynamoDBConfig
 ) -> None:
-    """One request of each partition until one has an item; there is no length, which `list()` would ask for."""
+    """`bool()` reads the partitions until one has an item; there is no `len()`, which `list()` would call."""
     nobody = unique("nobody")
     for results in (queries.runs_of_pipeline(nobody), queries.pipelines_by_environment(nobody)):
         for one in (results, results.in_full()):
@@ -582,7 +583,7 @@ def test_a_listing_is_true_if_there_is_an_item_in_it(
 
 
 def test_a_filter_does_not_make_a_listing_untrue(unique: Unique, environment: str) -> None:
-    """The one item that it keeps may lie behind many that it drops."""
+    """A listing is true even if its only item follows many that the filter drops."""
     pipelines(unique, 3, environment, is_active=False)
     assert not queries.pipelines_by_environment(environment, is_active=True)
     pipelines(unique, 1, environment, is_active=True, created_at=AT - timedelta(days=1))
@@ -590,7 +591,7 @@ def test_a_filter_does_not_make_a_listing_untrue(unique: Unique, environment: st
 
 
 def test_scans(unique: Unique, other_config: DynamoDBConfig) -> None:
-    """All pipelines and all tables, whole, each once whatever the pages; counted without being sent."""
+    """All pipelines and tables are returned whole and once, with any page size, and counted without being sent."""
     with using(replace(current_config(), table_prefix="scan.")):
         create_tables()
         items = pipelines(unique, 12, "e", config={"a": 1})
@@ -609,7 +610,7 @@ def test_scans(unique: Unique, other_config: DynamoDBConfig) -> None:
 
 
 def test_counting_goes_on_behind_a_megabyte(unique: Unique, environment: str, requests: list[str]) -> None:
-    """DynamoDB answers a megabyte at a time: scans, queries and counts ask on."""
+    """Scans, queries and counts continue after each megabyte."""
     with using(replace(current_config(), table_prefix="large.")):
         create_tables()
         pipelines(unique, 8, environment, config={"x": "y" * 350_000})
@@ -619,5 +620,5 @@ def test_counting_goes_on_behind_a_megabyte(unique: Unique, environment: str, re
 
 
 def test_a_repr_names_the_query() -> None:
-    """A listing shows what it asks, and asks nothing."""
+    """The `repr()` names the query and makes no request."""
     assert repr(queries.active_pipelines("prod")) == "<Results active_pipelines {'environment': 'prod'}>"

@@ -1,4 +1,4 @@
-"""Tables: created once, however often and by however many; one that differs is refused, naming how."""
+"""Tables are created once, also by concurrent callers; a table that differs is refused with the differences."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NAMES = ["pipeline_config", "table_config", "pipeline_run_logs", "pipeline_run_s
 
 @pytest.fixture(autouse=True)
 def prefix(unique: Unique, config: DynamoDBConfig) -> Iterator[str]:
-    """Use tables of this test's own."""
+    """Use tables of this test alone."""
     prefix = unique("schema") + "."
     with using(replace(config, table_prefix=prefix)):
         yield prefix
@@ -47,17 +47,17 @@ def client() -> Any:
 
 
 def call(operation: str, **request: Any) -> Any:
-    """Send a request past PynamoDB."""
+    """Send a request without PynamoDB."""
     return client()._make_api_call(operation, request)
 
 
 def statuses(prefix: str, state: str, **more: Any) -> list[TableStatus]:
-    """Return the statuses of all tables, if they are the same."""
+    """Return equal statuses for all tables."""
     return [TableStatus(prefix + name, state, **more) for name in NAMES]
 
 
 def test_create_status_drop(prefix: str) -> None:
-    """Missing, active, and missing again; dropping names what was there."""
+    """Tables are missing, then active, then missing again; dropping returns the names of the dropped tables."""
     assert table_status() == statuses(prefix, "MISSING")
     assert create_tables() == statuses(prefix, "ACTIVE", items=0)
     assert table_status() == statuses(prefix, "ACTIVE", items=0)
@@ -67,7 +67,7 @@ def test_create_status_drop(prefix: str) -> None:
 
 
 def test_creating_again_changes_nothing(prefix: str) -> None:
-    """A second time finds all there and creates nothing; what the tables hold stays."""
+    """A second call creates nothing, and the items stay."""
     create_tables()
     TableConfig(
         table_id="t", pipeline_id="p", table_name="t", table_type="source", data_format="csv", location="x"
@@ -81,14 +81,14 @@ def test_creating_again_changes_nothing(prefix: str) -> None:
 
 
 def test_some_of_the_tables(prefix: str) -> None:
-    """Only the models that are named."""
+    """Only the tables of the given models are created, reported and dropped."""
     assert create_tables([TableConfig]) == [TableStatus(prefix + "table_config", "ACTIVE", 0)]
     assert [one.state for one in table_status()] == ["MISSING", "ACTIVE", "MISSING", "MISSING"]
     assert drop_tables([TableConfig, PipelineConfig]) == [prefix + "table_config"]
 
 
 def test_tables_are_paid_by_request_and_runs_expire(prefix: str) -> None:
-    """Billing is on demand; TTL is on for runs, by `expires_at`, and for nothing else."""
+    """Billing is on demand; only the table of runs has TTL, on `expires_at`."""
     create_tables()
     billing = [model.describe_table()["BillingModeSummary"]["BillingMode"] for model in MODELS]
     assert billing == ["PAY_PER_REQUEST"] * 4
@@ -108,7 +108,7 @@ def test_expiry_is_turned_on_where_it_is_off(prefix: str) -> None:
 
 
 def test_many_create_at_once(prefix: str) -> None:
-    """Eight threads at the same time: none fails, and all tables are there once."""
+    """Eight threads create the tables at the same time, and none fails."""
     config = current_config()
 
     def create(_: int) -> list[str]:
@@ -120,7 +120,7 @@ def test_many_create_at_once(prefix: str) -> None:
 
 
 def test_a_table_that_appears_meanwhile(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody creates it between the look and the creation: that is as good."""
+    """A table that another process creates after the check is accepted."""
     original = PipelineConfig.create_table
 
     def late(*args: Any, **settings: Any) -> Any:
@@ -133,7 +133,7 @@ def test_a_table_that_appears_meanwhile(prefix: str, monkeypatch: pytest.MonkeyP
 
 
 def test_another_refusal_of_a_creation_is_an_error(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only "it exists already" is as good as created."""
+    """Every error except "the table already exists" is raised."""
     from botocore.exceptions import ClientError
     from pynamodb.exceptions import TableError
 
@@ -148,7 +148,7 @@ def test_another_refusal_of_a_creation_is_an_error(prefix: str, monkeypatch: pyt
 
 
 def table(name: str, **changes: Any) -> dict[str, Any]:
-    """Return the request that makes the table of pipelines, with changes."""
+    """Return the request that creates the table of pipelines, with changes."""
 
     def key(*names: str) -> list[dict[str, str]]:
         return [{"AttributeName": one, "KeyType": kind} for one, kind in zip(names, ("HASH", "RANGE"), strict=False)]
@@ -182,19 +182,19 @@ def table(name: str, **changes: Any) -> dict[str, Any]:
 
 
 DIFFERENCES: list[tuple[dict[str, Any], str]] = [
-    ({"key": ["id"]}, "key is HASH id (S), wanted HASH pipeline_id (S)"),
-    ({"key": ["pipeline_id", "x"]}, "key is HASH pipeline_id (S), RANGE x (S), wanted HASH pipeline_id (S)"),
-    ({"types": {"pipeline_id": "N"}}, "key is HASH pipeline_id (N), wanted HASH pipeline_id (S)"),
+    ({"key": ["id"]}, "key is HASH id (S), expected HASH pipeline_id (S)"),
+    ({"key": ["pipeline_id", "x"]}, "key is HASH pipeline_id (S), RANGE x (S), expected HASH pipeline_id (S)"),
+    ({"types": {"pipeline_id": "N"}}, "key is HASH pipeline_id (N), expected HASH pipeline_id (S)"),
     ({"indexes": {"EnvironmentIndex": None}}, "index EnvironmentIndex is missing"),
     (
         {"indexes": {"EnvironmentIndex": {"names": ["environment", "created_at"]}}},
         "index EnvironmentIndex is HASH environment (S), RANGE created_at (S), "
-        "wanted HASH environment_shard (S), RANGE created_at (S)",
+        "expected HASH environment_shard (S), RANGE created_at (S)",
     ),
     (
         {"types": {"updated_at": "N"}},
         "index ActivePipelinesIndex is HASH active_shard (S), RANGE updated_at (N), "
-        "wanted HASH active_shard (S), RANGE updated_at (S)",
+        "expected HASH active_shard (S), RANGE updated_at (S)",
     ),
     (
         {
@@ -213,14 +213,14 @@ DIFFERENCES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "difference"), DIFFERENCES)
 def test_a_table_that_differs(changes: dict[str, Any], difference: str, prefix: str) -> None:
-    """Keys, types, indexes and projections: named by status, refused by create and drop, and nothing is done."""
+    """Status names differing keys, types, indexes and projections; create and drop refuse them and do nothing."""
     name = prefix + "pipeline_config"
     call("CreateTable", **table(name, **changes))
     with pytest.raises(ValidationError) as caught:
         create_tables()
     (problem,) = caught.value.problems
     assert (problem.field, problem.value) == ("table", name)
-    assert problem.reason == f"exists and differs: {difference}; use another prefix"
+    assert problem.reason == f"exists, but differs from the model: {difference}; use another table prefix"
     assert [one.state for one in table_status()] == ["DIFFERENT", "MISSING", "MISSING", "MISSING"], (
         "nothing was created"
     )
@@ -228,21 +228,24 @@ def test_a_table_that_differs(changes: dict[str, Any], difference: str, prefix: 
     create_tables([TableConfig])
     with pytest.raises(ValidationError) as caught:
         drop_tables()
-    assert caught.value.problems[0].reason == f"is not ours: {difference}"
+    assert (
+        caught.value.problems[0].reason
+        == f"differs from the model, so nothing was deleted: {difference}; check the table prefix"
+    )
     assert [one.state for one in table_status()] == ["DIFFERENT", "ACTIVE", "MISSING", "MISSING"], (
         "nothing was dropped"
     )
 
 
 def test_more_than_is_wanted_is_no_difference(prefix: str) -> None:
-    """Further indexes and wider projections are the owner's affair."""
+    """Additional indexes and wider projections are accepted."""
     call("CreateTable", **table(prefix + "pipeline_config"))
     assert [one.state for one in create_tables()] == ["ACTIVE"] * 4
 
 
 @contextmanager
 def described(monkeypatch: pytest.MonkeyPatch, descriptions: list[Any]) -> Iterator[None]:
-    """Answer looks at tables from a list; the last answer stays."""
+    """Answer DescribeTable from a list, and repeat its last answer."""
     waits: list[float] = []
     monkeypatch.setattr(
         schema, "_description", lambda model: descriptions.pop(0) if len(descriptions) > 1 else descriptions[0]
@@ -253,7 +256,7 @@ def described(monkeypatch: pytest.MonkeyPatch, descriptions: list[Any]) -> Itera
 
 
 def test_creating_waits_until_table_and_indexes_are_active(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table that is being created, or an index that is, is not ready."""
+    """A table is not ready while it or one of its indexes is being created."""
     create_tables([PipelineConfig])
     active = PipelineConfig.describe_table()
     creating = active | {"TableStatus": "CREATING"}
@@ -267,13 +270,13 @@ def test_creating_waits_until_table_and_indexes_are_active(prefix: str, monkeypa
     monkeypatch.setattr(schema, "_description", lambda model: creating)
     with pytest.raises(
         StorageError,
-        match=f"table '{prefix}pipeline_config' was not active in time; look at: pipemodels tables status",
+        match=f"table '{prefix}pipeline_config' was not active in time; to see its state: pipemodels tables status",
     ):
         create_tables([PipelineConfig], timeout_seconds=-1)
 
 
 def test_dropping_waits_until_the_table_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table that is being deleted is not gone."""
+    """A table that is being deleted still exists."""
     create_tables([PipelineRunLog])
     there = PipelineRunLog.describe_table()
     with described(monkeypatch, [there, there | {"TableStatus": "DELETING"}, None]):

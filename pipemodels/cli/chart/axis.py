@@ -1,4 +1,4 @@
-"""A time axis of character cells: where an instant falls, and which ticks are worth a label."""
+"""A time axis of character cells: the cell of an instant, and the labels of the ticks."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60 * _SECOND, 3_600 * _SECOND, 86_400 * _SECOND
 _STEPS = (
     *(_SECOND // 10, _SECOND // 2),
-    *(one * _SECOND for one in (1, 2, 5, 10, 15, 30)),
-    *(one * _MINUTE for one in (1, 2, 5, 10, 15, 30)),
-    *(one * _HOUR for one in (1, 2, 3, 6, 12)),
-    *(one * _DAY for one in (1, 2, 7, 14, 30, 91, 365, 3_652, 36_525)),
+    *(number * _SECOND for number in (1, 2, 5, 10, 15, 30)),
+    *(number * _MINUTE for number in (1, 2, 5, 10, 15, 30)),
+    *(number * _HOUR for number in (1, 2, 3, 6, 12)),
+    *(number * _DAY for number in (1, 2, 7, 14, 30, 91, 365, 3_652, 36_525)),
 )
-_LEAST_WIDTH = _SECOND  # a single run without a duration still needs an axis
+_LEAST_WIDTH = _SECOND  # microseconds; a single run without a duration needs an axis too
 _SPACE = 3  # cells between labels
-_LAST_YEAR = 9_900  # a tick may be a century behind the one before
+_LAST_YEAR = 9_900  # the next tick may be a century later
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A period in microseconds since 1970, on so many cells."""
+    """A period in microseconds since 1970, drawn on a number of cells."""
 
     start: int
     end: int
@@ -34,28 +34,28 @@ class Axis:
 
     @classmethod
     def of(cls, start: int, end: int, cells: int) -> Axis:
-        """Return the axis of a period, made a little longer where it is none."""
+        """Return the axis of a period, extended to the minimum width if it is shorter."""
         return cls(start, max(end, start + _LEAST_WIDTH), cells)
 
     @property
     def width(self) -> int:
-        """How long the period is, in microseconds."""
+        """The length of the period in microseconds."""
         return self.end - self.start
 
     def cell(self, at: int) -> int:
-        """Return the cell of an instant; of the nearest in the period, if it is outside."""
+        """Return the cell of an instant; an instant outside the period gets the first or the last cell."""
         return min(self.cells - 1, max(0, (at - self.start) * self.cells // self.width))
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return the first cell of a period and the one behind its last; it has at least one."""
+        """Return the first cell of a period and the cell after its last; a period has at least one cell."""
         first = self.cell(start)
         stop = -((self.start - end) * self.cells // self.width)  # rounded up
         return first, max(first + 1, min(self.cells, stop))
 
 
 def ticks(axis: Axis, zone: ZoneInfo) -> dict[int, str]:
-    """Return labels by cell: round local times, as close as the labels allow."""
-    step = next((one for one in _STEPS if _fits(one, axis)), _STEPS[-1])
+    """Return labels by cell: round local times, as close together as the labels allow."""
+    step = next((step for step in _STEPS if _fits(step, axis)), _STEPS[-1])
     labels: dict[int, str] = {}
     free = 0
     for at in _round_times(axis, zone, step):
@@ -71,7 +71,7 @@ def _fits(step: int, axis: Axis) -> bool:
 
 
 def _round_times(axis: Axis, zone: ZoneInfo, step: int) -> Iterator[int]:
-    """Yield the instants of round local times; they stay round where the clock changes."""
+    """Yield the instants of round local times, round also after the clock changes."""
     start = local_time(axis.start, zone).replace(tzinfo=None)
     days, part = divmod(step, _DAY)
     if days:
@@ -85,12 +85,12 @@ def _round_times(axis: Axis, zone: ZoneInfo, step: int) -> Iterator[int]:
 
 
 def _instant(wall: datetime, zone: ZoneInfo) -> int | None:
-    """Return the instant of a local time, None behind the last year."""
+    """Return the instant of a local time, or None if it is after the last year."""
     return microseconds_since_epoch(wall.replace(tzinfo=zone)) if wall.year < _LAST_YEAR else None
 
 
 def local_time(at: int, zone: ZoneInfo) -> datetime:
-    """Return the local time of an instant, as a plain datetime."""
+    """Return the local time of an instant as a `datetime` of the standard library."""
     local = in_zone(from_microseconds(at), zone)
     return datetime.combine(local.date(), local.time(), local.tzinfo)
 
@@ -107,7 +107,7 @@ def _label(at: int, zone: ZoneInfo, step: int) -> str:
 
 
 def drawn_ticks(labels: dict[int, str], cells: int, *, plain: bool) -> list[str]:
-    """Return the two lines of an axis: a rule with its ticks, and their labels."""
+    """Return the two lines of an axis: a rule with ticks, and the labels."""
     line, tick = ("-", "+") if plain else ("─", "┬")
     rule = "".join(tick if cell in labels else line for cell in range(cells))
     below = [" "] * cells
@@ -117,7 +117,7 @@ def drawn_ticks(labels: dict[int, str], cells: int, *, plain: bool) -> list[str]
 
 
 def period_text(axis: Axis, zone: ZoneInfo) -> str:
-    """Return a period in words: its date once, if it is the same."""
+    """Return a period as text; if it starts and ends on the same date, with the date once."""
     start, end = local_time(axis.start, zone), local_time(axis.end, zone)
     cut = len("00:00:00" if axis.width < 10 * _MINUTE else "00:00")
     beginning = f"{start.date()} {start.time().isoformat()[:cut]}{utc_mark(start, zone)}"

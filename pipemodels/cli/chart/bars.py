@@ -1,4 +1,4 @@
-"""Bars of character cells: a run or a stage laid on an axis, and how each cell looks."""
+"""Bars of character cells: place runs and stages on an axis, and draw their cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipemodels.cli.output import cleaned
 from pipemodels.instants import microseconds_since_epoch
 from pipemodels.models.run import PipelineRunLog, RunStatus, StageInfo
 
-# every other stage of a run, to be told from its neighbours
+# every other stage of a run is darker, to set it apart from its neighbours
 _DARKER: dict[RunStatus | None, str] = {
     None: "#6b717c",
     RunStatus.SUCCESS: "#237a49",
@@ -32,18 +32,18 @@ _LETTERS: dict[RunStatus | None, str] = {
     RunStatus.PENDING: ".",
     RunStatus.SKIPPED: "-",
 }
-# of bars that share a cell, the one that somebody should look at is seen
+# of bars that share a cell, the one with the latest status in this list is drawn
 _URGENCY = (
     None, RunStatus.SKIPPED, RunStatus.SUCCESS, RunStatus.PENDING, RunStatus.CANCELLED, RunStatus.RUNNING,
     RunStatus.FAILED,
 )  # fmt: skip
-_READABLE = 3  # cells of a stage that can be told from its neighbours
+_READABLE = 3  # minimum number of cells for each stage of a bar
 _GRID = "bright_black"
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A run or a stage; `end` is now while it is open. Times are in microseconds since 1970."""
+    """A run or a stage. While it is open, `end` is the current time. Times are in microseconds since 1970."""
 
     name: str
     status: RunStatus | None
@@ -54,36 +54,38 @@ class Bar:
 
     @property
     def duration(self) -> int:
-        """How long it took, or has taken so far."""
+        """The duration in microseconds, so far if it is open."""
         return self.end - self.start
 
     def from_zero(self) -> Bar:
-        """Return the same bar as if it had started at 0."""
-        stages = tuple(replace(one, start=one.start - self.start, end=one.end - self.start) for one in self.stages)
+        """Return the same bar, moved to start at 0."""
+        stages = tuple(
+            replace(stage, start=stage.start - self.start, end=stage.end - self.start) for stage in self.stages
+        )
         return replace(self, start=0, end=self.duration, stages=stages)
 
 
 def run_bar(run: PipelineRunLog, now: int) -> Bar | None:
-    """Return the bar of a run, if it has a start."""
+    """Return the bar of a run, or None if the run has no start time."""
     bar = _bar(run.pipeline_id, run, now)
     stages = (_bar(stage.stage_name or "", stage, now) for stage in run.stages or ())
     return bar and replace(bar, stages=tuple(stage for stage in stages if stage is not None))
 
 
-def _bar(name: str, one: PipelineRunLog | StageInfo, now: int) -> Bar | None:
-    if one.start_time is None:
+def _bar(name: str, item: PipelineRunLog | StageInfo, now: int) -> Bar | None:
+    if item.start_time is None:
         return None
-    start = microseconds_since_epoch(one.start_time)
-    is_open = one.end_time is None and one.status is RunStatus.RUNNING
+    start = microseconds_since_epoch(item.start_time)
+    is_open = item.end_time is None and item.status is RunStatus.RUNNING
     end = max(start, now) if is_open else start
-    if one.end_time is not None:
-        end = microseconds_since_epoch(one.end_time)
-    return Bar(name, one.status, start, end, is_open)
+    if item.end_time is not None:
+        end = microseconds_since_epoch(item.end_time)
+    return Bar(name, item.status, start, end, is_open)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One character: whose status it shows, and what stands on it."""
+    """One character cell: the status that it shows, and the letter on it."""
 
     status: RunStatus | None
     is_darker: bool = False
@@ -97,15 +99,15 @@ Lane = list[Cell | None]
 
 
 def laid(bars: Iterable[Bar], axis: Axis, *, always_stages: bool = False) -> Lane:
-    """Return a lane with these bars on it; where they overlap, the most urgent is seen.
+    """Return a lane with these bars; where they overlap, the most urgent is drawn.
 
     Args:
-        bars: what to lay.
-        axis: where things fall.
-        always_stages: draw stages also where they are too small to be told apart.
+        bars: the bars to place.
+        axis: the time axis.
+        always_stages: draw stages even if they are too short to tell apart.
     """
     lane: Lane = [None] * axis.cells
-    for bar in sorted(bars, key=lambda one: _URGENCY.index(one.status)):
+    for bar in sorted(bars, key=lambda bar: _URGENCY.index(bar.status)):
         first, stop = axis.span(bar.start, bar.end)
         lane[first:stop] = [Cell(bar.status)] * (stop - first)
         if always_stages or shows_stages(bar, axis):
@@ -115,7 +117,7 @@ def laid(bars: Iterable[Bar], axis: Axis, *, always_stages: bool = False) -> Lan
 
 
 def shows_stages(bar: Bar, axis: Axis) -> bool:
-    """Say whether the bar is long enough for its stages."""
+    """Return whether the bar is long enough to draw its stages."""
     first, stop = axis.span(bar.start, bar.end)
     return stop - first >= _READABLE * len(bar.stages)
 
@@ -131,14 +133,14 @@ def _lay_stages(lane: Lane, bar: Bar, axis: Axis, first: int, stop: int) -> None
 
 
 def _letters(name: str, cells: int) -> Sequence[str]:
-    """Return what stands on the cells of a stage: its name, if there is room around it."""
+    """Return the letters for the cells of a stage: its name, if it fits with a free cell on each side."""
     name = cleaned(name)
-    fits = len(name) + 2 <= cells and name.isascii()  # others may be two cells wide
+    fits = len(name) + 2 <= cells and name.isascii()  # other characters may be two cells wide
     return ["", *(name if fits else ""), *[""] * max(0, cells)]
 
 
 def painted(lane: Lane, *, coloured: bool, grid: Collection[int] = ()) -> Text:
-    """Return a lane as text: blocks of colour, or letters that need none."""
+    """Return a lane as text: coloured blocks, or letters if there is no colour."""
     text = Text()
     for number, cell in enumerate(lane):
         if cell is None:
@@ -149,7 +151,7 @@ def painted(lane: Lane, *, coloured: bool, grid: Collection[int] = ()) -> Text:
 
 
 def glyph(status: RunStatus | None, *, coloured: bool) -> Text:
-    """Return how a short bar of this status looks, for a legend."""
+    """Return a bar of one cell with this status, for the legend."""
     return painted([Cell(status, ends=True, is_open=status is RunStatus.RUNNING)], coloured=coloured)
 
 

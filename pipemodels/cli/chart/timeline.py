@@ -1,4 +1,4 @@
-"""Runs as bars over time, a lane or more for each pipeline; below, the stages of runs that are too short there."""
+"""Draw runs as bars over time, in one or more lanes for each pipeline; below, the stages of short runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from pipemodels.cli.output import Screen, cleaned
 from pipemodels.instants import microseconds_since_epoch
 from pipemodels.models.run import PipelineRunLog, RunStatus
 
-_LANES = 4  # of one pipeline; where more of its runs are beside each other, they share one
-_DETAILED = 8  # runs whose stages are drawn one by one
+_LANES = 4  # of one pipeline at most; if it would need more, all its runs share one lane
+_DETAILED = 8  # draw the stages of at most this many runs
 _LEAST_CELLS = 20
-_LEAST_CELLS_IN_A_PIPE = 60  # whatever the names take
+_LEAST_CELLS_IN_A_PIPE = 60  # however long the names are
 _DIM = "bright_black"
 
 
@@ -32,7 +32,7 @@ def draw_timeline(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> None:
-    """Draw whole runs, the last started first, over time and by pipeline, in the screen's width."""
+    """Draw runs over time and by pipeline, in the width of the screen; `found` holds whole runs, latest first."""
     at = microseconds_since_epoch(now)
     bars = [bar for bar in (run_bar(run, at) for run in found) if bar is not None]
     by_pipeline = {name: [bar for bar in bars if bar.name == name] for name in sorted({bar.name for bar in bars})}
@@ -59,7 +59,7 @@ def draw_stages(screen: Screen, run: PipelineRunLog, zone: ZoneInfo, now: dateti
 
 
 def _period(bars: Sequence[Bar], now: int, since: datetime | None, until: datetime | None) -> tuple[int, int]:
-    """Return what the axis covers: what was asked for, else what there is; nothing lies in the future."""
+    """Return the start and end of the axis: as given, else from the runs; it does not extend into the future."""
     start = min(bar.start for bar in bars) if since is None else microseconds_since_epoch(since)
     last = max(bar.end for bar in bars)
     if until is not None:
@@ -68,7 +68,7 @@ def _period(bars: Sequence[Bar], now: int, since: datetime | None, until: dateti
 
 
 def _columns(screen: Screen, names: Iterable[str], sides: Iterable[Text]) -> tuple[int, int]:
-    """Return how many cells the names take, and how many are left to draw in."""
+    """Return the number of cells for the names, and the number of cells for the bars."""
     longest = max(cell_len(cleaned(name)) for name in names)
     if screen.is_terminal:
         longest = min(longest, max(12, screen.width // 4))
@@ -78,7 +78,7 @@ def _columns(screen: Screen, names: Iterable[str], sides: Iterable[Text]) -> tup
 
 
 def _name(name: str, width: int, screen: Screen) -> Text:
-    """Return a name in its column; on a terminal a long one loses its middle."""
+    """Return a name padded to its column; on a terminal, the middle of a long name is cut out."""
     name = cleaned(name)
     if screen.is_terminal and cell_len(name) > width:
         tail = (width - 1) // 2
@@ -87,7 +87,7 @@ def _name(name: str, width: int, screen: Screen) -> Text:
 
 
 def _side(bars: Sequence[Bar], screen: Screen) -> Text:
-    """Return what a pipeline's runs come to, to stand beside them."""
+    """Return the summary of a pipeline's runs that is shown beside them."""
     if len(bars) == 1:
         return _took(bars[0], screen)
     text = Text(plural(len(bars), "run"), _DIM)
@@ -107,10 +107,10 @@ def _length(microseconds: int) -> str:
 
 
 def _lanes(bars: Sequence[Bar], axis: Axis, *, gap: int) -> list[Lane]:
-    """Lay a pipeline's bars beside each other where they would overlap."""
+    """Place a pipeline's bars on lanes so that they do not overlap."""
     lanes: list[list[Bar]] = []
     ends: list[int] = []
-    for bar in sorted(bars, key=lambda one: one.start):
+    for bar in sorted(bars, key=lambda bar: bar.start):
         first, stop = axis.span(bar.start, bar.end)
         number = next((number for number, end in enumerate(ends) if end <= first), len(lanes))
         if number == len(lanes):
@@ -145,7 +145,7 @@ def _legend(statuses: set[RunStatus | None], axis: Axis, screen: Screen) -> Text
 
 
 def _draw_details(screen: Screen, bars: Sequence[Bar], zone: ZoneInfo) -> None:
-    """Draw the stages of the newest of these runs, all from the same left edge."""
+    """Draw the stages of the latest of these runs, all starting at the left edge."""
     if not bars:
         return
     shown = bars[:_DETAILED]
@@ -161,13 +161,13 @@ def _draw_details(screen: Screen, bars: Sequence[Bar], zone: ZoneInfo) -> None:
 
 
 def _detail_labels(bars: Sequence[Bar], zone: ZoneInfo) -> list[str]:
-    """Return the pipelines' names; of runs of a single one, their starts."""
+    """Return labels for runs: their pipelines, or the start times of several runs of one pipeline."""
     if len({bar.name for bar in bars}) > 1 or len(bars) == 1:
         return [bar.name for bar in bars]
     return [date_and_time(local_time(bar.start, zone), zone) for bar in bars]
 
 
 def _lengths(axis: Axis) -> dict[int, str]:
-    """Return the labels of an axis of durations, at its quarters."""
+    """Return the labels of an axis of durations, one at each quarter."""
     quarters = {axis.cells * part // 4: _length(axis.width * part // 4) for part in range(4)}
     return {0: "0"} | {cell: label for cell, label in quarters.items() if cell}
