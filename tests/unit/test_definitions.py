@@ -27,7 +27,7 @@ from pipemodels import (
     using,
 )
 from pipemodels.connections import connection_of
-from pipemodels.interop import ApplyReport, FieldChange, apply_definitions
+from pipemodels.interop.definitions import ApplyReport, FieldChange, apply_definitions
 from pipemodels.interop.definitions import applying as definitions
 from pipemodels.interop.definitions.entries import read_entries
 from pipemodels.interop.definitions.kinds import KINDS, Kind
@@ -329,21 +329,21 @@ for _name, _next in itertools.pairwise("abcdefghi"):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("pipelines: [{pipeline_id: a, pipeline_id: b}]", "appears twice in one mapping (line 1)"),
-        ("pipelines: [{config: {a: {b: 1, b: 2}}}]", "appears twice in one mapping (line 1)"),
-        (BOMB, "is too large, aliases written out"),
-        ("pipelines: [{config: &a {b: *a}}]", "names no anchor that is complete before it"),
-        ("pipelines: [{config: *a}]", "names no anchor"),
-        ("pipelines: [!!python/object/apply:os.system [ls]]", "is not taken: only plain values are"),
-        ("pipelines: [{config: !!binary aGk=}]", "is not taken for 'aGk=': only plain values are"),
-        ("pipelines: [{cpu_cores: !!int true}]", "is not taken for 'true': only plain values are"),
-        ("pipelines: [{is_active: !!bool 1}]", "is not taken for '1': only plain values are"),
+        ("pipelines: [{pipeline_id: a, pipeline_id: b}]", "appears twice in a mapping (line 1)"),
+        ("pipelines: [{config: {a: {b: 1, b: 2}}}]", "appears twice in a mapping (line 1)"),
+        (BOMB, "is too large with its aliases expanded"),
+        ("pipelines: [{config: &a {b: *a}}]", "does not name a complete anchor before it"),
+        ("pipelines: [{config: *a}]", "does not name a complete anchor"),
+        ("pipelines: [!!python/object/apply:os.system [ls]]", "is not allowed: only plain values are"),
+        ("pipelines: [{config: !!binary aGk=}]", "is not allowed for 'aGk=': only plain values are"),
+        ("pipelines: [{cpu_cores: !!int true}]", "is not allowed for 'true': only plain values are"),
+        ("pipelines: [{is_active: !!bool 1}]", "is not allowed for '1': only plain values are"),
         ("pipelines: [{config: {<<: 3}}]", "must name a mapping"),
         ("pipelines: [{config: {[1]: 3}}]", "a key must be text"),
-        ("pipelines: [{config: " + "[" * 100 + "]" * 100 + "}]", "goes deeper than 64 levels"),
+        ("pipelines: [{config: " + "[" * 100 + "]" * 100 + "}]", "is deeper than 64 levels"),
         ("pipelines: [3]", "must be a mapping of field names to values"),
         ("pipelines: {a: 1}", "must be a list"),
-        ("pipelnes: []", "is no section of a definition; did you mean pipelines?"),
+        ("pipelnes: []", "is not a section of a definition; did you mean pipelines?"),
         ("- 1", "must be a mapping with pipelines: and tables:"),
         ("text", "must be a mapping with pipelines: and tables:"),
     ],
@@ -378,7 +378,7 @@ def test_yaml_that_no_definition_may_hold_is_refused_and_the_rest_applied(
     ],
 )
 def test_a_file_that_is_broken_is_refused_whole(tmp_path: Path, name: str, text: str, line: int) -> None:
-    """Where a file is no YAML or JSON nothing in it is applied and the line is named; other files are applied."""
+    """A file that is not valid YAML or JSON is not applied, and its line is named; other files are applied."""
     inside, other = new_id(), new_id()
     (tmp_path / name).write_text(text.format(entry=json.dumps(pipeline(inside))))
     (tmp_path / "other.json").write_text(json.dumps({"pipelines": [pipeline(other)]}))
@@ -392,9 +392,9 @@ def test_a_file_that_is_broken_is_refused_whole(tmp_path: Path, name: str, text:
     ("text", "reason"),
     [
         ('{"a": 1, "a": 2}', "has the key 'a' twice"),
-        ('{"a": tru}', "is no JSON"),
+        ('{"a": tru}', "is not valid JSON"),
         ("[" * 2000 + "]" * 2000, "is nested too deeply"),
-        ('{"a": 1e99999999999999999999}', "number out of all range"),
+        ('{"a": 1e99999999999999999999}', "number that is out of range"),
         ('"' + "x" * (5 << 20) + '"', "more than 4,194,304 bytes"),
         ('"\udcff"', "is not UTF-8"),
     ],
@@ -553,7 +553,7 @@ def test_yaml_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
     """A file in another encoding is refused whole, and not guessed at."""
     (tmp_path / "a.yaml").write_bytes("pipelines: [{description: Käse}]".encode("latin-1"))
     ((field, reason),) = reasons(apply_definitions([tmp_path]))
-    assert (field, reason[:10]) == ("file", "is no YAML")
+    assert (field, reason[:17]) == ("file", "is not valid YAML")
 
 
 def test_anchors_may_stand_under_a_key_of_their_own(tmp_path: Path) -> None:
@@ -576,7 +576,7 @@ pipelines: [{{<<: [*shared, {{source_type: kafka, version: 2.0.0}}], pipeline_id
 def test_anchors_do_not_reach_into_the_next_document(tmp_path: Path) -> None:
     """An alias of an anchor in the document before is refused."""
     report = apply_text(tmp_path, "x-a: &a {b: 1}\n---\npipelines: [*a]")
-    assert "names no anchor" in reasons(report)[0][1]
+    assert "does not name a complete anchor" in reasons(report)[0][1]
 
 
 def test_what_others_wrote_meanwhile_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -624,7 +624,7 @@ def test_an_item_that_is_written_all_the_time_is_refused(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(Kind, "differences", written_meanwhile)
     report = apply(tmp_path, pipeline(own, cpu_cores=4))
-    assert reasons(report) == [("pipeline_id", "was written by others 10 times meanwhile: apply it again")]
+    assert reasons(report) == [("pipeline_id", "was changed by others 10 times in the meantime: apply it again")]
     assert queries.get_pipeline(own).cpu_cores == 2
 
 

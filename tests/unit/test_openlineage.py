@@ -15,9 +15,8 @@ import pytest
 import pipemodels
 from pipemodels import RunStatus, ValidationError, commands, parse_instant, queries
 from pipemodels.checks import id_problem
-from pipemodels.interop import IngestReport, ingest_events
+from pipemodels.interop.openlineage import IngestReport, ingest_events, recorder
 from pipemodels.interop.openlineage import ingesting as openlineage
-from pipemodels.interop.openlineage import recorder
 from pipemodels.interop.openlineage.events import read_event
 from pipemodels.interop.openlineage.facts import Ending
 from pipemodels.interop.openlineage.naming import id_of
@@ -246,7 +245,7 @@ def test_events_of_jobs_and_datasets_are_refused_by_their_name(changes: Any, kin
     strange = {name: value for name, value in good.items() if name not in {"run", "eventType"}} | changes
     strange = {name: value for name, value in strange.items() if value is not ...}
     report = ingest(strange, good)
-    reason = f"event: {kind!r} tells of {about} and not of a run: only run events are recorded, so leave it out"
+    reason = f"event: {kind!r} describes {about}, not a run: only run events are recorded, so remove it"
     assert (report.events, refusals(report)) == (1, [(1, reason)])
 
 
@@ -256,8 +255,8 @@ def test_events_of_jobs_and_datasets_are_refused_by_their_name(changes: Any, kin
         ({"run": {}}, "run.runId: None is required"),
         ({"run": {"runId": ""}}, "run.runId: '' is required"),
         ({"run": {"runId": 3}}, "run.runId: 3 must be text, not int"),
-        ({"run": None}, "run: None is required of a run event"),
-        ({"job": None}, "job: None is required of a run event"),
+        ({"run": None}, "run: None is required in a run event"),
+        ({"job": None}, "job: None is required in a run event"),
         ({"run": "x"}, "run: 'x' must be an object"),
         ({"job": {"name": "x"}}, "job.namespace: None is required"),
         ({"job": {"namespace": "x", "name": "\ud800"}}, "job.name: '\\ud800' holds half of a surrogate pair"),
@@ -283,11 +282,11 @@ def test_an_event_that_lacks_what_it_must_hold_is_refused_by_line(changes: Any, 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("hello", "is no JSON: Expecting value (column 1)"),
+        ("hello", "is not valid JSON: Expecting value (column 1)"),
         ("3", "event: 3 must be a JSON object"),
-        ('{"a": tru}', "is no JSON: Expecting value (column 7)"),
-        ('{"a": "b', "is no JSON: a text in it has no end"),
-        ('{"a": {"b": 1}', "is cut off: another value begins before its end"),
+        ('{"a": tru}', "is not valid JSON: Expecting value (column 7)"),
+        ('{"a": "b', "is not valid JSON: a string in it is not closed"),
+        ('{"a": {"b": 1}', "is incomplete: another value begins before its end"),
         ('{"a": "\udcff"}', "is not UTF-8 (byte 7)"),
         ("{" * 2000 + "}" * 2000, "is nested too deeply"),
         ('{"a":' * 2000 + "1" + "}" * 2000, "is nested too deeply"),
@@ -326,7 +325,7 @@ def test_a_broken_event_of_many_lines_is_one_refusal() -> None:
     good = event()
     text = f'{{\n"eventType": "START\n"eventTime": "x",\n"run": [],\n}}\n{json.dumps(good)}'
     report = ingest_text(text)
-    assert refusals(report) == [(1, "is no JSON: a text in it has no end")]
+    assert refusals(report) == [(1, "is not valid JSON: a string in it is not closed")]
     assert (report.events, run_of(good)["status"]) == (1, "running")
 
 
@@ -382,8 +381,8 @@ def test_an_array_that_is_broken_gives_what_came_before() -> None:
     report = ingest_text(f"[\n{json.dumps(one)},\n{{}},\n{json.dumps(event())}\n")
     assert report.events == 2
     assert refusals(report) == [
-        (3, "job: None is required of a run event"),
-        (5, "has an array that ends badly: a comma or ] is missing"),
+        (3, "job: None is required in a run event"),
+        (5, "has a malformed array: a comma or ] is missing"),
     ]
 
 
