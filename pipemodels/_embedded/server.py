@@ -60,7 +60,7 @@ class Server:
         self._log = log
 
     def wait_until_ready(self, tables: Tables, timeout_seconds: float, advice: str) -> None:
-        """Wait until the server answers, and check that it loaded the saved tables, because it may start without them.
+        """Wait until the server answers, and check that it loaded the saved tables; it may have started empty.
 
         Args:
             tables: the tables in the saved state.

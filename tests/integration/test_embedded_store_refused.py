@@ -258,9 +258,8 @@ def test_how_long_a_server_may_take_to_start(
     if variable is not None:
         monkeypatch.setenv("PIPEMODELS_STORE_START_SECONDS", variable)
     never_ready(tmp_path, monkeypatch)
-    says = (
-        rf"was not ready within {waited} s: try again, or allow more time with PIPEMODELS_STORE_START_SECONDS or start_t"
-    )
+    advice = "try again, or allow more time with PIPEMODELS_STORE_START_SECONDS or start_t"
+    says = rf"was not ready within {waited} s: {advice}"
     with pytest.raises(StorageError, match=says), embedded_store(tmp_path / "store", **given):
         pass
 
