@@ -1,4 +1,4 @@
-"""Times of events, in the forms that producers write."""
+"""Times of events, in the formats that producers write."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_times_without_an_offset_are_taken_in_the_zone_that_is_assumed(text: str
     ],
 )
 def test_times_that_the_zone_does_not_have_are_refused(text: str, reason: str) -> None:
-    """No instant is made up for a time that no clock of the zone ever showed."""
+    """A time that the clocks of the zone skipped is refused."""
     with pytest.raises(ValidationError, match=reason):
         event_time(text, PARIS)
 
@@ -160,7 +160,7 @@ def test_times_that_the_zone_does_not_have_are_refused(text: str, reason: str) -
     ],
 )
 def test_a_zone_that_is_not_known_is_refused(name: object) -> None:
-    """With the field, the value and what to write."""
+    """The refusal shows the field, the value and valid examples."""
     with pytest.raises(ValidationError, match="is not a time zone: write a name such as Europe/Paris") as caught:
         zone_of(name, "assume_timezone")
     assert [(one.field, one.value) for one in caught.value.problems] == [("assume_timezone", name)]

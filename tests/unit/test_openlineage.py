@@ -114,7 +114,7 @@ def test_a_failure_keeps_message_and_stack() -> None:
     ],
 )
 def test_a_failure_without_a_reason_says_so(facets: dict[str, Any]) -> None:
-    """A FAIL whose facet is missing, malformed or deleted gets a message that says that none was told."""
+    """A FAIL whose facet is missing, malformed or deleted gets a message that says that there is no reason."""
     one = event("FAIL", facets=facets)
     ingest(one)
     assert run_of(one)["error_message"] == NO_MESSAGE
@@ -122,7 +122,7 @@ def test_a_failure_without_a_reason_says_so(facets: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", ["OTHER", None])
 def test_other_events_leave_the_status(kind: str | None) -> None:
-    """OTHER, and an event without a type, add what they know to a run, and leave its status and times."""
+    """OTHER, and an event without a type, add facts to a run, and do not change its status and times."""
     one = event("COMPLETE", 5)
     ingest(one)
     before = run_of(one)
@@ -213,7 +213,7 @@ def test_a_check_that_failed_once_in_an_event_has_failed(held: tuple[bool, bool]
 
 @pytest.mark.parametrize("wrong", [None, "x", 3, [], {"rowCount": -1}, {"rowCount": True}, {"rowCount": 10**40 + 1}])
 def test_a_malformed_facet_is_passed_over(wrong: Any) -> None:
-    """An event is not refused for a facet that has not its standard shape."""
+    """A malformed facet does not refuse the event."""
     dataset = {"namespace": "db", "name": "a", "outputFacets": {"outputStatistics": wrong}}
     facets = {"parent": wrong, "processing_engine": wrong, "errorMessage": wrong}
     one = event("COMPLETE", outputs=[dataset], facets=facets)
@@ -240,7 +240,7 @@ def test_a_malformed_facet_is_passed_over(wrong: Any) -> None:
     ],
 )
 def test_events_of_jobs_and_datasets_are_refused_by_their_name(changes: Any, kind: str, about: str) -> None:
-    """What tells of no run is named as what it is, by its schema or by what it holds; the next event is recorded."""
+    """The refusal of an event that is not about a run names its kind; the next event is recorded."""
     good = event()
     strange = {name: value for name, value in good.items() if name not in {"run", "eventType"}} | changes
     strange = {name: value for name, value in strange.items() if value is not ...}
@@ -330,7 +330,7 @@ def test_a_broken_event_of_many_lines_is_one_refusal() -> None:
 
 
 def test_a_part_of_an_event_on_a_line_of_its_own_is_no_event() -> None:
-    """An event goes on until it is whole, also where a line of it is JSON by itself."""
+    """An event continues until it is complete, even if one of its lines is valid JSON by itself."""
     one = event("COMPLETE", inputs=[{"namespace": "db", "name": "a"}, {"namespace": "db", "name": "b"}])
     text = json.dumps(one).replace('{"namespace": "db"', '\n{"namespace": "db"').replace('"},', '"}\n,')
     assert '\n{"namespace": "db", "name": "a"}\n' in text
@@ -455,7 +455,7 @@ def test_files_globs_and_directories_are_read(tmp_path: Path) -> None:
 
 
 def test_a_pipeline_that_is_not_known_is_registered_once() -> None:
-    """It gets its full name, and is created one time for all its runs; a known one is left as it is."""
+    """A pipeline gets its full name and is created once for all its runs; an existing pipeline is not changed."""
     job = {"job": {"namespace": "shop", "name": f"new-{next(_fresh)}"}}
     pipeline_id = f"shop/{job['job']['name']}"
     with requests() as asked:
@@ -583,7 +583,7 @@ def test_the_latest_end_stands() -> None:
 )
 @pytest.mark.parametrize("together", [True, False])
 def test_of_two_ends_at_one_time_the_worse_stands(one: Any, other: Any, told: Any, together: bool) -> None:
-    """A failure over a cancellation, that over a success; and a reason over none. In any order."""
+    """A failure wins over a cancellation, a cancellation over a success, and a reason over none, in any order."""
     for ends in ((one, other), (other, one)):
         run = f"ends-{next(_fresh)}"
         events = [
@@ -597,7 +597,7 @@ def test_of_two_ends_at_one_time_the_worse_stands(one: Any, other: Any, told: An
 
 
 def test_each_run_is_written_once_for_all_its_events() -> None:
-    """The events of a file are gathered by run: one write a run, none when they come again."""
+    """The events of a file are grouped by run: one write for each run, and none when they are repeated."""
     runs = [[event("COMPLETE", 3), event("START", 1)] for _ in range(20)]
     for end, start in runs:
         start["run"] = end["run"]
@@ -670,7 +670,7 @@ def test_long_error_texts_are_cut() -> None:
 
 
 def test_who_ingests_is_checked_before_anything_is_read() -> None:
-    """A `by` that is no id raises."""
+    """An invalid `by` raises."""
     with pytest.raises(ValidationError, match="updated_by"):
         ingest(event(), by=" ")
 
@@ -720,5 +720,5 @@ def test_a_source_that_breaks_off_keeps_what_it_gave() -> None:
 
 
 def test_utf_16_is_refused_with_what_to_do() -> None:
-    """Events in UTF-16 are refused by name, and not as broken lines."""
+    """The refusal of events in UTF-16 names the encoding."""
     assert refusals(ingest_text(json.dumps(event()).encode("utf-16"))) == [(1, "is UTF-16: save it as UTF-8")]

@@ -1,4 +1,4 @@
-"""Which files a path means, and texts that are long, deep or empty."""
+"""The files that a path names, and texts that are long, deep or empty."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def refused(file: Path, text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("empty", ["", " ", "\t\n"])
 @pytest.mark.parametrize("use", [apply_definitions, ingest_events])
 def test_an_empty_path_is_refused_before_anything_is_done(use: Any, empty: str, tmp_path: Path) -> None:
-    """It would mean the working directory; also in a list of others, of which none is read."""
+    """An empty path is refused, even in a list; then no path in the list is read."""
     good = tmp_path / "a.json"
     good.write_text('{"pipelines": [{"pipeline_id": "never"}]}')
     for paths in (empty, [str(good), empty]):
@@ -61,7 +61,7 @@ def test_an_empty_path_is_refused_before_anything_is_done(use: Any, empty: str, 
 
 
 def test_a_directory_is_read_to_its_end_whatever_is_in_it(tmp_path: Path) -> None:
-    """Links to files are followed, those to directories are not; what is no file, or is not there, is told."""
+    """Links to files are followed, links to directories are not; other kinds of file are reported."""
     (tmp_path / "sub" / ".hidden").mkdir(parents=True)
     (tmp_path / "dir.yaml").mkdir()
     for name in ("a.yaml", "sub/b.YAML", "sub/.hidden/c.yaml", ".d.yaml", "e.txt"):
