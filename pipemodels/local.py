@@ -1,8 +1,8 @@
-"""The embedded store: DynamoDB without AWS, Docker or Java, in a directory of this machine.
+"""The embedded store: DynamoDB in a local directory, without AWS, Docker or Java.
 
-It is ministack, run as a child process on the loopback interface for as long as a block runs. It needs Linux
-or macOS, and the extra: `pip install "pipemodels[local]"`. While it runs, every program on this machine can
-reach it, as with any port of the loopback interface.
+The store is a ministack server, which runs as a child process on the loopback interface until the block ends. It
+needs Linux or macOS, and the extra: `pip install "pipemodels[local]"`. While it runs, every program on this machine
+can reach it, as any port of the loopback interface.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from pipemodels.config import DynamoDBConfig, checked_seconds, number_in
 from pipemodels.errors import StorageError
 
 _log = logging.getLogger("pipemodels.local")
-_BYTES_PER_SECOND = 2_000_000  # of saved state, which the server loads before it answers
-_LEAST_START_SECONDS = 3.0  # a time limit of 0 says not to repeat requests, and no server starts in no time
+_BYTES_PER_SECOND = 2_000_000  # the speed at which the server loads its saved state on startup
+_LEAST_START_SECONDS = 3.0  # a time limit of 0 means no retries; the server still needs time to start
 _START_VARIABLE = "PIPEMODELS_STORE_START_SECONDS"
-_ADVICE = f"try again, or give it longer by {_START_VARIABLE} or start_timeout_seconds"
+_ADVICE = f"try again, or allow more time with {_START_VARIABLE} or start_timeout_seconds"
 
 
 @contextmanager
@@ -48,26 +48,26 @@ def embedded_store(
     ready_timeout_seconds: float | None = None,
     **changes: Any,
 ) -> Iterator[DynamoDBConfig]:
-    """Open the store in this directory, made if there is none, and yield the configuration to reach it with.
+    """Open the store in a directory and yield the configuration for it; create the directory if it is missing.
 
-    What the block writes is on the disk when the block has been left without a StorageError, also where an
-    exception, Ctrl-C, or (in the main thread) SIGTERM or SIGHUP ended it. These two raise SystemExit inside
-    the block if nobody else handles them. If this process is killed or the machine stops before that, then
-    the store holds what it held before the block.
+    All writes of the block are on disk once the block has ended without a StorageError, even if an exception,
+    Ctrl-C, or (in the main thread) SIGTERM or SIGHUP ended it. SIGTERM and SIGHUP raise SystemExit inside the
+    block unless the program handles them. If this process is killed or the machine stops before the end of the
+    block, the store keeps its state from before the block.
 
     Args:
-        directory: one process at a time can have it open.
-        lock_timeout_seconds: how long to wait for a process that has it open.
-        start_timeout_seconds: how long the server may take to start, beside the time to load what is saved.
-            Without it, the environment variable `PIPEMODELS_STORE_START_SECONDS`; without that, the
-            configuration's `time_limit_seconds`, at least 3 seconds. A server that ends is not waited for.
-        ready_timeout_seconds: the same, under its former name.
-        **changes: fields of `DynamoDBConfig`, e.g. `table_prefix`, `environment`, `user_timezone`.
+        directory: the directory of the store; only one process at a time can open it.
+        lock_timeout_seconds: how long to wait for another process that has the directory open.
+        start_timeout_seconds: how long the server may take to start, in addition to the time for loading the
+            saved state. The default is the environment variable `PIPEMODELS_STORE_START_SECONDS`, else the
+            configuration's `time_limit_seconds`, but at least 3 seconds. Fails at once if the server exits.
+        ready_timeout_seconds: the former name of `start_timeout_seconds`.
+        **changes: fields of `DynamoDBConfig`, such as `table_prefix`, `environment`, `user_timezone`.
 
     Raises:
-        ValidationError: a field of the configuration or a time is wrong; nothing was started.
-        StorageError: ministack is not installed; the directory is in use or cannot be used; its saved state
-            is damaged; the server did not start or has not saved. What was saved before is kept.
+        ValidationError: a field of the configuration or a timeout is invalid; nothing was started.
+        StorageError: ministack is not installed; the directory is in use or unusable; the saved state is
+            damaged; or the server failed to start or to save. The last saved state is kept.
     """
     config = DynamoDBConfig.for_local_development(**changes)
     if sys.platform == "win32":
@@ -95,7 +95,7 @@ def embedded_store(
 
 
 def _start_seconds(given: float | None, config: DynamoDBConfig) -> float:
-    """Return how long the server may take to start: as given, as the environment says, or as for a command."""
+    """Return the start timeout: the argument, the environment variable, or the time limit of the configuration."""
     if given is not None:
         return checked_seconds("start_timeout_seconds", given)
     if text := os.environ.get(_START_VARIABLE):

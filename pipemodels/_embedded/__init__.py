@@ -1,1 +1,1 @@
-"""What `pipemodels.local.embedded_store()` is made of: the directory, the server process, the signals."""
+"""The implementation of `pipemodels.local.embedded_store()`: directory, server process, and signals."""

@@ -1,11 +1,11 @@
-"""The embedded store's server process: ministack's DynamoDB on a socket that the parent has opened.
+"""The server process of the embedded store: serves ministack's DynamoDB on a socket that the parent has opened.
 
-Run by path, with a control pipe as standard input; it loads ministack and nothing of this package. `SAVE` on
-the pipe ends it, its state saved if a request may have changed it. The end of the pipe, which is also how the
-parent's death shows, ends it at once with nothing saved. Signals do nothing: a terminal's Ctrl-C or a
-supervisor's SIGTERM to the whole group is the parent's to answer, and then it still needs this process.
+The parent runs this file by path, with a control pipe as standard input. It imports ministack and no other module of
+this package. On `SAVE` from the pipe, the server saves its state, if a request may have changed it, and exits. When
+the pipe closes, which also happens when the parent dies, the server exits at once without saving. It ignores
+signals: a Ctrl-C in the terminal or a SIGTERM to the process group is for the parent, which still needs the server.
 
-Of all that ministack serves, only DynamoDB's operations can be reached, and not from a web page: see `refusal`.
+Only the operations of DynamoDB can be reached, and not from a web page: see `refusal`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import IO, Any
 
 SAVE = b"s"
-UNCHANGED = 77  # exit status: there was nothing to save
+UNCHANGED = 77  # exit status: there were no changes to save
 
 _READS = {
     b"BatchGetItem",
@@ -43,11 +43,11 @@ _App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def refusal(scope: Mapping[str, Any]) -> str | None:
-    """Return why an ASGI request is not passed on to ministack; None for a DynamoDB operation of a program here.
+    """Return the reason to refuse an ASGI request; None for a DynamoDB operation from a local program.
 
-    A web page can send requests to a port of the loopback interface. Those carry an Origin or another header that
-    only browsers send, or the name under which the page reached this machine (DNS rebinding) as their Host. The port
-    of the Host may be another: that of a proxy on this machine.
+    A web page can send requests to a port of the loopback interface. Such requests have an Origin header, another
+    header that only browsers send, or a Host header with the name of another host (DNS rebinding). The port in the
+    Host header may be another one: that of a proxy on this machine.
     """
     headers: dict[bytes, list[bytes]] = {}
     for name, value in scope["headers"]:
@@ -68,7 +68,7 @@ def refusal(scope: Mapping[str, Any]) -> str | None:
 
 
 def gate(app: _App) -> _App:
-    """Return an ASGI application that passes on to this one only what `refusal` has nothing against."""
+    """Return an ASGI application that passes only the requests that `refusal` allows to `app`."""
 
     async def gated(scope: Any, receive: Any, send: Any) -> None:
         reason = None if scope["type"] == "lifespan" else refusal(scope)
@@ -81,7 +81,7 @@ def gate(app: _App) -> _App:
 
 
 async def _refuse(scope: Mapping[str, Any], send: Callable[[Any], Awaitable[None]], reason: str) -> None:
-    """Answer with 403 in DynamoDB's form; close a WebSocket before it is open, for which the server sends 403."""
+    """Answer with 403 in DynamoDB's error format; close a WebSocket before it opens, so that the server sends 403."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
         return
@@ -89,14 +89,14 @@ async def _refuse(scope: Mapping[str, Any], send: Callable[[Any], Awaitable[None
     headers = [
         (b"content-type", b"application/x-amz-json-1.0"),
         (b"content-length", b"%d" % len(body)),
-        (b"connection", b"close"),  # what follows on the connection is the rest of a body that nobody reads
+        (b"connection", b"close"),  # the rest of the request body is not read
     ]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 class _Server:
-    """Serves until it is told to save, and remembers whether there is anything to save."""
+    """Serves until it is told to save, and tracks whether there are changes to save."""
 
     def __init__(self, listener: int) -> None:
         self._listener = listener
@@ -105,7 +105,7 @@ class _Server:
         self._stop = asyncio.Event()
 
     def watch(self) -> None:
-        """Obey the control pipe until it ends."""
+        """Follow commands on the control pipe until it closes."""
         while command := os.read(0, 1):
             if command == SAVE:
                 self._save()
@@ -114,7 +114,7 @@ class _Server:
     def _save(self) -> None:
         if not self._may_have_changed or self._loop is None:
             os._exit(UNCHANGED)
-        gc.disable()  # copying the whole state would set it off again and again
+        gc.disable()  # copying the whole state would trigger it repeatedly
         self._loop.call_soon_threadsafe(self._stop.set)
 
     async def serve(self) -> None:
@@ -146,11 +146,11 @@ def _dump_in_one_piece(value: object, file: IO[str], **options: Any) -> None:
 
 
 def main(listener: int, library: str) -> None:
-    """Serve on the descriptor `listener`; `library` is the directory that ministack was found in."""
+    """Serve on the descriptor `listener`; `library` is the directory that contains ministack."""
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)
-    # The same text in a third of the time.
-    json.dump = _dump_in_one_piece  # type: ignore[assignment]  # fewer parameters, but all that are used
+    # Produces the same text in a third of the time.
+    json.dump = _dump_in_one_piece  # type: ignore[assignment]  # accepts fewer parameters, but all that are used
     server = _Server(listener)
     threading.Thread(target=server.watch, daemon=True).start()
     if library not in sys.path:

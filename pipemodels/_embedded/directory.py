@@ -1,12 +1,12 @@
-"""The embedded store's directory: one process at a time in it, and one file that is replaced as a whole.
+"""The directory of the embedded store: used by one process at a time, with a state file that is replaced atomically.
 
-- `dynamodb.json`: the last saved state, whole and on the disk at any time;
-- `lock`: locked by the process that has the store open; says which one that is;
-- `server.log`: what the server has said since it was last started;
-- `.pipemodels-session-…`: where the server of the running session saves; removed with the session.
+- `dynamodb.json`: the last saved state, always complete and on disk;
+- `lock`: locked by the process that has the store open; contains its process id and command;
+- `server.log`: the output of the server since its last start;
+- `.pipemodels-session-…`: the directory into which the server of a session saves; removed when the session ends.
 
-All of them are this user's alone to read, also in a directory that was there before. None may be a symbolic link:
-one would be replaced by a file, or lead to a file that something else uses.
+Only the current user can read these files, even in a directory that existed before. None of them may be a symbolic
+link: saving would replace the link, or overwrite a file that is used elsewhere.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from pipemodels.errors import StorageError, ValidationError, shown
 
 SNAPSHOT = "dynamodb.json"
 _SESSION = ".pipemodels-session-"
-_SHOWN = 200  # characters of the holder's command line
-# Keys that ministack takes for its own when it loads a snapshot; under them a stored map looks like this.
+_SHOWN = 200  # characters of the command line in the lock file
+# Keys of stored maps that ministack mistakes for its own markers when it loads a snapshot.
 _MISREAD = (b'"__bytes__": {', b'"__scoped__": {', b'"__account_region_scoped__": {')
 
-# What ministack saves, as far as a wrong one would be lost, or found out only by a request.
+# The parts of ministack's snapshot whose errors would lose data or would show only at a request.
 _PARTS = {"tables", "tags", "ttl_settings"}
 _MEMBERS = {"KeySchema": list, "AttributeDefinitions": list, "pk_name": str, "items": dict}
 _LISTS = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "LocalSecondaryIndexes")
-# Besides what a wrong text raises: what one that is nested too deeply makes the parsers raise.
+# The errors of invalid text, and the errors that parsers raise for text that is nested too deeply.
 _UNREADABLE = (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, RecursionError, MemoryError)
 
 Tables = dict[tuple[str, str], set[str]]
@@ -48,18 +48,18 @@ Tables = dict[tuple[str, str], set[str]]
 
 
 def prepared(directory: str | os.PathLike[str]) -> Path:
-    """Return the directory's absolute path; create it, private and ignored by git, if there is none.
+    """Return the absolute path of the directory; create it, private and ignored by git, if it is missing.
 
     Raises:
-        ValidationError: the name is blank, which would mean the working directory, or holds a null character.
-        StorageError: it cannot be made, or not be used.
+        ValidationError: the name is blank, which would mean the working directory, or contains a null character.
+        StorageError: the directory cannot be created or used.
     """
     name = os.fspath(directory)
     if not name.strip() or "\0" in name:
         raise ValidationError.of("directory", name, "does not name a directory: write . for the working directory")
     try:
         path = Path(name).expanduser().absolute()
-    except RuntimeError as error:  # of ~user, a user that there is not
+    except RuntimeError as error:  # an unknown user in ~user
         raise StorageError(f"cannot keep a store in {shown(name)}: {error}") from error
     try:
         missing = [part for part in (path, *path.parents) if not part.exists()]
@@ -77,26 +77,26 @@ def prepared(directory: str | os.PathLike[str]) -> Path:
 
 
 def _opened_private(path: Path, flags: int) -> int:
-    """Open a file of the store, made if there is none; nobody else may read it, whoever made it."""
+    """Open a file of the store, or create it; only the current user may read it."""
     if path.is_symlink():
-        raise OSError(errno.ELOOP, "a store's file must not be a symbolic link", os.fspath(path))
+        raise OSError(errno.ELOOP, "a file of the store must not be a symbolic link", os.fspath(path))
     descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with suppress(OSError):  # somebody else's file, or a disk that has no modes
+    with suppress(OSError):  # another user's file, or a file system without modes
         os.fchmod(descriptor, 0o600)
     return descriptor
 
 
 def opened_log(path: Path) -> IO[bytes]:
-    """Open the server's log, emptied."""
+    """Open the log of the server and truncate it."""
     return open(_opened_private(path, os.O_WRONLY | os.O_TRUNC), "wb")
 
 
 @contextmanager
 def locked(directory: Path, timeout_seconds: float) -> Iterator[int]:
-    """Hold the directory's lock, which dies with the last process that has this descriptor.
+    """Hold the lock of the directory, which ends with the last process that has this descriptor open.
 
     Raises:
-        StorageError: another process held it for all of the time; says which.
+        StorageError: another process, which the message names, held the lock until the timeout.
     """
     with ExitStack() as stack:
         try:
@@ -142,7 +142,7 @@ def _in_use(directory: Path, descriptor: int, waited: float) -> str:
     try:
         holder = json.loads(os.pread(descriptor, 8192, 0))
         who = f"pid {holder['pid']} ({holder['command']}) since {holder['since']}"
-    except (ValueError, KeyError, TypeError):  # it is writing it just now
+    except (ValueError, KeyError, TypeError):  # the other process is writing the file
         who = "another process"
     return (
         f"the store in {directory} is in use by {who}; waited {waited:g} s. "
@@ -152,12 +152,12 @@ def _in_use(directory: Path, descriptor: int, waited: float) -> str:
 
 @contextmanager
 def session(directory: Path) -> Iterator[Path]:
-    """Make a directory for the server to load from and to save into; the lock must be held."""
+    """Create a directory from which the server loads, and into which it saves; the lock must be held."""
     try:
         for stale in directory.glob(f"{_SESSION}*"):
             shutil.rmtree(stale)
         path = Path(tempfile.mkdtemp(prefix=_SESSION, dir=directory))
-        # The server replaces the link when it saves, and never what the link leads to.
+        # When the server saves, it replaces the link, not the file behind it.
         (path / SNAPSHOT).symlink_to(directory / SNAPSHOT)
     except OSError as error:
         raise StorageError(f"cannot keep a store in {directory}: {error}") from error
@@ -167,21 +167,21 @@ def session(directory: Path) -> Iterator[Path]:
 
 
 def is_saved(session: Path) -> bool:
-    """Say whether the server has saved: it renames what it has written whole to the snapshot's name."""
+    """Say whether the server has saved: it renames the complete file to the name of the snapshot."""
     path = session / SNAPSHOT
     return path.exists() and not path.is_symlink()
 
 
 def check_saved_state(directory: Path) -> None:
-    """See that the saved state, if there is one, is a file.
+    """Check that the saved state, if there is one, is a regular file.
 
     Raises:
-        StorageError: something else is in its place.
+        StorageError: the path is a symbolic link, a directory, or another kind of file.
     """
     path = directory / SNAPSHOT
     if path.is_symlink():
         raise StorageError(
-            f"{path} is a symbolic link to {os.fspath(path.readlink())!r}, and saving would replace it by a file: "
+            f"{path} is a symbolic link to {os.fspath(path.readlink())!r}, and saving would replace it with a file: "
             "open the store in the directory that the file is in, or move the file here"
         )
     if path.exists() and not path.is_file():
@@ -192,7 +192,7 @@ def saved_tables(directory: Path) -> Tables:
     """Return the tables in the last saved state.
 
     Raises:
-        StorageError: it is not whole. It is left as it is.
+        StorageError: the saved state is damaged. It is not changed.
     """
     path = directory / SNAPSHOT
     if not path.exists():
@@ -210,7 +210,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError | MemoryError):
         return "it is nested too deeply"
     if isinstance(error, LookupError | TypeError | AttributeError):
-        return f"it does not hold what a store saves: {error}"
+        return f"it does not have the structure of a saved store: {error}"
     return str(error)
 
 
@@ -226,9 +226,9 @@ def _tables(snapshot: bytes) -> Tables:
 
 
 def _name_of(table: dict[str, Any], name: object) -> str:
-    """Return a table's name, if it is stored under it and has what the server reads of a table."""
+    """Return the name of a table, after checking that its key and structure are valid."""
     if not isinstance(name, str) or table["TableName"] != name:
-        raise ValueError(f"a table is stored under another name than its own: {shown(name)}")
+        raise ValueError(f"a table is stored under a name other than its own: {shown(name)}")
     for member, kind in _MEMBERS.items():
         _check_kind(table[member], kind, f"{member} of table {name!r}")
     for member in _LISTS:
@@ -237,17 +237,17 @@ def _name_of(table: dict[str, Any], name: object) -> str:
     for items in table["items"].values():
         for item in items.values():
             if not isinstance(item, dict) or not all(isinstance(value, dict) for value in item.values()):
-                raise TypeError(f"an item of table {name!r} is of a wrong type")
+                raise TypeError(f"an item of table {name!r} has the wrong type")
     return name
 
 
 def _check_kind(value: object, kind: type, what: str) -> None:
     if not isinstance(value, kind):
-        raise TypeError(f"{what} is of a wrong type")
+        raise TypeError(f"{what} has the wrong type")
 
 
 def publish(session: Path, directory: Path) -> None:
-    """Put what the server has saved in the place of the last saved state, in one step and onto the disk."""
+    """Replace the last saved state atomically with the state that the server has saved, and sync it to disk."""
     saved = session / SNAPSHOT
     try:
         with saved.open("rb+") as file:
@@ -271,7 +271,7 @@ def _check(snapshot: bytes) -> None:
 def _sync(descriptor: int) -> None:
     import fcntl
 
-    full_sync = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: its fsync stops at the drive's cache
+    full_sync = getattr(fcntl, "F_FULLFSYNC", None)  # macOS: fsync does not flush the cache of the drive
     if full_sync is not None:
         fcntl.fcntl(descriptor, full_sync)
     else:

@@ -1,4 +1,4 @@
-"""What a process forked inside the block must neither keep (the lock, the server) nor do (save, stop)."""
+"""Prevent a process that is forked inside the block from keeping the lock or server, and from saving or stopping."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _open: set[int] = set()
-_handed: dict[int, tuple[int, ...]] = {}  # by the thread that is starting a program
+_handed: dict[int, tuple[int, ...]] = {}  # by id of the thread that is starting a program
 
 
 @contextmanager
 def unshared(descriptor: int) -> Iterator[int]:
-    """Close the descriptor after the block, and at once in every process that is forked inside the block."""
+    """Close the descriptor after the block, and immediately in every process that is forked inside the block."""
     _open.add(descriptor)
     try:
         yield descriptor
@@ -25,10 +25,10 @@ def unshared(descriptor: int) -> Iterator[int]:
 
 @contextmanager
 def handing_over(*descriptors: int) -> Iterator[None]:
-    """Let a program that this thread starts inside the block have these descriptors.
+    """Pass these descriptors to a program that this thread starts inside the block.
 
-    Where a program is started by `os.fork()` (gevent's `subprocess` does it), the new process runs what is to be
-    done after a fork, and would close them before the program begins.
+    If the program is started with `os.fork()`, as by gevent's `subprocess`, the new process runs the handlers that
+    are registered for forks. Without this exception, they would close the descriptors before the program starts.
     """
     thread = threading.get_ident()
     _handed[thread] = descriptors
@@ -39,7 +39,7 @@ def handing_over(*descriptors: int) -> Iterator[None]:
 
 
 def only_here(act: Callable[[], object]) -> Callable[[], None]:
-    """Return the act as one that a process forked from this one does not perform."""
+    """Return a function that calls `act` in this process, and does nothing in a forked process."""
     owner = os.getpid()
 
     def guarded() -> None:

@@ -1,4 +1,4 @@
-"""Starts the embedded store's server, sees that it holds what was saved, and makes it save."""
+"""Start the server of the embedded store, check that it loaded the saved state, and make it save."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from pipemodels.errors import StorageError
 
 _OLDEST = (1, 5, 33)
 _INSTALL = 'pip install "pipemodels[local]"'
-_SAVE_SECONDS = 300.0  # the end of patience with a server that neither saves nor ends
+_SAVE_SECONDS = 300.0  # timeout for a server that neither saves nor exits
 _LOG_LINES = 5
-_GLANCE_SECONDS = 0.05  # how often a server that has not answered yet is asked whether it is still there
+_GLANCE_SECONDS = 0.05  # how often to check that a server that has not answered is still running
 _KEPT_VARIABLES = re.compile(
     r"PATH|HOME|LANG|LC_.*|TZ|LD_LIBRARY_PATH|DYLD_.*"
     r"|PYTHON(PATH|HOME|USERBASE|NOUSERSITE|PYCACHEPREFIX|DONTWRITEBYTECODE)"
@@ -33,10 +33,10 @@ _KEPT_VARIABLES = re.compile(
 
 
 def library() -> str:
-    """Return the directory that ministack is installed in, without importing it.
+    """Return the directory that contains the installed ministack, without importing it.
 
     Raises:
-        StorageError: it is not installed, or too old; says how to install it.
+        StorageError: ministack is not installed or too old; the message says how to install it.
     """
     spec = importlib.util.find_spec("ministack")
     if spec is None or spec.origin is None:
@@ -60,15 +60,15 @@ class Server:
         self._log = log
 
     def wait_until_ready(self, tables: Tables, timeout_seconds: float, advice: str) -> None:
-        """Wait until it answers, and see that it has loaded these tables: where it fails to, it starts empty.
+        """Wait until the server answers, and check that it loaded the saved tables; it may have started empty.
 
         Args:
-            tables: what is saved.
+            tables: the tables in the saved state.
             timeout_seconds: how long to wait.
-            advice: what the error says where that was not enough.
+            advice: the advice in the error after a timeout.
 
         Raises:
-            StorageError: it ended, took too long or did not load the state; with the last lines of its log.
+            StorageError: the server exited, took too long or did not load the state; with the end of its log.
         """
         deadline = time.monotonic() + timeout_seconds
         for (account, region), names in (tables or {("test", "us-east-1"): set()}).items():
@@ -82,7 +82,7 @@ class Server:
                 raise self._failure("did not load the saved state, which was left as it is")
 
     def _list_tables(self, account: str, region: str, deadline: float) -> set[str]:
-        # By hand: making a botocore client takes longer than starting the server.
+        # Without botocore: creating a client takes longer than starting the server.
         scope = f"{account}/20000101/{region}/dynamodb/aws4_request"
         headers = {
             "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
@@ -106,15 +106,15 @@ class Server:
                 sock.recv(1, socket.MSG_PEEK)
                 return
             if (status := self._process.poll()) is not None:
-                raise ConnectionError(f"it ended with status {status}")
+                raise ConnectionError(f"it exited with status {status}")
             if time.monotonic() >= deadline:
                 raise TimeoutError
 
     def save(self) -> bool:
-        """Make it save into its session's directory and return True; False if nothing had changed.
+        """Make the server save into the session directory and return True; return False if nothing has changed.
 
         Raises:
-            StorageError: it has not saved.
+            StorageError: the server did not save.
         """
         with suppress(BrokenPipeError):
             os.write(self._control, child.SAVE)
@@ -125,13 +125,13 @@ class Server:
                 if status == child.UNCHANGED:
                     return False
                 if not is_saved(self._session):
-                    raise self._failure(f"ended without saving (status {status}); the last saved state is kept")
+                    raise self._failure(f"exited without saving (status {status}); the last saved state is kept")
             if time.monotonic() > deadline:
                 raise self._failure(f"did not save within {_SAVE_SECONDS:g} s; the last saved state is kept")
         return True
 
     def kill(self) -> None:
-        """End it at once. It has nothing to finish: what it saves is published by this process alone."""
+        """Kill the server. This is safe, because only this process publishes the saved state."""
         self._process.kill()
         self._process.wait()
 
@@ -146,14 +146,14 @@ def _patience(deadline: float) -> float:
 
 @contextmanager
 def running_server(session: Path, *, lock: int, log: Path, library: str) -> Iterator[Server]:
-    """Start the server on a free port of the loopback interface; after the block it is gone.
+    """Start the server on a free port of the loopback interface, and kill it after the block.
 
-    The port is bound here and handed over, so nobody can take it in between, and whoever answers on it is the
-    server. The server shares the lock, so that nobody opens the store while that of a killed session runs.
+    This process binds the port and passes the socket on, so that no other program can take the port. The server
+    shares the lock, so that the store cannot be opened while the server of a killed session is still running.
     """
     with ExitStack() as stack:
         listener, port = _listener()
-        with unshared(listener):  # open for no longer: a request would wait for a server that has died
+        with unshared(listener):  # closed soon, so that requests do not wait for a server that has died
             reader, writer = os.pipe()
             stack.enter_context(unshared(writer))
             try:
@@ -177,7 +177,7 @@ def _started(
     command: list[str], *, control: int, log: Path, environment: dict[str, str], handed: tuple[int, ...]
 ) -> subprocess.Popen[bytes]:
     with opened_log(log) as output, handing_over(*handed):
-        return subprocess.Popen(  # noqa: S603  # this interpreter, on a file of this package
+        return subprocess.Popen(  # noqa: S603  # runs this interpreter on a file of this package
             command,
             stdin=control,
             stdout=output,
@@ -190,7 +190,7 @@ def _started(
 
 
 def _listener() -> tuple[int, int]:
-    """Return the descriptor of a listening socket, and its port."""
+    """Return the descriptor and the port of a listening socket."""
     try:
         listener = socket.create_server(("127.0.0.1", 0))
     except OSError as error:
@@ -200,7 +200,7 @@ def _listener() -> tuple[int, int]:
 
 
 def _environment(session: Path, port: int) -> dict[str, str]:
-    """Return all that ministack is told: the user's variables for it, for AWS or for Docker are not ours."""
+    """Return the environment for ministack, without the variables of the user for ministack, AWS or Docker."""
     kept = {name: value for name, value in os.environ.items() if _KEPT_VARIABLES.fullmatch(name)}
     return kept | {
         "BIND_HOST": "127.0.0.1",
@@ -212,6 +212,6 @@ def _environment(session: Path, port: int) -> dict[str, str]:
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
-        # It would remove the containers of other ministacks from the user's Docker.
+        # Otherwise ministack would remove the containers of other ministacks from the user's Docker.
         "DOCKER_HOST": f"unix://{session}/no-docker",
     }

@@ -1,4 +1,4 @@
-"""Signals that end a process, made to wait until the store is saved."""
+"""Delay signals that end the process until the store is saved."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 _NAMES = ("SIGTERM", "SIGHUP")
-_KILLING = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))  # Windows has one of them
+_KILLING = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))  # Windows has only SIGTERM
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:
@@ -22,9 +22,10 @@ def _in_main_thread() -> bool:
 
 @contextmanager
 def killing_signals_raise() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise SystemExit(143 and 129), so that `finally` runs.
+    """Make SIGTERM and SIGHUP raise SystemExit (143 and 129) inside the block, so that `finally` clauses run.
 
-    Only in the main thread (Python allows it nowhere else) and only where nobody else handles them.
+    This applies in the main thread only, because Python allows signal handlers only there, and only to signals
+    without another handler.
     """
     taken = [n for n in _KILLING if _in_main_thread() and signal.getsignal(n) is signal.SIG_DFL]
     for number in taken:
@@ -39,7 +40,7 @@ def killing_signals_raise() -> Iterator[None]:
 
 @contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Inside, Ctrl-C, SIGTERM and SIGHUP wait; each is raised again after the block, unless that failed."""
+    """Defer Ctrl-C, SIGTERM and SIGHUP; raise each again after the block, unless the block failed."""
     arrived: list[int] = []
     previous = {
         number: handler

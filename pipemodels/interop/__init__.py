@@ -1,7 +1,7 @@
-"""What comes from outside: definitions in YAML or JSON, run events of OpenLineage."""
+"""Import pipeline and table definitions (YAML, JSON) and OpenLineage run events."""
 
-from pipemodels.interop.definitions.applying import ApplyReport, FieldChange, Refusal, apply_definitions
-from pipemodels.interop.openlineage.ingesting import IngestReport, LineRefusal, ingest_events
+from pipemodels.interop.definitions import ApplyReport, FieldChange, Refusal, apply_definitions
+from pipemodels.interop.openlineage import IngestReport, LineRefusal, ingest_events
 
 __all__ = [
     "ApplyReport",

@@ -1,4 +1,4 @@
-"""What applying definitions and ingesting events report."""
+"""The reports that `apply_definitions` and `ingest_events` return."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Progress = Callable[[int, int | None], None]
 
 
 def silent(done: int, total: int | None) -> None:
-    """Take note of progress and tell nobody."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field that a definition changes; None where there is no value."""
+    """A field that a definition changes; `before` and `after` are None where there is no value."""
 
     field: str
     before: Any
@@ -26,7 +26,10 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A part of a file that was not applied, and why; `entry` says where: `pipelines[3] orders_daily (line 12)`."""
+    """An entry of a file that was not applied, and the reasons.
+
+    `entry` is its place in the file, such as `pipelines[3] orders_daily (line 12)`.
+    """
 
     file: str
     entry: str
@@ -35,9 +38,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ApplyReport:
-    """What was done, by ids of pipelines and tables, or would be done.
+    """The ids of the pipelines and tables that were created, updated or unchanged, and the refused entries.
 
-    `changes` holds by id the fields that differ. Of created items it holds fields in a dry run only.
+    A dry run lists what would be created and updated. `changes` maps ids to the fields that differ; it lists the
+    fields of created items in a dry run only.
     """
 
     created: list[str] = field(default_factory=list)
@@ -49,7 +53,7 @@ class ApplyReport:
 
 @dataclass(frozen=True)
 class LineRefusal:
-    """An event that was not taken, the line on which it begins (0: the whole file), and why."""
+    """An event that was refused, the line on which it begins (0 for the whole file), and the reason."""
 
     file: str
     line: int
@@ -58,7 +62,7 @@ class LineRefusal:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """How many events were taken, of how many different runs and pipelines, and what was not taken."""
+    """The number of recorded events, the number of their distinct runs and pipelines, and the refused events."""
 
     events: int
     runs: int

@@ -1,4 +1,4 @@
-"""For tests of your own jobs: a pytest plugin (`testing.plugin`) and Hypothesis strategies (`testing.strategies`).
+"""Tools for testing your jobs: a pytest plugin (`testing.plugin`), Hypothesis strategies (`testing.strategies`).
 
-Both need `pip install "pipemodels[test]"`; nothing else of the package imports them.
+Both need `pip install "pipemodels[test]"`; no other module of the package imports them.
 """

@@ -1,4 +1,4 @@
-"""A pytest plugin: a store for each test, with its tables, in force.
+"""A pytest plugin with fixtures that give each test a configured store with empty tables.
 
     pytest_plugins = ["pipemodels.testing.plugin"]   # in your conftest.py
 
@@ -6,9 +6,9 @@
         my_job()
         assert queries.find_latest_run("orders_daily").status == "success"
 
-Each fixture yields the `DynamoDBConfig`, already in force; the tables are empty. It is in force in the test's thread
-(`using`), and where that does not reach, in the whole process (`configure`): while the test runs nothing is sent to
-another store, whatever the environment, the AWS files or an earlier `configure()` say.
+Each fixture yields the `DynamoDBConfig`, which is already active; the tables are empty. It is active in the thread of
+the test (`using`) and as the default of the process (`configure`). While the test runs, no request goes to another
+store, regardless of the environment, the AWS files or an earlier `configure()`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ENDPOINT_VARIABLE = "PIPEMODELS_LOCALSTACK_ENDPOINT"
 
 @contextmanager
 def _tables(config: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
-    """Use tables of its own, which nobody has written to, and drop them at the end."""
+    """Create tables for one test, and drop them at the end."""
     own = replace(config, table_prefix=f"test-{uuid.uuid4().hex[:12]}-")
     with using(own), _configured(own):
         create_tables()
@@ -55,12 +55,12 @@ def _configured(config: DynamoDBConfig) -> Iterator[None]:
 
 @pytest.fixture
 def pipemodels_moto() -> Iterator[DynamoDBConfig]:
-    """Yield a store in this process (moto): the fastest. It proves nothing about concurrency."""
+    """Yield a store in this process (moto): the fastest fixture, but not suited to tests of concurrency."""
     try:
         from moto import mock_aws
     except ImportError as error:
         raise ImportError('pipemodels_moto needs moto: pip install "pipemodels[test]"') from error
-    # moto answers at AWS's endpoint alone, and only one that is given wins over those that are configured
+    # moto answers only at the endpoint of AWS, and an explicit endpoint overrides configured ones
     fake = DynamoDBConfig.for_local_development("https://dynamodb.us-east-1.amazonaws.com")
     with mock_aws(), _tables(fake) as config:
         yield config
@@ -68,7 +68,7 @@ def pipemodels_moto() -> Iterator[DynamoDBConfig]:
 
 @pytest.fixture(scope="session")
 def pipemodels_embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DynamoDBConfig]:
-    """Yield how to reach this session's embedded store, which holds no tables yet and is not in force."""
+    """Yield the configuration of the session's embedded store, which has no tables and is not active."""
     from pipemodels.local import embedded_store
 
     with embedded_store(tmp_path_factory.mktemp("pipemodels")) as config:
@@ -77,14 +77,14 @@ def pipemodels_embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def pipemodels_embedded(pipemodels_embedded_server: DynamoDBConfig) -> Iterator[DynamoDBConfig]:
-    """Yield an embedded store, as `PIPEMODELS_STORE=local` uses it."""
+    """Yield an embedded store, as used by `PIPEMODELS_STORE=local`."""
     with _tables(pipemodels_embedded_server) as config:
         yield config
 
 
 @pytest.fixture
 def pipemodels_localstack() -> Iterator[DynamoDBConfig]:
-    """Yield a store on LocalStack, at `PIPEMODELS_LOCALSTACK_ENDPOINT` or 127.0.0.1:4566; fails without one."""
+    """Yield a store on LocalStack at `PIPEMODELS_LOCALSTACK_ENDPOINT` or 127.0.0.1:4566; fail if none is running."""
     endpoint = os.environ.get(ENDPOINT_VARIABLE, "http://127.0.0.1:4566")
     try:
         with _tables(DynamoDBConfig.for_local_development(endpoint)) as config:

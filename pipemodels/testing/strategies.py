@@ -1,4 +1,4 @@
-"""Hypothesis strategies: what the package takes, drawn where it is hard.
+"""Hypothesis strategies for the values that the package accepts, with an emphasis on edge cases.
 
     from hypothesis import given
     from pipemodels.testing import strategies as pm
@@ -6,7 +6,7 @@
     @given(pm.run_histories())
     def test_my_report_copes_with_any_run(history): ...
 
-Everything that is drawn is accepted by the package, unless a strategy says otherwise.
+The package accepts every value that these strategies draw.
 """
 
 from __future__ import annotations
@@ -41,38 +41,38 @@ def _in_pendulum(value: datetime, zone: str) -> datetime:
 def _has_instant(value: datetime) -> bool:
     try:
         return datetime.astimezone(value, UTC).year > 0
-    except OverflowError:  # in UTC it would leave the years 1 to 9999
+    except OverflowError:  # outside the years 1 to 9999 in UTC
         return False
 
 
 def instants() -> SearchStrategy[datetime]:
-    """Draw aware datetimes: any zone or offset, both folds, imaginary local times, pendulum's too, year 1 on."""
+    """Draw aware datetimes from year 1 on: any zone or offset, both folds, imaginary times, pendulum datetimes."""
     minutes = st.integers(-24 * 60 + 1, 24 * 60 - 1)
     offsets = st.builds(lambda m: timezone(timedelta(minutes=m)), minutes)
     zoned = st.datetimes(timezones=st.timezones() | offsets | st.just(UTC), allow_imaginary=True)
     folded = st.builds(lambda value, fold: value.replace(fold=fold), zoned, st.sampled_from((0, 1)))
-    plain = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31))  # noqa: DTZ001  # the zone comes with pendulum
+    plain = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31))  # noqa: DTZ001  # _in_pendulum adds the zone
     return (folded | st.builds(_in_pendulum, plain, st.sampled_from(_ZONES))).filter(_has_instant)
 
 
 def nearby_instants(size: int = 8) -> SearchStrategy[list[datetime]]:
-    """Draw lists of instants at most two seconds apart, equal ones among them: where order goes wrong."""
+    """Draw lists of equal instants and instants at most two seconds apart, to test ordering."""
     steps = st.lists(st.integers(-1_000_000, 1_000_000) | st.integers(-2, 2), min_size=2, max_size=size)
     middle = instants().filter(lambda value: 2 < value.year < 9998)
     zones = st.sampled_from(_ZONES).map(zoneinfo.ZoneInfo)
 
     def around(start: datetime, microseconds: list[int], zone: zoneinfo.ZoneInfo) -> list[datetime]:
         utc = datetime.astimezone(start, UTC)
-        # pendulum's arithmetic would lose the standard library's UTC
+        # pendulum's arithmetic would replace the standard library's UTC
         utc = datetime(*utc.timetuple()[:6], utc.microsecond, tzinfo=UTC)
         moved = [utc + timedelta(microseconds=step) for step in microseconds]
-        return [one.astimezone(zone) if n % 2 else one for n, one in enumerate(moved)]
+        return [instant.astimezone(zone) if n % 2 else instant for n, instant in enumerate(moved)]
 
     return st.builds(around, middle, steps, zones)
 
 
 def ids() -> SearchStrategy[str]:
-    """Draw ids of items: 1 to 255 characters of any script, at most 1,024 bytes."""
+    """Draw valid ids: 1 to 255 characters of any script, at most 1,024 bytes."""
     simple = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
     characters = st.characters(codec="utf-8", exclude_categories=["Cc"])
     wild = st.text(characters, min_size=1, max_size=MAX_ID_CHARACTERS).filter(lambda text: id_problem(text) is None)
@@ -81,15 +81,15 @@ def ids() -> SearchStrategy[str]:
 
 
 def texts(max_size: int = 50) -> SearchStrategy[str]:
-    """Draw texts that DynamoDB stores: any Unicode, control characters and the empty text among them."""
+    """Draw texts that DynamoDB can store: any Unicode, including control characters and the empty text."""
     return st.text(st.characters(codec="utf-8"), max_size=max_size)
 
 
 def numbers() -> SearchStrategy[int | Decimal]:
-    """Draw exact numbers: whole ones and decimals of up to 38 digits, as large and as small as DynamoDB stores."""
+    """Draw integers and decimals with up to 38 digits, over the whole range that DynamoDB stores."""
 
     def decimal(negative: bool, digits: int, exponent: int) -> Decimal:
-        # the first digit stands at `exponent`: its range is DynamoDB's
+        # `exponent` is that of the first digit, whose range DynamoDB limits
         return Decimal((negative, tuple(map(int, str(digits))), exponent - len(str(digits)) + 1))
 
     digits = st.integers(0, 10**38 - 1)
@@ -99,7 +99,7 @@ def numbers() -> SearchStrategy[int | Decimal]:
 
 
 def values(*, max_leaves: int = 12) -> SearchStrategy[Any]:
-    """Draw any value that a document may hold: None, bool, exact numbers, text, lists and dicts of them."""
+    """Draw values that documents may contain: None, bool, exact numbers, text, and lists and dicts of them."""
     leaves = st.none() | st.booleans() | numbers() | texts()
 
     def nested(children: SearchStrategy[Any]) -> SearchStrategy[Any]:
@@ -109,7 +109,7 @@ def values(*, max_leaves: int = 12) -> SearchStrategy[Any]:
 
 
 def documents(*, max_leaves: int = 12) -> SearchStrategy[dict[str, Any]]:
-    """Draw free documents, as for `config` or `schema_definition`."""
+    """Draw documents, as for `config` or `schema_definition`."""
     return st.dictionaries(_keys(), values(max_leaves=max_leaves), max_size=5)
 
 
@@ -118,12 +118,12 @@ def _keys() -> SearchStrategy[str]:
 
 
 def tags() -> SearchStrategy[dict[str, str]]:
-    """Draw tags: names and texts."""
+    """Draw tags, which map names to texts."""
     return st.dictionaries(_keys(), texts(20), max_size=3)
 
 
 def schedules() -> SearchStrategy[str]:
-    """Draw schedules: cron and rate."""
+    """Draw schedule expressions: cron and rate."""
     minute, hour = st.integers(0, 59), st.integers(0, 23)
     cron = st.builds(lambda m, h: f"{m} {h} * * 1-5", minute, hour)
     return cron | st.integers(2, 99).map(lambda n: f"rate({n} hours)") | st.just("*/5 * * * *")
@@ -144,10 +144,10 @@ def _some(required: Mapping[str, Any], optional: Mapping[str, Any], fixed: Mappi
 
 
 def pipeline_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
-    """Draw the fields of `create_pipeline` and `put_pipeline`; name a field to fix it.
+    """Draw the arguments of `create_pipeline` and `put_pipeline`; pass a field to fix its value.
 
     Args:
-        fixed: fields that have this value in all that is drawn.
+        fixed: fields that have this value in every draw.
     """
     required = {
         "pipeline_id": ids(), "pipeline_name": texts(), "source_type": texts(10), "destination_type": texts(10),
@@ -165,7 +165,7 @@ def pipeline_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
 
 
 def table_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
-    """Draw the fields of `create_table` and `put_table`; name a field to fix it."""
+    """Draw the arguments of `create_table` and `put_table`; pass a field to fix its value."""
     required = {
         "table_id": ids(), "pipeline_id": ids(), "table_name": texts(), "table_type": st.sampled_from(TableType),
         "data_format": st.sampled_from(DataFormat), "location": texts(),
@@ -185,7 +185,7 @@ def table_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
 
 
 def metrics() -> SearchStrategy[dict[str, Any]]:
-    """Draw what a run reports, one thing at least: the arguments of `record_metrics` and of the endings."""
+    """Draw the arguments of `record_metrics` and of the commands that end a run; at least one."""
     count = st.integers(0, 10**15)
     hours = st.decimals(0, 10**6, allow_nan=False, allow_infinity=False, places=3)
     optional = {
@@ -200,7 +200,7 @@ def metrics() -> SearchStrategy[dict[str, Any]]:
 
 
 def run_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
-    """Draw the arguments of `start_run` and `queue_run`; name one to fix it."""
+    """Draw the arguments of `start_run` and `queue_run`; pass an argument to fix its value."""
     required = {"pipeline_id": ids(), "run_id": ids()}
     optional = {
         "trigger_type": st.sampled_from(("manual", "schedule", "event")), "environment": ids(),
@@ -213,12 +213,12 @@ def run_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class RunHistory:
-    """The life of one run, as the commands that make it, in order, each with its arguments and its `now`."""
+    """The history of a run: the commands in order, each with its arguments and its `now`."""
 
     steps: tuple[tuple[str, dict[str, Any]], ...]
 
     def record(self) -> PipelineRunLog:
-        """Record it in the store that is in force, and return the run as stored in the end."""
+        """Record the history in the active store, and return the final stored run."""
         for name, arguments in self.steps:
             run: PipelineRunLog = getattr(commands, name)(**arguments)
         return run
@@ -226,9 +226,9 @@ class RunHistory:
 
 @st.composite
 def run_histories(draw: Any, *, pipeline_id: str | None = None, run_id: str | None = None) -> RunHistory:
-    """Draw lives of a run: queued or not, with stages, metrics and quality results or none, ended or still running.
+    """Draw histories: queued or not, with or without stages, metrics and quality results, ended or still running.
 
-    All commands of a history are legal in its order, at instants that do not decrease.
+    The commands of a history are valid in this order, at instants that do not decrease.
     """
     fields = draw(run_fields(**{k: v for k, v in {"pipeline_id": pipeline_id, "run_id": run_id}.items() if v}))
     key = {name: fields[name] for name in ("pipeline_id", "run_id")}

@@ -168,7 +168,7 @@ def test_a_full_disk_fails_the_block_and_keeps_the_last_state(tmp_path: Path) ->
     with embedded.writer(tmp_path, "new", "full") as process:
         errors = process.errors()
         assert process.end() == 1
-    assert "ended without saving" in errors
+    assert "exited without saving" in errors
     assert os.strerror(errno.EFBIG) in errors
     assert embedded.kept(tmp_path) == {"a"}
 
@@ -196,7 +196,7 @@ def test_a_server_that_dies_fails_the_block(tmp_path: Path) -> None:
     def kill_the_server(config: DynamoDBConfig) -> None:
         os.kill(embedded.server_pid(str(config.endpoint_url)), signal.SIGKILL)
 
-    with pytest.raises(StorageError, match=r"ended without saving \(status -9\)"):
+    with pytest.raises(StorageError, match=r"exited without saving \(status -9\)"):
         embedded.block(tmp_path, lambda config: embedded.write(config, "new"), kill_the_server)
     assert embedded.kept(tmp_path) == {"a"}
 
@@ -228,7 +228,7 @@ def test_a_server_that_ends_is_not_waited_for(tmp_path: Path, monkeypatch: pytes
     )
     monkeypatch.setattr(child, "__file__", str(program))
     patient = embedded_store(tmp_path / "store", start_timeout_seconds=600)
-    with pytest.raises(StorageError, match=r"did not start \(it ended with status 1\)(.|\n)*no luck today"), patient:
+    with pytest.raises(StorageError, match=r"did not start \(it exited with status 1\)(.|\n)*no luck today"), patient:
         pass
 
 
@@ -258,9 +258,8 @@ def test_how_long_a_server_may_take_to_start(
     if variable is not None:
         monkeypatch.setenv("PIPEMODELS_STORE_START_SECONDS", variable)
     never_ready(tmp_path, monkeypatch)
-    says = (
-        rf"was not ready within {waited} s: try again, or give it longer by PIPEMODELS_STORE_START_SECONDS or start_t"
-    )
+    advice = "try again, or allow more time with PIPEMODELS_STORE_START_SECONDS or start_t"
+    says = rf"was not ready within {waited} s: {advice}"
     with pytest.raises(StorageError, match=says), embedded_store(tmp_path / "store", **given):
         pass
 

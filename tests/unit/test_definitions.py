@@ -27,7 +27,7 @@ from pipemodels import (
     using,
 )
 from pipemodels.connections import connection_of
-from pipemodels.interop import ApplyReport, FieldChange, apply_definitions
+from pipemodels.interop.definitions import ApplyReport, FieldChange, apply_definitions
 from pipemodels.interop.definitions import applying as definitions
 from pipemodels.interop.definitions.entries import read_entries
 from pipemodels.interop.definitions.kinds import KINDS, Kind
@@ -52,13 +52,13 @@ def new_id() -> str:
 
 
 def pipeline(pipeline_id: str, **more: Any) -> dict[str, Any]:
-    """Return the least that defines a pipeline, and more."""
+    """Return a minimal pipeline definition with extra fields."""
     least = {"pipeline_name": "Orders", "source_type": "s3", "destination_type": "iceberg"}
     return {"pipeline_id": pipeline_id, **least, **more}
 
 
 def table(table_id: str, **more: Any) -> dict[str, Any]:
-    """Return the least that defines a table, and more."""
+    """Return a minimal table definition with extra fields."""
     least = {"pipeline_id": "orders", "table_name": "orders", "table_type": "source"}
     return {"table_id": table_id, **least, "data_format": "csv", "location": "s3://shop/orders", **more}
 
@@ -180,7 +180,7 @@ def test_a_flag_that_becomes_a_number_is_a_change(tmp_path: Path) -> None:
 
 
 def test_a_field_that_is_removed_is_cleared(tmp_path: Path) -> None:
-    """The definition is the whole truth: what it does not name is cleared, a version becomes the default again."""
+    """A field that the definition does not name is cleared; a version is reset to its default."""
     own = new_id()
     apply(tmp_path, pipeline(own, description="old", cpu_cores=2, version="2.0.0"))
     report = apply(tmp_path, pipeline(own))
@@ -191,7 +191,7 @@ def test_a_field_that_is_removed_is_cleared(tmp_path: Path) -> None:
 
 
 def test_what_others_fill_stays_where_it_is_not_named(tmp_path: Path) -> None:
-    """Activation, environment and a table's statistics are left alone by a definition that is silent on them."""
+    """Activation, environment and a table's statistics keep their values if a definition does not name them."""
     own = new_id()
     apply(tmp_path, pipeline(own, environment="prod"), tables=[table(own)])
     commands.deactivate_pipelines([own])
@@ -203,7 +203,7 @@ def test_what_others_fill_stays_where_it_is_not_named(tmp_path: Path) -> None:
 
 
 def test_null_clears_what_others_fill_and_leaves_a_default_alone(tmp_path: Path) -> None:
-    """A null clears the environment; a null for is_active says nothing, because that is never empty."""
+    """A null clears the environment; a null for is_active is ignored, because that field is never empty."""
     own = new_id()
     apply(tmp_path, pipeline(own, environment="prod", is_active=False))
     report = apply(tmp_path, pipeline(own, environment=None, is_active=None))
@@ -212,7 +212,7 @@ def test_null_clears_what_others_fill_and_leaves_a_default_alone(tmp_path: Path)
 
 
 def test_a_dry_run_writes_nothing_and_shows_each_difference(tmp_path: Path) -> None:
-    """A dry run reports what would be created with all fields, what would be updated with those that differ."""
+    """A dry run reports all fields of items to be created, and the differing fields of items to be updated."""
     old, new = new_id(), new_id()
     apply(tmp_path, pipeline(old, cpu_cores=2))
     before = stored_fields(queries.get_pipeline(old))
@@ -267,7 +267,7 @@ def test_good_entries_are_applied_and_bad_ones_refused_with_every_problem(tmp_pa
     ],
 )
 def test_yaml_scalars_mean_what_the_core_schema_says(tmp_path: Path, text: str, value: object) -> None:
-    """Numbers are exact and never floats; what only looks like a flag, a time, a date or a number is text."""
+    """Numbers are exact and never floats; values that only look like a flag, a time, a date or a number are text."""
     file = tmp_path / "a.yaml"
     file.write_text(f"pipelines: [{{config: {{it: {text}}}}}]")
     (entry,) = read_entries(file)
@@ -295,7 +295,7 @@ def test_yaml_scalars_mean_what_the_core_schema_says(tmp_path: Path, text: str, 
     ],
 )
 def test_a_value_that_cannot_be_stored_is_refused(tmp_path: Path, field: str, text: str, reason: str) -> None:
-    """What DynamoDB or a field does not take is refused with the field and the reason; nothing is stored."""
+    """A value that DynamoDB or a field does not accept is refused with field and reason; nothing is stored."""
     own = new_id()
     least = "pipeline_name: a, source_type: b, destination_type: c"
     report = apply_text(tmp_path, f"pipelines: [{{pipeline_id: {own}, {least}, {field}: {text}}}]")
@@ -306,7 +306,7 @@ def test_a_value_that_cannot_be_stored_is_refused(tmp_path: Path, field: str, te
 
 
 def test_an_instant_without_an_offset_is_refused_with_its_value(tmp_path: Path) -> None:
-    """YAML's time without a zone is no instant; the refusal names the field and shows the value."""
+    """A YAML time without a zone is not an instant; the refusal names the field and shows the value."""
     own = new_id()
     report = apply(tmp_path, tables=[table(own, last_updated_data="2026-01-02 03:04:05")])
     (problem,) = report.refused[0].problems
@@ -329,21 +329,21 @@ for _name, _next in itertools.pairwise("abcdefghi"):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("pipelines: [{pipeline_id: a, pipeline_id: b}]", "appears twice in one mapping (line 1)"),
-        ("pipelines: [{config: {a: {b: 1, b: 2}}}]", "appears twice in one mapping (line 1)"),
-        (BOMB, "is too large, aliases written out"),
-        ("pipelines: [{config: &a {b: *a}}]", "names no anchor that is complete before it"),
-        ("pipelines: [{config: *a}]", "names no anchor"),
-        ("pipelines: [!!python/object/apply:os.system [ls]]", "is not taken: only plain values are"),
-        ("pipelines: [{config: !!binary aGk=}]", "is not taken for 'aGk=': only plain values are"),
-        ("pipelines: [{cpu_cores: !!int true}]", "is not taken for 'true': only plain values are"),
-        ("pipelines: [{is_active: !!bool 1}]", "is not taken for '1': only plain values are"),
+        ("pipelines: [{pipeline_id: a, pipeline_id: b}]", "appears twice in a mapping (line 1)"),
+        ("pipelines: [{config: {a: {b: 1, b: 2}}}]", "appears twice in a mapping (line 1)"),
+        (BOMB, "is too large with its aliases expanded"),
+        ("pipelines: [{config: &a {b: *a}}]", "does not name a complete anchor before it"),
+        ("pipelines: [{config: *a}]", "does not name a complete anchor"),
+        ("pipelines: [!!python/object/apply:os.system [ls]]", "is not allowed: only plain values are"),
+        ("pipelines: [{config: !!binary aGk=}]", "is not allowed for 'aGk=': only plain values are"),
+        ("pipelines: [{cpu_cores: !!int true}]", "is not allowed for 'true': only plain values are"),
+        ("pipelines: [{is_active: !!bool 1}]", "is not allowed for '1': only plain values are"),
         ("pipelines: [{config: {<<: 3}}]", "must name a mapping"),
         ("pipelines: [{config: {[1]: 3}}]", "a key must be text"),
-        ("pipelines: [{config: " + "[" * 100 + "]" * 100 + "}]", "goes deeper than 64 levels"),
+        ("pipelines: [{config: " + "[" * 100 + "]" * 100 + "}]", "is deeper than 64 levels"),
         ("pipelines: [3]", "must be a mapping of field names to values"),
         ("pipelines: {a: 1}", "must be a list"),
-        ("pipelnes: []", "is no section of a definition; did you mean pipelines?"),
+        ("pipelnes: []", "is not a section of a definition; did you mean pipelines?"),
         ("- 1", "must be a mapping with pipelines: and tables:"),
         ("text", "must be a mapping with pipelines: and tables:"),
     ],
@@ -351,7 +351,7 @@ for _name, _next in itertools.pairwise("abcdefghi"):
 def test_yaml_that_no_definition_may_hold_is_refused_and_the_rest_applied(
     tmp_path: Path, text: str, reason: str
 ) -> None:
-    """Duplicate keys, alias bombs, objects, and what is no mapping are refused; the next document is applied."""
+    """Duplicate keys, alias bombs, objects, and non-mappings are refused; the next document is applied."""
     own = new_id()
     least = "pipeline_name: a, source_type: b, destination_type: c"
     report = apply_text(tmp_path, f"{text}\n---\npipelines: [{{pipeline_id: {own}, {least}}}]")
@@ -378,7 +378,7 @@ def test_yaml_that_no_definition_may_hold_is_refused_and_the_rest_applied(
     ],
 )
 def test_a_file_that_is_broken_is_refused_whole(tmp_path: Path, name: str, text: str, line: int) -> None:
-    """Where a file is no YAML or JSON nothing in it is applied and the line is named; other files are applied."""
+    """A file that is not valid YAML or JSON is not applied, and its line is named; other files are applied."""
     inside, other = new_id(), new_id()
     (tmp_path / name).write_text(text.format(entry=json.dumps(pipeline(inside))))
     (tmp_path / "other.json").write_text(json.dumps({"pipelines": [pipeline(other)]}))
@@ -392,15 +392,15 @@ def test_a_file_that_is_broken_is_refused_whole(tmp_path: Path, name: str, text:
     ("text", "reason"),
     [
         ('{"a": 1, "a": 2}', "has the key 'a' twice"),
-        ('{"a": tru}', "is no JSON"),
+        ('{"a": tru}', "is not valid JSON"),
         ("[" * 2000 + "]" * 2000, "is nested too deeply"),
-        ('{"a": 1e99999999999999999999}', "number out of all range"),
+        ('{"a": 1e99999999999999999999}', "number that is out of range"),
         ('"' + "x" * (5 << 20) + '"', "more than 4,194,304 bytes"),
         ('"\udcff"', "is not UTF-8"),
     ],
 )
 def test_a_json_entry_that_is_broken_in_itself_is_refused_alone(tmp_path: Path, text: str, reason: str) -> None:
-    """An entry whose brackets close is refused alone; those around it are applied."""
+    """An invalid entry whose brackets close is refused by itself; the entries around it are applied."""
     before, after = new_id(), new_id()
     file = tmp_path / "a.json"
     whole = f'{{"pipelines": [{json.dumps(pipeline(before))}, {text},\n{json.dumps(pipeline(after))}]}}'
@@ -420,7 +420,7 @@ def test_json_is_read_as_json(tmp_path: Path) -> None:
 
 
 def test_two_entries_with_one_id_are_both_refused_naming_both_places(tmp_path: Path) -> None:
-    """Nobody can say which of the two is meant, whichever files they are in; a table may share a pipeline's id."""
+    """Entries that share an id are all refused, whichever files they are in; a table may share a pipeline's id."""
     own = new_id()
     first, second = tmp_path / "a.json", tmp_path / "b.json"
     first.write_text(json.dumps({"pipelines": [pipeline(own)], "tables": [table(own)]}))
@@ -438,7 +438,7 @@ def test_two_entries_with_one_id_are_both_refused_naming_both_places(tmp_path: P
 
 @pytest.mark.parametrize("name", ["a.yaml", "a.json"])
 def test_a_refused_entry_is_named_by_its_place(name: str, tmp_path: Path) -> None:
-    """Its number in its section, its id where it has one, and the line on which it begins."""
+    """A refusal names the number of the entry in its section, its id if it has one, and its first line."""
     ids = [new_id() for _ in range(3)]
     entries = [pipeline(ids[0]), 3, pipeline(ids[1], cpu_cores=0), pipeline(ids[2])]
     lines = ",\n".join(json.dumps(entry) for entry in entries)
@@ -451,7 +451,7 @@ def test_a_refused_entry_is_named_by_its_place(name: str, tmp_path: Path) -> Non
 
 
 def test_an_entry_that_is_there_three_times_names_both_others(tmp_path: Path) -> None:
-    """Whoever repairs one place sees all."""
+    """A refusal names all places of a repeated id."""
     own = new_id()
     report = apply(tmp_path, pipeline(own), pipeline(own), pipeline(own))
     file = tmp_path / "definitions.json"
@@ -501,7 +501,7 @@ def test_documents_globs_and_directories_are_read_and_each_file_once(tmp_path: P
 
 
 def test_a_single_path_is_one_path(tmp_path: Path) -> None:
-    """A text given for the paths is one path, and not a path a letter."""
+    """A single string counts as one path."""
     (tmp_path / "a.yaml").write_text("")
     assert apply_definitions(str(tmp_path / "a.yaml")) == ApplyReport()
 
@@ -544,20 +544,20 @@ def test_a_glob_passes_over_folders_without_definitions(tmp_path: Path) -> None:
 
 
 def test_utf_16_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    """JSON in UTF-16 is refused by name, and not as a broken text."""
+    """The refusal of JSON in UTF-16 names the encoding."""
     (tmp_path / "a.json").write_bytes('{"pipelines": []}'.encode("utf-16"))
     assert "is UTF-16: save it as UTF-8" in reasons(apply_definitions([tmp_path]))[0][1]
 
 
 def test_yaml_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
-    """A file in another encoding is refused whole, and not guessed at."""
+    """A file in another encoding is refused as a whole."""
     (tmp_path / "a.yaml").write_bytes("pipelines: [{description: Käse}]".encode("latin-1"))
     ((field, reason),) = reasons(apply_definitions([tmp_path]))
-    assert (field, reason[:10]) == ("file", "is no YAML")
+    assert (field, reason[:17]) == ("file", "is not valid YAML")
 
 
 def test_anchors_may_stand_under_a_key_of_their_own(tmp_path: Path) -> None:
-    """Keys that begin with x- are passed over, and their anchors may be merged; own keys win over merged ones."""
+    """Keys that begin with x- are ignored, and their anchors may be merged; own keys win over merged keys."""
     own = new_id()
     text = f"""
 x-shared: &shared {{pipeline_name: Shared, source_type: s3, destination_type: s3, tags: {{team: data}}}}
@@ -576,11 +576,11 @@ pipelines: [{{<<: [*shared, {{source_type: kafka, version: 2.0.0}}], pipeline_id
 def test_anchors_do_not_reach_into_the_next_document(tmp_path: Path) -> None:
     """An alias of an anchor in the document before is refused."""
     report = apply_text(tmp_path, "x-a: &a {b: 1}\n---\npipelines: [*a]")
-    assert "names no anchor" in reasons(report)[0][1]
+    assert "does not name a complete anchor" in reasons(report)[0][1]
 
 
 def test_what_others_wrote_meanwhile_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write between reading and writing makes the difference be worked out anew, on the newer item."""
+    """If others write between reading and writing, the difference is computed again from the newer item."""
     own = new_id()
     apply(tmp_path, pipeline(own, cpu_cores=2))
     stale = {(own,): queries.get_pipeline(own)}
@@ -600,7 +600,7 @@ def test_what_others_wrote_meanwhile_is_not_lost(tmp_path: Path, monkeypatch: py
 def test_what_others_created_or_deleted_meanwhile_is_taken_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An item that appeared is updated, one that went is created."""
+    """An item that appeared in the meantime is updated; an item that was deleted is created."""
     appeared, gone = new_id(), new_id()
     apply(tmp_path, pipeline(gone, cpu_cores=2))
     stale = {(gone,): queries.get_pipeline(gone)}
@@ -613,7 +613,7 @@ def test_what_others_created_or_deleted_meanwhile_is_taken_as_it_is(
 
 
 def test_an_item_that_is_written_all_the_time_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After some tries the entry is refused, with what to do."""
+    """After several attempts the entry is refused, and the message says what to do."""
     own = new_id()
     apply(tmp_path, pipeline(own, cpu_cores=2))
     differences = Kind.differences
@@ -624,12 +624,12 @@ def test_an_item_that_is_written_all_the_time_is_refused(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(Kind, "differences", written_meanwhile)
     report = apply(tmp_path, pipeline(own, cpu_cores=4))
-    assert reasons(report) == [("pipeline_id", "was written by others 10 times meanwhile: apply it again")]
+    assert reasons(report) == [("pipeline_id", "was changed by others 10 times in the meantime: apply it again")]
     assert queries.get_pipeline(own).cpu_cores == 2
 
 
 def test_existing_items_are_read_a_hundred_at_a_time(tmp_path: Path) -> None:
-    """250 entries that are there already cost three requests, and progress tells how far it is."""
+    """250 existing entries take three requests, and progress reports each step."""
     ids = [new_id() for _ in range(250)]
     apply(tmp_path, *map(pipeline, ids))
     told: list[tuple[int, int | None]] = []
@@ -675,7 +675,7 @@ def test_without_pyyaml_yaml_is_refused_with_the_line_to_install_it(
 
 
 def test_who_applies_is_checked_before_anything_is_done(tmp_path: Path) -> None:
-    """A `by` that is no id raises, whatever the files hold."""
+    """An invalid `by` raises, whatever the files contain."""
     with pytest.raises(ValidationError, match="updated_by"):
         apply(tmp_path, pipeline(new_id()), by=" ")
 

@@ -1,4 +1,4 @@
-"""The embedded store's parts by themselves: what counts as a write, whose a signal is, and what a fork shares."""
+"""Unit tests of the embedded store: detection of writes, signal handling, and forks."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_whatever_may_write_is_saved(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["BatchGetItem", "DescribeTable", "GetItem", "ListTables", "Query", "Scan"])
 def test_what_only_reads_is_not_saved(name: str) -> None:
-    """Looking at a store wears no disk."""
+    """A block that only reads does not save."""
     assert not served(name)._may_have_changed
 
 
 def test_the_server_is_told_nothing_that_was_meant_for_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Of the user's environment it gets what a program needs to run, and no more."""
+    """The server gets only the environment variables that a program needs to run."""
     theirs = {"AWS_PROFILE": "work", "MINISTACK_ACCOUNT_ID": "1", "USE_SSL": "1", "DOCKER_HOST": "unix:///x"}
     needed = {"PATH": "/usr/bin", "HOME": "/home/me", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     monkeypatch.setattr(os, "environ", theirs | needed)
@@ -85,7 +85,7 @@ def served(name: str) -> child._Server:
 
 
 def test_the_users_own_handler_of_a_signal_stays() -> None:
-    """Who handles SIGTERM himself is not ended by it; who does not finds the default again afterwards."""
+    """A program's own SIGTERM handler is kept; without one, the default is restored after the block."""
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:

@@ -1,4 +1,4 @@
-"""Why a run failed, and the data quality checks that its events tell."""
+"""The reasons of failures, and the data quality checks in events."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def entry(kind: str, second: int, message: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", ["START", "RUNNING", "OTHER", "COMPLETE"])
 @pytest.mark.parametrize("second", [1, 3])
 def test_the_reason_of_a_failure_may_stand_in_any_event(kind: str, second: int) -> None:
-    """Before FAIL or after it; the log keeps which event told it."""
+    """The error may come before or after FAIL; the log names its event."""
     told = event(kind, second, {"message": "lock", "stackTrace": "at 1"})
     if kind == "COMPLETE" and second == 3:
         told["eventTime"] = "2026-01-02T03:04:02Z"  # a later COMPLETE would make the run a success
@@ -104,7 +104,7 @@ def test_of_several_errors_the_latest_is_the_reason() -> None:
 
 
 def test_an_error_of_a_run_that_goes_on_or_succeeds_stays_in_the_log() -> None:
-    """It is no reason of a failure, and is not lost."""
+    """An error of a run that did not fail is kept in the log."""
     stored = in_every_order(event("START", 0), event("RUNNING", 1, "retry"))
     assert stored == {**dict(_KEY), "status": "running", "log_messages": [entry("RUNNING", 1, "retry")]}
     stored = in_every_order(event("START", 0), event("FAIL", 1, "boom"), event("COMPLETE", 2))

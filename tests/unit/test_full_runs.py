@@ -1,4 +1,4 @@
-"""Runs of which events tell more than an item of 400 KB holds."""
+"""Runs whose events exceed the 400 KB of an item."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_lists_that_fit_are_whole() -> None:
 
 @pytest.mark.parametrize("own", [200_000, 300_000, 380_000, 400_000])
 def test_a_run_that_a_job_has_nearly_filled_gets_its_end(own: int) -> None:
-    """What the job recorded stays whole, whatever little room it leaves."""
+    """Data that the job recorded are never cut, however little room they leave."""
     namespace = f"full-{next(_fresh)}"
     commands.put_pipeline(pipeline_id=f"{namespace}/j", pipeline_name="x", source_type="a", destination_type="b")
     snapshot = {"a": "x" * own}
@@ -197,7 +197,7 @@ def test_of_a_run_that_is_full_to_the_brim_the_end_is_kept_and_the_start_of_its_
 
 
 def test_more_names_than_digests_find_room_for_are_estimated() -> None:
-    """The count is then marked as one, is near the truth, and is the same in any order."""
+    """The count is then marked as an estimate, is close to the true value, and is the same in any order."""
     names = [f"{number:040d}" for number in range(60_000)]
     halves = [RunFacts(inputs=frozenset(names[:40_000])), RunFacts(inputs=frozenset(names[20_000:]))]
     once = cutting.fitted(joined(*halves), 0)

@@ -15,9 +15,8 @@ import pytest
 import pipemodels
 from pipemodels import RunStatus, ValidationError, commands, parse_instant, queries
 from pipemodels.checks import id_problem
-from pipemodels.interop import IngestReport, ingest_events
+from pipemodels.interop.openlineage import IngestReport, ingest_events, recorder
 from pipemodels.interop.openlineage import ingesting as openlineage
-from pipemodels.interop.openlineage import recorder
 from pipemodels.interop.openlineage.events import read_event
 from pipemodels.interop.openlineage.facts import Ending
 from pipemodels.interop.openlineage.naming import id_of
@@ -115,7 +114,7 @@ def test_a_failure_keeps_message_and_stack() -> None:
     ],
 )
 def test_a_failure_without_a_reason_says_so(facets: dict[str, Any]) -> None:
-    """A FAIL whose facet is missing, malformed or deleted gets a message that says that none was told."""
+    """A FAIL whose facet is missing, malformed or deleted gets a message that says that there is no reason."""
     one = event("FAIL", facets=facets)
     ingest(one)
     assert run_of(one)["error_message"] == NO_MESSAGE
@@ -123,7 +122,7 @@ def test_a_failure_without_a_reason_says_so(facets: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", ["OTHER", None])
 def test_other_events_leave_the_status(kind: str | None) -> None:
-    """OTHER, and an event without a type, add what they know to a run, and leave its status and times."""
+    """OTHER, and an event without a type, add facts to a run, and do not change its status and times."""
     one = event("COMPLETE", 5)
     ingest(one)
     before = run_of(one)
@@ -214,7 +213,7 @@ def test_a_check_that_failed_once_in_an_event_has_failed(held: tuple[bool, bool]
 
 @pytest.mark.parametrize("wrong", [None, "x", 3, [], {"rowCount": -1}, {"rowCount": True}, {"rowCount": 10**40 + 1}])
 def test_a_malformed_facet_is_passed_over(wrong: Any) -> None:
-    """An event is not refused for a facet that has not its standard shape."""
+    """A malformed facet does not refuse the event."""
     dataset = {"namespace": "db", "name": "a", "outputFacets": {"outputStatistics": wrong}}
     facets = {"parent": wrong, "processing_engine": wrong, "errorMessage": wrong}
     one = event("COMPLETE", outputs=[dataset], facets=facets)
@@ -241,12 +240,12 @@ def test_a_malformed_facet_is_passed_over(wrong: Any) -> None:
     ],
 )
 def test_events_of_jobs_and_datasets_are_refused_by_their_name(changes: Any, kind: str, about: str) -> None:
-    """What tells of no run is named as what it is, by its schema or by what it holds; the next event is recorded."""
+    """The refusal of an event that is not about a run names its kind; the next event is recorded."""
     good = event()
     strange = {name: value for name, value in good.items() if name not in {"run", "eventType"}} | changes
     strange = {name: value for name, value in strange.items() if value is not ...}
     report = ingest(strange, good)
-    reason = f"event: {kind!r} tells of {about} and not of a run: only run events are recorded, so leave it out"
+    reason = f"event: {kind!r} describes {about}, not a run: only run events are recorded, so remove it"
     assert (report.events, refusals(report)) == (1, [(1, reason)])
 
 
@@ -256,8 +255,8 @@ def test_events_of_jobs_and_datasets_are_refused_by_their_name(changes: Any, kin
         ({"run": {}}, "run.runId: None is required"),
         ({"run": {"runId": ""}}, "run.runId: '' is required"),
         ({"run": {"runId": 3}}, "run.runId: 3 must be text, not int"),
-        ({"run": None}, "run: None is required of a run event"),
-        ({"job": None}, "job: None is required of a run event"),
+        ({"run": None}, "run: None is required in a run event"),
+        ({"job": None}, "job: None is required in a run event"),
         ({"run": "x"}, "run: 'x' must be an object"),
         ({"job": {"name": "x"}}, "job.namespace: None is required"),
         ({"job": {"namespace": "x", "name": "\ud800"}}, "job.name: '\\ud800' contains half of a surrogate pair"),
@@ -283,11 +282,11 @@ def test_an_event_that_lacks_what_it_must_hold_is_refused_by_line(changes: Any, 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("hello", "is no JSON: Expecting value (column 1)"),
+        ("hello", "is not valid JSON: Expecting value (column 1)"),
         ("3", "event: 3 must be a JSON object"),
-        ('{"a": tru}', "is no JSON: Expecting value (column 7)"),
-        ('{"a": "b', "is no JSON: a text in it has no end"),
-        ('{"a": {"b": 1}', "is cut off: another value begins before its end"),
+        ('{"a": tru}', "is not valid JSON: Expecting value (column 7)"),
+        ('{"a": "b', "is not valid JSON: a string in it is not closed"),
+        ('{"a": {"b": 1}', "is incomplete: another value begins before its end"),
         ('{"a": "\udcff"}', "is not UTF-8 (byte 7)"),
         ("{" * 2000 + "}" * 2000, "is nested too deeply"),
         ('{"a":' * 2000 + "1" + "}" * 2000, "is nested too deeply"),
@@ -326,12 +325,12 @@ def test_a_broken_event_of_many_lines_is_one_refusal() -> None:
     good = event()
     text = f'{{\n"eventType": "START\n"eventTime": "x",\n"run": [],\n}}\n{json.dumps(good)}'
     report = ingest_text(text)
-    assert refusals(report) == [(1, "is no JSON: a text in it has no end")]
+    assert refusals(report) == [(1, "is not valid JSON: a string in it is not closed")]
     assert (report.events, run_of(good)["status"]) == (1, "running")
 
 
 def test_a_part_of_an_event_on_a_line_of_its_own_is_no_event() -> None:
-    """An event goes on until it is whole, also where a line of it is JSON by itself."""
+    """An event continues until it is complete, even if one of its lines is valid JSON by itself."""
     one = event("COMPLETE", inputs=[{"namespace": "db", "name": "a"}, {"namespace": "db", "name": "b"}])
     text = json.dumps(one).replace('{"namespace": "db"', '\n{"namespace": "db"').replace('"},', '"}\n,')
     assert '\n{"namespace": "db", "name": "a"}\n' in text
@@ -382,8 +381,8 @@ def test_an_array_that_is_broken_gives_what_came_before() -> None:
     report = ingest_text(f"[\n{json.dumps(one)},\n{{}},\n{json.dumps(event())}\n")
     assert report.events == 2
     assert refusals(report) == [
-        (3, "job: None is required of a run event"),
-        (5, "has an array that ends badly: a comma or ] is missing"),
+        (3, "job: None is required in a run event"),
+        (5, "has a malformed array: a comma or ] is missing"),
     ]
 
 
@@ -456,7 +455,7 @@ def test_files_globs_and_directories_are_read(tmp_path: Path) -> None:
 
 
 def test_a_pipeline_that_is_not_known_is_registered_once() -> None:
-    """It gets its full name, and is created one time for all its runs; a known one is left as it is."""
+    """A pipeline gets its full name and is created once for all its runs; an existing pipeline is not changed."""
     job = {"job": {"namespace": "shop", "name": f"new-{next(_fresh)}"}}
     pipeline_id = f"shop/{job['job']['name']}"
     with requests() as asked:
@@ -584,7 +583,7 @@ def test_the_latest_end_stands() -> None:
 )
 @pytest.mark.parametrize("together", [True, False])
 def test_of_two_ends_at_one_time_the_worse_stands(one: Any, other: Any, told: Any, together: bool) -> None:
-    """A failure over a cancellation, that over a success; and a reason over none. In any order."""
+    """A failure wins over a cancellation, a cancellation over a success, and a reason over none, in any order."""
     for ends in ((one, other), (other, one)):
         run = f"ends-{next(_fresh)}"
         events = [
@@ -598,7 +597,7 @@ def test_of_two_ends_at_one_time_the_worse_stands(one: Any, other: Any, told: An
 
 
 def test_each_run_is_written_once_for_all_its_events() -> None:
-    """The events of a file are gathered by run: one write a run, none when they come again."""
+    """The events of a file are grouped by run: one write for each run, and none when they are repeated."""
     runs = [[event("COMPLETE", 3), event("START", 1)] for _ in range(20)]
     for end, start in runs:
         start["run"] = end["run"]
@@ -671,7 +670,7 @@ def test_long_error_texts_are_cut() -> None:
 
 
 def test_who_ingests_is_checked_before_anything_is_read() -> None:
-    """A `by` that is no id raises."""
+    """An invalid `by` raises."""
     with pytest.raises(ValidationError, match="updated_by"):
         ingest(event(), by=" ")
 
@@ -721,5 +720,5 @@ def test_a_source_that_breaks_off_keeps_what_it_gave() -> None:
 
 
 def test_utf_16_is_refused_with_what_to_do() -> None:
-    """Events in UTF-16 are refused by name, and not as broken lines."""
+    """The refusal of events in UTF-16 names the encoding."""
     assert refusals(ingest_text(json.dumps(event()).encode("utf-16"))) == [(1, "is UTF-16: save it as UTF-8")]

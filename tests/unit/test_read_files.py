@@ -1,4 +1,4 @@
-"""Which files a path means, and texts that are long, deep or empty."""
+"""The files that a path names, and texts that are long, deep or empty."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def refused(file: Path, text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("empty", ["", " ", "\t\n"])
 @pytest.mark.parametrize("use", [apply_definitions, ingest_events])
 def test_an_empty_path_is_refused_before_anything_is_done(use: Any, empty: str, tmp_path: Path) -> None:
-    """It would mean the working directory; also in a list of others, of which none is read."""
+    """An empty path is refused, even in a list; then no path in the list is read."""
     good = tmp_path / "a.json"
     good.write_text('{"pipelines": [{"pipeline_id": "never"}]}')
     for paths in (empty, [str(good), empty]):
@@ -56,12 +56,12 @@ def test_an_empty_path_is_refused_before_anything_is_done(use: Any, empty: str, 
             use(paths)
         ((position, value),) = [(one.field, one.value) for one in caught.value.problems]
         assert (position, value, asked) == (f"paths[{0 if paths == empty else 1}]", empty, [])
-    with pytest.raises(ValidationError, match="must not hold a null character"):
+    with pytest.raises(ValidationError, match="must not contain a null character"):
         use(["a\0b"])
 
 
 def test_a_directory_is_read_to_its_end_whatever_is_in_it(tmp_path: Path) -> None:
-    """Links to files are followed, those to directories are not; what is no file, or is not there, is told."""
+    """Links to files are followed, links to directories are not; other kinds of file are reported."""
     (tmp_path / "sub" / ".hidden").mkdir(parents=True)
     (tmp_path / "dir.yaml").mkdir()
     for name in ("a.yaml", "sub/b.YAML", "sub/.hidden/c.yaml", ".d.yaml", "e.txt"):
@@ -80,8 +80,8 @@ def test_a_directory_is_read_to_its_end_whatever_is_in_it(tmp_path: Path) -> Non
     assert found.problems == [
         (str(tmp_path / "gone.yaml"), "cannot be read: No such file or directory"),
         (str(tmp_path / "loop.yaml"), "cannot be read: Too many levels of symbolic links"),
-        (str(tmp_path / "pipe.yaml"), "is a pipe, a socket or a device, and not a file"),
-        (str(tmp_path / "sock.yaml"), "is a pipe, a socket or a device, and not a file"),
+        (str(tmp_path / "pipe.yaml"), "is a pipe, a socket or a device, not a file"),
+        (str(tmp_path / "sock.yaml"), "is a pipe, a socket or a device, not a file"),
     ]
     assert by_glob.files == [tmp_path / name for name in ("a.yaml", "link.yaml")]
     assert by_glob.problems == found.problems
@@ -172,7 +172,7 @@ def test_a_text_without_an_end_is_looked_through_once() -> None:
     """To find how deep it is: time does not grow with the square of its escaped quotes."""
     text = b'{"' + b"[{" * 150 + b'\\"' * 1_000_000
     start = time.process_time()
-    with pytest.raises(ValueError, match="is no JSON"):
+    with pytest.raises(ValueError, match="is not valid JSON"):
         decoded(text)
     assert time.process_time() - start < 5
 
@@ -198,8 +198,8 @@ class _Made:
         (b"", b"\n", 40_000_001, [None]),
         (b"", b"\r\n", 40_000_001, [None]),
         (b"[", b"\n", 40_000_001, [None]),
-        (b'{"a":\n"x\n', b"\n", 40_000_003, ["is no JSON: a text in it has no end", None]),
-        (b'{"a":\n', b"\n", 40_000_002, ["is cut off: another value begins before its end", None]),
+        (b'{"a":\n"x\n', b"\n", 40_000_003, ["is not valid JSON: a string in it is not closed", None]),
+        (b'{"a":\n', b"\n", 40_000_002, ["is incomplete: another value begins before its end", None]),
         (b"\0", b"\0", 1, ["is longer than 8,388,608 bytes"]),
     ],
 )
@@ -223,17 +223,18 @@ def test_blanks_in_any_number_take_little_time_and_memory(
 def test_an_error_in_a_value_tells_its_line_also_behind_blank_ones() -> None:
     """Blank lines inside a value count."""
     found = list(LooseValues(JSONSource(io.BytesIO(b'\n{\n\n \n"a": tru\n}\n')), 1_000, is_event))
-    assert [(one.line, one.reason) for one in found] == [(2, "is no JSON: Expecting value (line 4 column 6 of it)")]
+    reason = "is not valid JSON: Expecting value (line 4 column 6 of the value)"
+    assert [(one.line, one.reason) for one in found] == [(2, reason)]
 
 
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ("1: a, true: b", "and the key 1 of line 1 are one value to Python: put keys in quotes (line 1)"),
-        ("true: a, 1: b", "and the key true of line 1 are one value to Python: put keys in quotes (line 1)"),
-        ("1: a,\n 1.0: b", "and the key 1 of line 1 are one value to Python: put keys in quotes (line 2)"),
-        ("~: a, null: b", "and the key ~ of line 1 are one value to Python: put keys in quotes (line 1)"),
-        ("a: a,\n a: b", "appears twice in one mapping, first on line 1 (line 2)"),
+        ("1: a, true: b", "and the key 1 of line 1 are equal in Python: put keys in quotes (line 1)"),
+        ("true: a, 1: b", "and the key true of line 1 are equal in Python: put keys in quotes (line 1)"),
+        ("1: a,\n 1.0: b", "and the key 1 of line 1 are equal in Python: put keys in quotes (line 2)"),
+        ("~: a, null: b", "and the key ~ of line 1 are equal in Python: put keys in quotes (line 1)"),
+        ("a: a,\n a: b", "appears twice in a mapping, first on line 1 (line 2)"),
     ],
 )
 def test_keys_that_clash_are_both_named(keys: str, reason: str, tmp_path: Path) -> None:

@@ -294,7 +294,7 @@ def test_an_entry_of_an_item_that_cannot_be_read_is_refused(dry_run: bool, uniqu
     file = tmp_path / "all.json"
     file.write_text(json.dumps({"pipelines": [{"pipeline_id": one, **fields} for one in (odd, good)]}))
     report = apply_definitions([file], dry_run=dry_run)
-    reason = "is not stored as type BOOL; mend the stored item or delete it"
+    reason = "is not stored as type BOOL; repair the stored item or delete it"
     problem = Problem("stored is_active", {"S": "yes"}, reason)
     assert report.refused == [Refusal(str(file), report.refused[0].entry, (problem,))]
     assert odd in report.refused[0].entry

@@ -1,5 +1,5 @@
-"""Definitions in files: read one entry at a time, compared with what is stored, and applied."""
+"""Apply the pipeline and table definitions in YAML and JSON files to the store."""
 
-from pipemodels.interop.definitions.applying import apply_definitions
+from pipemodels.interop.definitions.applying import ApplyReport, FieldChange, Refusal, apply_definitions
 
-__all__ = ["apply_definitions"]
+__all__ = ["ApplyReport", "FieldChange", "Refusal", "apply_definitions"]

@@ -1,4 +1,4 @@
-"""Definitions in files: pipelines and tables as they should be, applied to the store.
+"""Apply definition files, which describe the desired pipelines and tables, to the store.
 
     pipelines:
       - pipeline_id: orders_daily
@@ -8,17 +8,18 @@
     tables:
       - {table_id: orders, pipeline_id: orders_daily, table_name: orders, table_type: destination, …}
 
-A definition is the whole truth of its item. A field that it does not name is cleared, or gets its default back
-(`version`), but for those that somebody else fills:
+A definition is complete. A field that it does not name is cleared or reset to its default (`version`), with these
+exceptions:
 
-- `is_active` and `environment` stay as they are. A new item is active, in the configuration's environment.
-- `last_updated_data`, `record_count` and `size_bytes` of a table stay as they are.
+- `is_active` and `environment` keep their values. A new item is active, in the configuration's environment.
+- `last_updated_data`, `record_count` and `size_bytes` of a table keep their values.
 
-`null` is the same as not naming a field, but that it clears those of them that may be empty. An item that no file
-names stays. Keys that begin with `x-` at the top of a document are passed over: room for anchors.
+A field that is `null` is treated as if it were not named, except that `null` also clears the fields listed above if
+they may be empty. Items that no file names are not changed. Top-level keys that begin with `x-` are ignored; use
+them for anchors.
 
-Applying twice changes nothing and writes nothing. A changed item costs one request, under the condition that nobody
-wrote it since it was read; where somebody did, the difference is worked out anew.
+Applying a definition twice writes nothing the second time. Changing an item takes one conditional request, which
+fails if the item has changed since it was read; the difference is then computed again.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ __all__ = ["ApplyReport", "FieldChange", "Refusal", "apply_definitions"]
 
 _CHUNK = 100  # DynamoDB: keys in one BatchGetItem
 _TRIES = 10
-_Ready = tuple[Wanted, dict[str, Any], Any]  # what a file has, what it says, and the item that this means
+_Ready = tuple[Wanted, dict[str, Any], Any]  # the entry, its values, and the item that they define
 
 
 def apply_definitions(
@@ -58,21 +59,21 @@ def apply_definitions(
     by: str | None = None,
     progress: Progress | None = None,
 ) -> ApplyReport:
-    """Make the store hold what definition files say; what is good is done, what is not is refused.
+    """Apply definition files to the store: apply the valid entries, refuse the others.
 
-    All files are read to their ends before anything is written; a file that is no YAML or JSON is refused whole, and
-    so is every entry whose id another one has. Takes bounded memory, whatever the size of a file: one request reads
-    100 items, one request writes one. Each request has the time limit for itself.
+    All files are read completely before anything is written. A file that is not valid YAML or JSON is refused as a
+    whole. Entries that share an id are all refused. Memory is bounded, whatever the size of a file. One request reads
+    100 items; one request writes one item. The time limit applies to each request separately.
 
     Args:
-        paths: files, globs, and directories, which mean all `.yaml`, `.yml` and `.json` files below them.
-        dry_run: write nothing and report what would be done.
-        by: who applies them.
-        progress: called with the number of entries that were read, and None; then with how many of all are done.
+        paths: files, globs, and directories; a directory stands for all `.yaml`, `.yml` and `.json` files below it.
+        dry_run: write nothing, and report what would change.
+        by: the user who applies them.
+        progress: called with the number of entries read so far and None; then with the number applied and the total.
 
     Raises:
-        ValidationError: `by` is no id, a path is empty, or a file is YAML and PyYAML is not installed; nothing was
-            done.
+        ValidationError: `by` is not a valid id, a path is empty, or a file is YAML and PyYAML is not installed;
+            nothing was written.
     """
     targets.check_values(PipelineConfig, {"updated_by": by})
     progress = progress or silent
@@ -88,7 +89,7 @@ def apply_definitions(
 
 
 def _ready(chunk: Iterable[Wanted], found: Collection, by: str | None) -> list[_Ready]:
-    """Return the entries that are good in themselves, and refuse the others."""
+    """Return the entries that are valid by themselves, and refuse the others."""
     ready: list[_Ready] = []
     for wanted in chunk:
         if wanted.file in found.broken:
@@ -106,10 +107,10 @@ def _ready(chunk: Iterable[Wanted], found: Collection, by: str | None) -> list[_
 
 def _apply_chunk(ready: list[_Ready], report: ApplyReport, *, dry_run: bool, by: str | None) -> None:
     stored = _stored(ready)
-    for one in ready:
-        wanted = one[0]
+    for entry in ready:
+        wanted = entry[0]
         try:
-            _apply(one, stored[wanted.entry.section].get((wanted.id,)), report, dry_run=dry_run, by=by)
+            _apply(entry, stored[wanted.entry.section].get((wanted.id,)), report, dry_run=dry_run, by=by)
         except ValidationError as error:
             report.refused.append(wanted.refusal(error.problems))
         except UnreadableItemError as error:
@@ -117,21 +118,21 @@ def _apply_chunk(ready: list[_Ready], report: ApplyReport, *, dry_run: bool, by:
 
 
 def _stored_problem(problem: Problem) -> Problem:
-    """Return the problem of a stored item as one that is not of the file."""
-    return Problem(f"stored {problem.field}", problem.value, f"{problem.reason}; mend the stored item or delete it")
+    """Return a problem that says that the stored item is invalid, not the file."""
+    return Problem(f"stored {problem.field}", problem.value, f"{problem.reason}; repair the stored item or delete it")
 
 
 def _stored(ready: list[_Ready]) -> Mapping[str, Mapping[tuple[str, ...], Any]]:
-    """Return the items that there are by id, for each section."""
+    """Return the stored items by id, for each section."""
     return {
-        section: stored_items(kind.model, [(one.id,) for one, _, _ in ready if one.entry.section == section])
+        section: stored_items(kind.model, [(wanted.id,) for wanted, _, _ in ready if wanted.entry.section == section])
         for section, kind in KINDS.items()
     }
 
 
-def _apply(one: _Ready, stored: Any, report: ApplyReport, *, dry_run: bool, by: str | None) -> None:
-    """Bring one item to what its definition says, and report it; others may write it at the same time."""
-    wanted, said, item = one
+def _apply(ready: _Ready, stored: Any, report: ApplyReport, *, dry_run: bool, by: str | None) -> None:
+    """Make one item match its definition, and report it; retry if others write the item at the same time."""
+    wanted, said, item = ready
     for _ in range(_TRIES):
         changes = wanted.kind.differences(item, said, stored)
         try:
@@ -144,7 +145,8 @@ def _apply(one: _Ready, stored: Any, report: ApplyReport, *, dry_run: bool, by: 
         else:
             _report(wanted.id, stored, changes, report, dry_run=dry_run)
             return
-    problem = Problem(wanted.kind.key, wanted.id, f"was written by others {_TRIES} times meanwhile: apply it again")
+    reason = f"was changed by others {_TRIES} times in the meantime: apply it again"
+    problem = Problem(wanted.kind.key, wanted.id, reason)
     report.refused.append(wanted.refusal([problem]))
 
 

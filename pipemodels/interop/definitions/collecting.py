@@ -1,4 +1,4 @@
-"""Collects the entries of definition files, and refuses what cannot be applied whatever the store holds."""
+"""Collect the entries of definition files, and refuse those that no store could accept."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ _Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One pipeline or table as a file has it."""
+    """The definition of a pipeline or table, and the file that it is in."""
 
     file: str
     entry: Entry
 
     @property
     def kind(self) -> Kind:
-        """Say whether it is a pipeline or a table."""
+        """Return the kind of item: pipeline or table."""
         return KINDS[self.entry.section]
 
     @property
     def id(self) -> Any:
-        """Return its id, whatever stands there."""
+        """Return the id as written, which may have any type."""
         return self.entry.values.get(self.kind.key)
 
     @property
     def key(self) -> _Key | None:
-        """Return what no two entries may share; None where there is no id."""
+        """Return the section and id, which must be unique among all entries; None if there is no id."""
         return (self.entry.section, self.id) if isinstance(self.id, str) else None
 
     @property
     def place(self) -> str:
-        """Return where it is, for people."""
+        """Return a readable description of the place in the file."""
         name = f" {self.id}" if isinstance(self.id, str) and len(self.id) <= MAX_ID_CHARACTERS else ""
         return f"{self.entry.place}{name} (line {self.entry.line})"
 
     def refusal(self, problems: Iterable[Problem]) -> Refusal:
-        """Return the report that it is refused."""
+        """Return the report that refuses this entry."""
         return Refusal(self.file, self.place, tuple(problems))
 
 
 @dataclass
 class Collection:
-    """What is known of the entries once all files are read."""
+    """The refused entries, the broken files, and the place of every id."""
 
     refused: list[Refusal] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     first: dict[_Key, str] = field(default_factory=dict)
-    """By key, where it was seen first."""
+    """The first place of each key."""
     again: dict[_Key, list[str]] = field(default_factory=dict)
-    """Of keys that were seen more than once, every place."""
+    """All places of each key that occurs more than once."""
 
     def add(self, wanted: Wanted) -> None:
-        """Note where an entry is."""
+        """Record the place of an entry."""
         if wanted.key is None:
             return
         place = f"{wanted.file}: {wanted.place}"
@@ -73,7 +73,7 @@ class Collection:
             self.first[wanted.key] = place
 
     def problem(self, wanted: Wanted) -> Problem | None:
-        """Return why an entry cannot be applied, whatever the store holds."""
+        """Return a problem if other entries have the same id."""
         if wanted.key is None or wanted.key not in self.again:
             return None
         here = f"{wanted.file}: {wanted.place}"
@@ -82,10 +82,10 @@ class Collection:
 
 
 def collect(paths: Iterable[str | Path], spool: Spool[Wanted], progress: Progress) -> Collection:
-    """Read all files to their ends, into the spool.
+    """Read all files completely, and add their entries to the spool.
 
     Raises:
-        ValidationError: a path is empty; or a file is YAML, and PyYAML is not installed.
+        ValidationError: a path is empty, or a file is YAML and PyYAML is not installed.
     """
     found = Collection()
     for file in _files(named_paths(paths), found.refused):
@@ -107,7 +107,7 @@ def collect(paths: Iterable[str | Path], spool: Spool[Wanted], progress: Progres
 
 
 def _files(paths: Iterable[str | Path], refused: list[Refusal]) -> Iterator[Path]:
-    """Yield the files that are meant, each once, in the order of their mention."""
+    """Yield each file once, in the order in which the paths name them."""
     seen: set[object] = set()
     for given in paths:
         found = matching_files(given, SUFFIXES)

@@ -1,4 +1,4 @@
-"""Definition files as a stream of entries: one pipeline or table at a time, whatever the size of the file."""
+"""Read definition files one pipeline or table at a time, so that their size does not matter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXTENSION = "x-"
 
 
 class BrokenFileError(ValueError):
-    """The file cannot be read to its end; nothing in it can be trusted."""
+    """The file cannot be read completely, so none of it is applied."""
 
     def __init__(self, problem: Problem, line: int = 0) -> None:
         super().__init__(str(problem))
@@ -28,22 +28,22 @@ class BrokenFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One pipeline or table as a file has it, or what is wrong with a part of the file."""
+    """The definition of a pipeline or table, or a problem in a file."""
 
     section: str
     place: str
-    """Where it is, for people: `pipelines[3]`, `document`."""
+    """A readable place in the file, such as `pipelines[3]` or `document`."""
     line: int
     values: dict[str, Any]
     problem: Problem | None = None
 
 
 def read_entries(path: Path) -> Iterator[Entry]:
-    """Yield the entries of a definition file: JSON where its name ends so, else YAML.
+    """Yield the entries of a definition file, which is JSON if its name ends in `.json`, and YAML if not.
 
     Raises:
-        BrokenFileError: it cannot be opened, or is no YAML or JSON.
-        ValidationError: it is YAML, and PyYAML is not installed.
+        BrokenFileError: the file cannot be opened, or is not valid YAML or JSON.
+        ValidationError: the file is YAML and PyYAML is not installed.
     """
     try:
         with path.open("rb") as stream:
@@ -69,7 +69,7 @@ def _parts(path: Path, stream: BinaryIO) -> Iterator[Part]:
 
 
 def _entry(part: Part) -> Entry | None:
-    """Return the entry of a part; None for a part that says nothing."""
+    """Return the entry of a fragment; None if the fragment is empty."""
     problem = part.problem or _problem(part)
     place = f"{part.section}[{part.position}]" if part.kind == "entry" else part.section or "document"
     if problem is not None:
@@ -83,13 +83,13 @@ def _problem(part: Part) -> Problem | None:
             return None
         return Problem(part.section, part.value, "must be a mapping of field names to values")
     if part.kind == "document":
-        if part.value is None:  # a document of nothing but comments
+        if part.value is None:  # the document holds comments only
             return None
         return Problem("document", part.value, "must be a mapping with pipelines: and tables:")
     if part.section.startswith(_EXTENSION):  # room for anchors
         return None
     if part.section not in SECTIONS:
         (unknown,) = unknown_fields({part.section: part.value}, list(SECTIONS))
-        reason = unknown.reason.replace("is not a field", "is no section of a definition")
-        return Problem(part.section, part.value, reason)
+        _, semicolon, suggestion = unknown.reason.partition(";")
+        return Problem(part.section, part.value, f"is not a section of a definition{semicolon}{suggestion}")
     return None if part.value is None else Problem(part.section, part.value, "must be a list")

@@ -1,4 +1,4 @@
-"""The parts of a definition file in JSON."""
+"""Read the fragments of a definition file in JSON."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pipemodels.errors import Problem
 from pipemodels.interop.text.jsontext import JSONSource, Piece, decoded
 from pipemodels.interop.text.parts import BrokenTextError, Part, key_twice
 
-_MAX_BYTES = 4 << 20  # JSON may write one character as six: well over what an item holds
+_MAX_BYTES = 4 << 20  # well above the size of an item, even if JSON escapes each character with six
 
 
 def json_parts(stream: BinaryIO, sections: Collection[str]) -> Iterator[Part]:
-    """Yield the parts of all documents; the lists of the named sections element by element.
+    """Yield the fragments of all documents; lists of the named sections are read element by element.
 
     Raises:
-        BrokenTextError: the text is no JSON, or a document has a key twice.
+        BrokenTextError: the text is not valid JSON, or a document has a duplicate key.
     """
     source = JSONSource(stream)
     while first := source.next_byte():
@@ -50,7 +50,7 @@ def _key(source: JSONSource) -> tuple[str, int]:
     piece = source.take_value(_MAX_BYTES)
     name = _decoded(piece)
     if not isinstance(name, str):
-        raise BrokenTextError(piece.line, "is no JSON: a key must be text")
+        raise BrokenTextError(piece.line, "is not valid JSON: a key must be a string")
     _punctuation(source, b":")
     return name, piece.line
 
@@ -59,7 +59,8 @@ def _punctuation(source: JSONSource, wanted: bytes) -> bytes:
     byte = source.next_byte()
     if not byte or byte not in wanted:
         choices = " or ".join(wanted.decode())
-        raise BrokenTextError(source.line, f"is no JSON: {byte.decode(errors='replace')!r} where {choices} is due")
+        found = byte.decode(errors="replace")
+        raise BrokenTextError(source.line, f"is not valid JSON: expected {choices}, found {found!r}")
     source.take()
     return byte
 

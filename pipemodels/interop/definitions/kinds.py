@@ -1,4 +1,4 @@
-"""What a definition may say of pipelines and of tables, and how it differs from what is stored."""
+"""The fields that definitions of pipelines and tables may set, and their comparison with stored items."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from pipemodels.storage import targets, writes
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of item that definitions are about."""
+    """A kind of item that definitions describe."""
 
     model: type[StampedModel]
     key: str
     target: Callable[[str], targets.Target]
     update: Callable[..., Any]
     left_alone: frozenset[str]
-    """Fields that stay as they are where a definition does not name them."""
+    """Fields that keep their values if a definition does not name them."""
 
     @property
     def fields(self) -> list[str]:
-        """Return the fields that a definition may hold."""
+        """Return the fields that a definition may set."""
         taken = targets.STAMPS | self.model.DERIVED
         return [name for name in self.model.get_attributes() if name not in taken]
 
     def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a definition says, instants read from text; a null for a field with a default says nothing.
+        """Return the values of a definition with instants parsed, and without nulls for fields that have a default.
 
         Raises:
-            ValidationError: a text is no instant, e.g. because it has no UTC offset.
+            ValidationError: a text is not a valid instant, for example because it has no UTC offset.
         """
         attributes = self.model.get_attributes()
         said: dict[str, Any] = {}
@@ -61,7 +61,7 @@ class Kind:
         return said
 
     def item(self, values: Mapping[str, Any], *, by: str | None) -> Any:
-        """Return the item that a definition means, as if it were new.
+        """Return the item that a definition describes, as a new item.
 
         Raises:
             ValidationError: with every problem of the definition.
@@ -84,7 +84,7 @@ class Kind:
         raise joined(problems, causes)
 
     def differences(self, item: Any, values: Mapping[str, Any], stored: Any) -> list[FieldChange]:
-        """Return what has to change in the stored item; None for one that is not stored."""
+        """Return the fields that must change in the stored item; `stored` is None if there is no such item."""
         changes = []
         for name in self.fields:
             if stored is not None and name in self.left_alone and name not in values:
@@ -97,7 +97,7 @@ class Kind:
 
 
 def _encoded(attribute: Any, value: Any) -> Any:
-    """Return the stored form of a value, to compare by: to Python True is 1."""
+    """Return the stored form of a value, for comparison: in Python, True equals 1."""
     return None if value is None else attribute.encode(value)
 
 

@@ -1,4 +1,4 @@
-"""Entries on their way through a temporary file, so that whole files are checked before anything is written."""
+"""Buffer entries in a temporary file, so that all files are checked before anything is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _IN_MEMORY = 1 << 20
 
 
 class Spool(Generic[_T]):
-    """Keeps values in order; small amounts in memory, more on disk. Nobody else can read or write it."""
+    """An ordered buffer of values: in memory while it is small, then in a temporary file.
+
+    No other process can read or write the file.
+    """
 
     def __init__(self) -> None:
         self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  # closed by __exit__
@@ -31,12 +34,12 @@ class Spool(Generic[_T]):
         return self._count
 
     def add(self, value: _T) -> None:
-        """Keep one more value."""
+        """Append a value."""
         pickle.dump(value, self._file, pickle.HIGHEST_PROTOCOL)
         self._count += 1
 
     def __iter__(self) -> Iterator[_T]:
-        """Yield the values from the first; nothing may be added meanwhile."""
+        """Yield the values in order; do not add values during the iteration."""
         self._file.seek(0)
         for _ in range(self._count):
-            yield pickle.load(self._file)  # noqa: S301  # what this very object wrote, in a file without a name
+            yield pickle.load(self._file)  # noqa: S301  # this object wrote it, to a file without a name

@@ -1,4 +1,4 @@
-"""The parts of a definition file in YAML."""
+"""Read the fragments of a definition file in YAML."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pipemodels.interop.text.yamltext import YAMLReader
 
 
 def yaml_parts(stream: BinaryIO, sections: Collection[str]) -> Iterator[Part]:
-    """Yield the parts of all documents; the lists of the named sections element by element.
+    """Yield the fragments of all documents; lists of the named sections are read element by element.
 
     Raises:
-        BrokenTextError: the text is no YAML, or a document has a key twice.
+        BrokenTextError: the text is not valid YAML, or a document has a duplicate key.
     """
     reader = YAMLReader(stream)
     while not isinstance(event := reader.next(), yaml.StreamEndEvent):

@@ -1,5 +1,5 @@
-"""OpenLineage events: read, joined into what is known of a run, and written."""
+"""Read OpenLineage run events and record their runs."""
 
-from pipemodels.interop.openlineage.ingesting import ingest_events
+from pipemodels.interop.openlineage.ingesting import IngestReport, LineRefusal, ingest_events
 
-__all__ = ["ingest_events"]
+__all__ = ["IngestReport", "LineRefusal", "ingest_events"]

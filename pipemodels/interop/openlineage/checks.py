@@ -1,7 +1,8 @@
-"""The results of data-quality checks that events tell, joined in any order.
+"""Read the results of data quality checks from events, and join them in any order.
 
-`Check` is a join-semilattice: a failure wins over a success, a severity over none, and of two pairs of expected and
-actual values the one that differs in itself. So it can be stored, read back and joined with what comes later.
+`Check` is a join-semilattice: a failure wins over a success, a severity over a missing one, and a pair of different
+expected and actual values over a pair of equal values. So a check can be stored, read back and joined with later
+events.
 
 Source: the facet dataQualityAssertions of OpenLineage, 1-1-0.
 """
@@ -28,7 +29,7 @@ _Datasets = Iterable[tuple[str, Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How one check of a dataset went."""
+    """The result of a check of a dataset."""
 
     passed: bool
     severity: str | None = None
@@ -38,31 +39,31 @@ class Check:
 
     @property
     def failed(self) -> bool:
-        """Say whether the data are bad: a failed check that only warns does not say so."""
+        """Say whether the check failed; a failed check that only warns does not count."""
         return not self.passed and not is_warning(self.severity)
 
 
 def is_warning(severity: str | None) -> bool:
-    """Say whether a check of this severity only warns; one without a severity does not."""
+    """Say whether a check of this severity only warns; without a severity it does not."""
     return severity is not None and severity.strip().lower() in _WARNINGS
 
 
-def joined_check(one: Check, other: Check) -> Check:
-    """Return what both know of one check."""
-    expected, actual = max((one.expected, one.actual), (other.expected, other.actual), key=_pair_order)
+def joined_check(first: Check, second: Check) -> Check:
+    """Join two results of the same check."""
+    expected, actual = max((first.expected, first.actual), (second.expected, second.actual), key=_pair_order)
     return Check(
-        passed=one.passed and other.passed,
-        severity=max(one.severity, other.severity, key=_severity_order),
+        passed=first.passed and second.passed,
+        severity=max(first.severity, second.severity, key=_severity_order),
         expected=expected,
         actual=actual,
-        message=max(one.message, other.message, key=lambda text: (text is not None, text or "")),
+        message=max(first.message, second.message, key=lambda text: (text is not None, text or "")),
     )
 
 
-def joined_checks(one: Mapping[str, Check], other: Mapping[str, Check]) -> dict[str, Check]:
-    """Return what both know of all checks, by name."""
-    both = {name: joined_check(one[name], other[name]) for name in one.keys() & other.keys()}
-    return {**one, **other, **both}
+def joined_checks(first: Mapping[str, Check], second: Mapping[str, Check]) -> dict[str, Check]:
+    """Join two mappings of check results by name."""
+    both = {name: joined_check(first[name], second[name]) for name in first.keys() & second.keys()}
+    return {**first, **second, **both}
 
 
 def _severity_order(severity: str | None) -> tuple[Any, ...]:
@@ -70,7 +71,7 @@ def _severity_order(severity: str | None) -> tuple[Any, ...]:
 
 
 def _pair_order(pair: tuple[Any, Any]) -> tuple[Any, ...]:
-    """Order pairs of expected and actual value; a check that failed has one that differs."""
+    """Return a sort key for pairs of expected and actual values; in a failed check the two differ."""
     texts = [value_text(value) for value in pair]
     told = sum(value is not None for value in pair)
     lengths = [len(text) for text in reversed(texts)]
@@ -78,19 +79,19 @@ def _pair_order(pair: tuple[Any, Any]) -> tuple[Any, ...]:
 
 
 def value_text(value: Any) -> str:
-    """Return an expected or actual value as people write it; equal for equal values of one type only."""
+    """Return an expected or actual value as text; the texts of different values of one type differ."""
     if isinstance(value, str | Decimal):
         return str(value)
     return json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
 
 
-# -- told by events -----------------------------------------------------------------------------------------------
+# -- read from events ---------------------------------------------------------------------------------------------
 
 
 def checks_told(datasets: _Datasets) -> dict[str, Check]:
-    """Return the checks of an event by `dataset: assertion(column): name`.
+    """Return the checks of an event, named `dataset: assertion(column): name`.
 
-    Checks of one kind on one column that have no names are told apart by what they expect.
+    Unnamed checks of the same assertion and column are distinguished by their expected values.
     """
     told: dict[str, list[Check]] = {}
     named: set[str] = set()
@@ -111,13 +112,13 @@ def _assertions(datasets: _Datasets) -> Iterator[tuple[str, bool, Check]]:
     for dataset, value in datasets:
         for facets in _FACETS:
             assertions = facet_of(facet_of(value, facets), "dataQualityAssertions").get("assertions")
-            for one in assertions if isinstance(assertions, list) else []:
-                if not isinstance(one, dict) or not isinstance(one.get("success"), bool):
+            for assertion in assertions if isinstance(assertions, list) else []:
+                if not isinstance(assertion, dict) or not isinstance(assertion.get("success"), bool):
                     continue
-                if (assertion := optional_text(one, "assertion")) is not None:
-                    column, own = optional_text(one, "column"), optional_text(one, "name")
-                    name = f"{dataset}: {assertion}{f'({column})' if column else ''}{f': {own}' if own else ''}"
-                    yield name, own is not None, _check(one)
+                if (kind := optional_text(assertion, "assertion")) is not None:
+                    column, own = optional_text(assertion, "column"), optional_text(assertion, "name")
+                    name = f"{dataset}: {kind}{f'({column})' if column else ''}{f': {own}' if own else ''}"
+                    yield name, own is not None, _check(assertion)
 
 
 def _check(assertion: Mapping[str, Any]) -> Check:
@@ -127,7 +128,7 @@ def _check(assertion: Mapping[str, Any]) -> Check:
 
 
 def _told_value(field: str, value: Any) -> Any:
-    """Return a value as it is stored: numbers exact; what is too long, or unstorable, as the start of its text."""
+    """Return a value as stored, with exact numbers; a long or unstorable value becomes the start of its text."""
     try:
         stored = record_fields(DataQualityResult)[field].normalise(_exact(value))
     except ValidationError:
@@ -145,39 +146,41 @@ def _exact(value: Any) -> Any:
 
 
 def facet_of(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a facet, or facets; empty where it is missing, malformed or deleted."""
+    """Return a facet or a mapping of facets; empty if it is missing, malformed or deleted."""
     part = value.get(name)
     return part if isinstance(part, dict) and part.get("_deleted") is not True else {}
 
 
 def optional_text(facet: Mapping[str, Any], name: str) -> str | None:
-    """Return a text of a facet, if there is one that can be stored."""
+    """Return a text field of a facet; None if it is missing or cannot be stored."""
     text = facet.get(name)
     return text if isinstance(text, str) and text and text_problem(text) is None else None
 
 
-# -- as they are stored -------------------------------------------------------------------------------------------
+# -- stored in runs -----------------------------------------------------------------------------------------------
 
 
 def stored_checks(results: Iterable[DataQualityResult]) -> dict[str, Check]:
-    """Return what stored results say, by name."""
+    """Return the checks in stored results, by name."""
     found: dict[str, Check] = {}
-    for one in results:
-        check = Check(one.passed, one.severity, one.expected_value, one.actual_value, one.error_message)
-        found = joined_checks(found, {one.check_name: check})
+    for result in results:
+        check = Check(
+            result.passed, result.severity, result.expected_value, result.actual_value, result.error_message
+        )
+        found = joined_checks(found, {result.check_name: check})
     return found
 
 
 def results_of(checks: Mapping[str, Check], stored: Iterable[DataQualityResult]) -> list[DataQualityResult]:
-    """Return the results to store, sorted by name; those that say it already stay as they are."""
+    """Return the results to store, sorted by name; stored results that are up to date are kept."""
     old: dict[str, list[DataQualityResult]] = {}
-    for one in stored:
-        old.setdefault(one.check_name, []).append(one)
+    for result in stored:
+        old.setdefault(result.check_name, []).append(result)
     after: list[DataQualityResult] = []
     for name in sorted(checks):
         there = old.get(name, [])
-        says_it = bool(there) and stored_checks(there)[name] == checks[name]
-        after += there if says_it else [_result(name, checks[name])]
+        is_current = bool(there) and stored_checks(there)[name] == checks[name]
+        after += there if is_current else [_result(name, checks[name])]
     return after
 
 
@@ -193,11 +196,11 @@ def _result(name: str, check: Check) -> DataQualityResult:
 
 
 def failure_text(checks: Mapping[str, Check], *, there_are_more: bool) -> str | None:
-    """Return what the failed checks say of why the run failed: the one with the shortest name, and how many others.
+    """Return a reason for the failure of the run: the failed check with the shortest name and the number of others.
 
     Args:
-        checks: by name.
-        there_are_more: some checks were left out, so that nobody can say how many failed.
+        checks: the checks by name.
+        there_are_more: some checks were left out, so the number of failed checks is unknown.
     """
     failed = sorted((name for name, check in checks.items() if check.failed), key=shortest_first)
     if not failed:
@@ -212,5 +215,5 @@ def failure_text(checks: Mapping[str, Check], *, there_are_more: bool) -> str | 
 
 
 def shortest_first(name: str) -> tuple[int, str]:
-    """Return what orders names by their length, and then by their text."""
+    """Return a sort key that orders names by length, then alphabetically."""
     return len(name.encode()), name

@@ -1,13 +1,13 @@
-"""Facts cut so that the run fits into an item of 400 KB, whose end must not be lost for the length of a list.
+"""Cut the facts of a run so that it fits into an item of 400 KB, and so that its ending is always recorded.
 
-What is cut is the same in any order of the events. Of the tables, and of the checks, those with the shortest names
-stay: among them the first that finds no room has only longer ones behind it, so that none of those finds room in
-another order. Inputs and outputs share room and have some of their own; so have checks that failed, beside all
-checks. Of names that are left out a digest stays, so that each is counted once, however often it comes again; where
-even the digests are too many the smallest stay, and the count is an estimate.
+The result does not depend on the order of the events. The tables and checks with the shortest names are kept. All
+names after the first one that does not fit are longer, so the order of the events cannot change the selection.
+Inputs and outputs share some room, and each has some of its own. So do all checks and the failed checks. A digest of
+each name that is left out is stored, so that every name is counted once, however often it is repeated. If there are
+too many digests, the smallest are kept and the count is an estimate.
 
-The room is what the fields leave that no event fills. It is shared out as below: stack traces are cut first and to
-the smallest share.
+The available room is the size of an item less the fields that no event sets. The constants below divide it up: stack
+traces are cut first, and to the smallest share.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pipemodels.interop.openlineage.reasons import SOURCE, Told
 
 RESERVE = 40 << 10  # for keys, names of fields, messages and tags
 _TABLES, _EITHER, _CHECKS, _FAILED, _DIGESTS = 0.26, 0.07, 0.06, 0.12, 0.20  # of the room
-_TRACE = 0.045  # of which there may be four
+_TRACE = 0.045  # there are up to four
 _DIGEST_BYTES = 5
 _DIGEST_SPACE = 1 << 8 * _DIGEST_BYTES
 _DIGEST_CHARACTERS = 6.25  # in base 85
-_CHECK_BYTES = 320  # that a check takes at most beside its name, its values cut
+_CHECK_BYTES = 320  # maximum size of a check without its name, with its values cut
 _VALUE_BYTES = 60
 _MESSAGE_BYTES = 4_000
 INPUTS, OUTPUTS, CHECKS = "input_tables", "output_tables", "data_quality_results"
@@ -39,7 +39,7 @@ _WHAT = {INPUTS: "tables", OUTPUTS: "tables", CHECKS: "checks"}
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """How many names a field should hold, and digests of those that it does not."""
+    """The number of names that a field should hold, and the digests of those that were left out."""
 
     field: str
     count: int
@@ -48,12 +48,12 @@ class Note:
 
 
 def fitted(told: RunFacts, own_bytes: int) -> RunFacts:
-    """Return the facts cut to what fits beside so many bytes of other fields."""
+    """Return the facts cut so that they fit next to other fields of `own_bytes` bytes."""
     room = _room(own_bytes)
     tables = [(name, field) for field, names in _tables(told).items() for name in names]
     kept_tables = _shortest(tables, int(room * _TABLES), _table_bytes)
-    for field in (INPUTS, OUTPUTS):  # however short the names of the others are
-        kept_tables |= _shortest([one for one in tables if one[1] == field], int(room * _EITHER), _table_bytes)
+    for field in (INPUTS, OUTPUTS):  # even if the names in the other list are shorter
+        kept_tables |= _shortest([table for table in tables if table[1] == field], int(room * _EITHER), _table_bytes)
     failed = [name for name, check in told.checks.items() if check.failed]
     kept_checks = _shortest(told.checks, int(room * _CHECKS), _check_bytes)
     kept_checks |= _shortest(failed, int(room * _FAILED), _check_bytes)
@@ -91,7 +91,7 @@ def _tables(told: RunFacts) -> dict[str, frozenset[str]]:
 
 
 def _shortest(names: Iterable[Any], room: int, cost: Callable[[Any], int]) -> frozenset[Any]:
-    """Return those of the lowest cost that find room, up to the first that does not."""
+    """Return the names of the lowest cost, up to the first that does not fit."""
     kept = []
     for name in sorted(names, key=lambda name: (cost(name), name)):
         room -= cost(name)
@@ -102,18 +102,18 @@ def _shortest(names: Iterable[Any], room: int, cost: Callable[[Any], int]) -> fr
 
 
 def _left_out(told: RunFacts, kept: Mapping[str, frozenset[str]], most: int) -> dict[str, frozenset[int]]:
-    """Return the digests of what is left out, by field: the smallest of all fields, so many together."""
+    """Return the digests of the names left out, by field: the smallest digests, `most` in total."""
     every = {**_tables(told), CHECKS: frozenset(told.checks)}
     digests = {(digest(name), field) for field, names in every.items() for name in names if name not in kept[field]}
-    digests |= {(one, field) for field, before in told.left_out.items() for one in before}
+    digests |= {(number, field) for field, before in told.left_out.items() for number in before}
     digests -= {(digest(name), field) for field in told.left_out for name in kept[field]}
     fields = sorted({field for _, field in digests} | told.left_out.keys())
     smallest = sorted(digests)[:most]
-    return {name: frozenset(one for one, field in smallest if field == name) for name in fields}
+    return {name: frozenset(number for number, field in smallest if field == name) for name in fields}
 
 
 def digest(name: str) -> int:
-    """Return the number by which a name that is left out is known."""
+    """Return the number that identifies a name that is left out."""
     return int.from_bytes(blake2b(name.encode(), digest_size=_DIGEST_BYTES).digest())
 
 
@@ -130,23 +130,23 @@ def _small_value(value: Any) -> Any:
 
 def _shortened(error: Told, trace: int) -> Told:
     message = error.message and start_of(error.message, _MESSAGE_BYTES)
-    # the end of a stack says most
+    # the end of a stack trace is the most useful
     end = error.trace and error.trace.encode()[max(0, len(error.trace.encode()) - trace) :].decode(errors="ignore")
     return replace(error, message=message, trace=end or None)
 
 
 def start_of(text: str, size: int) -> str:
-    """Return as much of the start of a text as is no longer than so many bytes."""
+    """Return the start of a text, at most `size` bytes long."""
     return text.encode()[:size].decode(errors="ignore")
 
 
-# -- what is told of it -------------------------------------------------------------------------------------------
+# -- notes about names that are left out --------------------------------------------------------------------------
 
 
 def notes_of(told: RunFacts, own_bytes: int) -> list[Note]:
-    """Return a note for each field from which something was left out."""
+    """Return a note for each field from which names were left out."""
     held = {INPUTS: len(told.inputs), OUTPUTS: len(told.outputs), CHECKS: len(told.checks)}
-    every = [one for digests in told.left_out.values() for one in digests]
+    every = [number for digests in told.left_out.values() for number in digests]
     is_exact = len(every) < _most_digests(own_bytes)
     share = 1.0 if is_exact else (max(every) + 1) / _DIGEST_SPACE
     return [
@@ -157,7 +157,7 @@ def notes_of(told: RunFacts, own_bytes: int) -> list[Note]:
 
 def note_entry(note: Note) -> dict[str, Any]:
     """Return a note as an entry of `log_messages`."""
-    raw = b"".join(one.to_bytes(_DIGEST_BYTES) for one in sorted(note.digests))
+    raw = b"".join(number.to_bytes(_DIGEST_BYTES) for number in sorted(note.digests))
     about = "" if note.is_exact else "about "
     message = (
         f"{note.field} holds the {_WHAT[note.field]} with the shortest names only: "
@@ -168,7 +168,7 @@ def note_entry(note: Note) -> dict[str, Any]:
 
 
 def read_note(entry: Any) -> tuple[str, frozenset[int]] | None:
-    """Return the field and the digests of a note; None for an entry of somebody else."""
+    """Return the field and the digests of a note; None for an entry with another origin."""
     if not isinstance(entry, dict) or (entry.get("source"), entry.get("level")) != (SOURCE, "warning"):
         return None
     field, text = entry.get("field"), entry.get("left_out")
@@ -176,7 +176,7 @@ def read_note(entry: Any) -> tuple[str, frozenset[int]] | None:
         return None
     try:
         raw = base64.b85decode(text)
-    except (ValueError, binascii.Error):  # somebody else wrote it
+    except (ValueError, binascii.Error):  # another program wrote it
         return None
     parts = (raw[start : start + _DIGEST_BYTES] for start in range(0, len(raw), _DIGEST_BYTES))
     return str(field), frozenset(int.from_bytes(part) for part in parts)

@@ -1,8 +1,8 @@
-"""OpenLineage's run events, one at a time: what each says of which run.
+"""Read a single OpenLineage run event.
 
 Source: OpenLineage's object model (RunEvent of openlineage.io/spec/2-0-2/OpenLineage.json) and its standard facets
-errorMessage, parent, processing_engine, outputStatistics, inputStatistics and dataQualityAssertions. A facet that has
-not its standard shape is passed over; what the event itself must hold is required.
+errorMessage, parent, processing_engine, outputStatistics, inputStatistics and dataQualityAssertions. Malformed facets
+are ignored; missing or malformed required fields of the event itself are errors.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from pipemodels.models.run import RunStatus
 
 STARTING = frozenset({"START", "RUNNING"})
 ENDING = {"COMPLETE": RunStatus.SUCCESS, "FAIL": RunStatus.FAILED, "ABORT": RunStatus.CANCELLED}
-OTHER = "OTHER"  # also what an event without a type is: the specification does not require one
+OTHER = "OTHER"  # also stands for an event without a type, which the specification allows
 _TYPES = [*sorted(STARTING), *ENDING, OTHER]
-_ID_BYTES = 8_000  # of a run's id in the events, which is kept in a tag
+_ID_BYTES = 8_000  # of the run's id in the event, which a tag keeps
 _ENGINE_BYTES = 1_000
 _OTHER_EVENTS = {"JobEvent": "a job", "DatasetEvent": "a dataset"}
 
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """What one event says, and of which run of which pipeline."""
+    """The run and pipeline of an event, and the facts in the event."""
 
     pipeline_id: str
     pipeline_name: str
@@ -43,7 +43,7 @@ class RunEvent:
 
 
 def is_event(value: Any) -> bool:
-    """Say whether a JSON value has the look of an event."""
+    """Say whether a JSON value looks like an event."""
     return isinstance(value, dict) and ("eventTime" in value or "eventType" in value)
 
 
@@ -51,12 +51,12 @@ def read_event(value: Any, zone: Zone | None = None) -> RunEvent:
     """Read a run event.
 
     Args:
-        value: as JSON has it.
-        zone: where times without an offset were read off the clock; None refuses them.
+        value: the decoded JSON value.
+        zone: the time zone of times without an offset; None refuses such times.
 
     Raises:
-        ValidationError: it is none, or what it must hold is missing or wrong: the job's namespace and name, the run's
-            id, the time with its offset, a type that the specification knows.
+        ValidationError: the value is not a run event, or a required field is missing or invalid: the job's namespace
+            and name, the run's id, the time with its offset, or the event type.
     """
     if not isinstance(value, dict):
         raise ValidationError.of("event", value, "must be a JSON object")
@@ -73,10 +73,10 @@ def read_event(value: Any, zone: Zone | None = None) -> RunEvent:
 
 
 def _refuse_other_kinds(value: Mapping[str, Any]) -> None:
-    """Refuse an event about a job or a dataset by its name: by its schema, else by what it holds.
+    """Refuse an event about a job or a dataset, which its schema, or else its fields, identify.
 
     Raises:
-        ValidationError: it is one.
+        ValidationError: the event is about a job or a dataset.
     """
     schema = value.get("schemaURL")
     kind = schema.rstrip("/").rpartition("/")[2] if isinstance(schema, str) else ""
@@ -85,7 +85,7 @@ def _refuse_other_kinds(value: Mapping[str, Any]) -> None:
     if kind not in _OTHER_EVENTS and "eventType" not in value:
         kind = "JobEvent" if "job" in value else "DatasetEvent" if "dataset" in value else ""
     if kind in _OTHER_EVENTS:
-        reason = f"tells of {_OTHER_EVENTS[kind]} and not of a run: only run events are recorded, so leave it out"
+        reason = f"describes {_OTHER_EVENTS[kind]}, not a run: only run events are recorded, so remove it"
         raise ValidationError.of("event", kind, reason)
 
 
@@ -110,7 +110,7 @@ def _facts(value: Mapping[str, Any], event_type: str, at: pendulum.DateTime, run
 
 
 def _error(event_type: str, at: pendulum.DateTime, facets: Mapping[str, Any]) -> Told | None:
-    """Return the error that an event tells; a message keeps its beginning, and a stack its end."""
+    """Return the error in an event, with the start of a long message and the end of a long stack trace."""
     facet = facet_of(facets, "errorMessage")
     message, trace = optional_text(facet, "message"), optional_text(facet, "stackTrace")
     if message is None and trace is None:
@@ -118,13 +118,13 @@ def _error(event_type: str, at: pendulum.DateTime, facets: Mapping[str, Any]) ->
     return Told(event_type, at, message and message[:MESSAGE_CHARACTERS], trace and trace[-TRACE_CHARACTERS:])
 
 
-# -- what must be there -------------------------------------------------------------------------------------------
+# -- required fields ----------------------------------------------------------------------------------------------
 
 
 def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = value.get(name)
     if part is None:
-        raise ValidationError.of(name, None, "is required of a run event")
+        raise ValidationError.of(name, None, "is required in a run event")
     if not isinstance(part, dict):
         raise ValidationError.of(name, part, "must be an object")
     return part
@@ -140,7 +140,7 @@ def _text(value: Mapping[str, Any], name: str, path: str) -> str:
 
 
 def _datasets(value: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the full name of each dataset, and all that the event says of it."""
+    """Yield the full name and the content of each dataset."""
     datasets = value.get(name) or []
     if not isinstance(datasets, list):
         raise ValidationError.of(name, datasets, "must be a list")
@@ -152,11 +152,11 @@ def _datasets(value: Mapping[str, Any], name: str) -> Iterator[tuple[str, Mappin
         yield f"{namespace}/{own}", dataset
 
 
-# -- what may be there: facets ------------------------------------------------------------------------------------
+# -- optional facets ----------------------------------------------------------------------------------------------
 
 
 def _total(datasets: list[tuple[str, Mapping[str, Any]]], facets: str, facet: str, name: str) -> int | None:
-    """Return the sum over the datasets of the event; a dataset that is named twice counts once, with its greatest."""
+    """Return the sum over all datasets; a dataset that is repeated counts once, with its greatest value."""
     numbers: dict[str, int] = {}
     for dataset, value in datasets:
         number = facet_of(facet_of(value, facets), facet).get(name)
@@ -167,7 +167,7 @@ def _total(datasets: list[tuple[str, Mapping[str, Any]]], facets: str, facet: st
 
 
 def _parent(facets: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return pipeline_id and run_id of the run that started this one."""
+    """Return the pipeline_id and run_id of the parent run."""
     facet = facet_of(facets, "parent")
     run_id = optional_text(facet_of(facet, "run"), "runId")
     job = facet_of(facet, "job")

@@ -1,16 +1,17 @@
-"""What is known of a run, joined from its events in any order, however often each comes.
+"""Join the facts about a run from its events, in any order and with any repeats.
 
-`RunFacts` is a join-semilattice: `joined` is commutative, associative and idempotent, because each field is a least,
-a greatest or a union. And everything in it can be read back from the stored run (`stored.py`), so that events which
-come in later files, or while others write the run, join all the same.
+`RunFacts` is a join-semilattice: `joined` is commutative, associative and idempotent, because each field is a
+minimum, a maximum or a union. All fields can be read back from the stored run (`stored.py`), so events in later
+files, or events ingested while others write the run, give the same result.
 
-- started: whether START, RUNNING or an ending was seen. Before that the run is `pending`, whatever OTHER says.
-- start: the earliest time of those events; of a pending run the earliest of any.
-- ending: the terminal event with the latest time; of several at one time a failure wins over a cancellation, and
-  that over a success.
-- errors: the latest that was told by FAIL, by ABORT, and by other events.
-- inputs and outputs: the union. Statistics: the greatest that one event told. Checks: a failure wins.
-- left_out: digests of the names that a run of more than 400 KB cannot hold (`cutting.py`).
+- started: whether START, RUNNING or a terminal event was seen. Until then the run is `pending`; OTHER does not
+  change that.
+- start: the earliest time of those events; for a pending run, the earliest time of any event.
+- ending: the terminal event with the latest time. At equal times, a failure wins over a cancellation, and a
+  cancellation over a success.
+- errors: the latest error each from FAIL, from ABORT, and from all other events.
+- inputs and outputs: the union. Statistics: the greatest value in any event. Checks: a failure wins.
+- left_out: digests of the names that do not fit into the 400 KB of an item (`cutting.py`).
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ class Ending:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Return what orders endings: equal for equal endings only."""
+        """Return a sort key, which is equal for equal endings only."""
         return self.at is not None, self.at or FIRST_INSTANT, _RANK.index(self.status)
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What some events, or the stored run, say of a run."""
+    """The facts about a run that some of its events, or the stored run, contain."""
 
     started: bool = False
     start: pendulum.DateTime | None = None
@@ -59,37 +60,37 @@ class RunFacts:
     parent: tuple[str, str] | None = None
     engine: str | None = None
     full_id: str | None = None
-    """The run's id in the events, where it is too long or strange for one of ours."""
+    """The run's id in the events, if it is not a valid `run_id`."""
     left_out: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    """By stored field, the names that it cannot hold; a field from which none was left out is not there."""
+    """The digests of the names left out, by stored field; only fields from which names were left out."""
 
 
-def joined(one: RunFacts, other: RunFacts) -> RunFacts:
-    """Return what both know together."""
+def joined(first: RunFacts, second: RunFacts) -> RunFacts:
+    """Join two sets of facts about the same run."""
     empty: frozenset[int] = frozenset()
-    cut = sorted(one.left_out.keys() | other.left_out.keys())
+    cut = sorted(first.left_out.keys() | second.left_out.keys())
     return RunFacts(
-        started=one.started or other.started,
-        start=_start(one, other),
-        ending=max((end for end in (one.ending, other.ending) if end), key=lambda end: end.key, default=None),
-        errors=joined_errors(one.errors, other.errors),
-        inputs=one.inputs | other.inputs,
-        outputs=one.outputs | other.outputs,
-        input_bytes=_greatest(one.input_bytes, other.input_bytes),
-        output_bytes=_greatest(one.output_bytes, other.output_bytes),
-        records=_greatest(one.records, other.records),
-        checks=joined_checks(one.checks, other.checks),
-        parent=_greatest(one.parent, other.parent),
-        engine=_greatest(one.engine, other.engine),
-        full_id=_greatest(one.full_id, other.full_id),
-        left_out={name: one.left_out.get(name, empty) | other.left_out.get(name, empty) for name in cut},
+        started=first.started or second.started,
+        start=_start(first, second),
+        ending=max((end for end in (first.ending, second.ending) if end), key=lambda end: end.key, default=None),
+        errors=joined_errors(first.errors, second.errors),
+        inputs=first.inputs | second.inputs,
+        outputs=first.outputs | second.outputs,
+        input_bytes=_greatest(first.input_bytes, second.input_bytes),
+        output_bytes=_greatest(first.output_bytes, second.output_bytes),
+        records=_greatest(first.records, second.records),
+        checks=joined_checks(first.checks, second.checks),
+        parent=_greatest(first.parent, second.parent),
+        engine=_greatest(first.engine, second.engine),
+        full_id=_greatest(first.full_id, second.full_id),
+        left_out={name: first.left_out.get(name, empty) | second.left_out.get(name, empty) for name in cut},
     )
 
 
-def _start(one: RunFacts, other: RunFacts) -> pendulum.DateTime | None:
-    """Return the earliest start; a time at which the run had not started yet counts only until it has."""
-    started = one.started or other.started
-    times = [facts.start for facts in (one, other) if facts.start is not None and facts.started == started]
+def _start(first: RunFacts, second: RunFacts) -> pendulum.DateTime | None:
+    """Return the earliest start; the time of an event before the start counts only while the run is pending."""
+    started = first.started or second.started
+    times = [facts.start for facts in (first, second) if facts.start is not None and facts.started == started]
     return min(times, default=None)
 
 

@@ -1,15 +1,15 @@
-"""OpenLineage's run events, recorded as runs.
+"""Record OpenLineage run events as runs.
 
     ingest_events(["events.ndjson", "-"])
 
-A run's pipeline is `namespace/name` of its job, its run_id the runId; START and RUNNING make it running, COMPLETE a
-success, FAIL failed, ABORT cancelled, OTHER leaves its status. Inputs and outputs are collected over its events as
-`namespace/name`. A pipeline that is not known is registered; one that is known stays as it is.
+The pipeline id is `namespace/name` of the job; the run_id is the runId. START and RUNNING set the status to running,
+COMPLETE to success, FAIL to failed, and ABORT to cancelled; OTHER does not change it. Inputs and outputs are
+collected from all events, as `namespace/name`. Unknown pipelines are created; existing pipelines are not changed.
 
-The result depends neither on the order of the events nor on repeats, within a file or over many: see
-`pipemodels.interop.openlineage.facts`. A run that was recorded otherwise (`start_run`, `recorded_run`) is joined by
-the same rules. Names that make no id of ours, for their length or their characters, get one that ends in a hash of
-the name; the pipeline's name is the whole one.
+The result does not depend on the order of the events or on repeats, in one file or in several: see
+`pipemodels.interop.openlineage.facts`. Events for a run that was recorded by other means (`start_run`,
+`recorded_run`) are joined with it by the same rules. A name that is not a valid id, because of its length or its
+characters, gets an id that ends in a hash of the name; `pipeline_name` keeps the full name.
 """
 
 from __future__ import annotations
@@ -46,23 +46,24 @@ def ingest_events(
     progress: Progress | None = None,
     assume_timezone: str | None = None,
 ) -> IngestReport:
-    """Record the runs that OpenLineage events tell of; what is good is done, what is not is refused.
+    """Record the runs in OpenLineage events: record the valid events, refuse the others.
 
-    Takes bounded memory, whatever the size of a file: events are read one at a time, gathered by run, and a few
-    hundred runs are read together and written with one request each. Each request has the time limit for itself.
+    Memory is bounded, whatever the size of a file. Events are read one at a time and grouped by run; a few hundred
+    runs are read together, and each changed run is written with one request. The time limit applies to each request
+    separately.
 
     Args:
         paths: files, globs, directories (all `.json`, `.ndjson` and `.jsonl` files below them), `-` for standard
-            input, and open streams, which stay open. Each holds JSON: an event a line, events over many lines, or
-            arrays of events.
-        by: who ingests them.
-        progress: called with the number of events that were read, and None.
-        assume_timezone: the zone of times that have no UTC offset: an IANA name, `UTC`, or an offset such as
-            `+02:00`. Of a time that the zone's clocks showed twice the earlier is taken; one that they skipped is
-            refused. Without it every time without an offset is refused.
+            input, and open streams, which are not closed. They contain JSON: one event per line, events that span
+            several lines, or arrays of events.
+        by: the user who ingests them.
+        progress: called with the number of events read so far, and None.
+        assume_timezone: the time zone of times without a UTC offset: an IANA name, `UTC`, or an offset such as
+            `+02:00`. If the clocks of the zone showed a time twice, the earlier instant is used; a time that they
+            skipped is refused. By default, times without an offset are refused.
 
     Raises:
-        ValidationError: `by` is no id, the zone is not known, or a path is empty; nothing was done.
+        ValidationError: `by` is not a valid id, the time zone is unknown, or a path is empty; nothing was written.
     """
     targets.check_values(PipelineRunLog, {"updated_by": by})
     zone = None if assume_timezone is None else zone_of(assume_timezone, "assume_timezone")
@@ -90,12 +91,12 @@ def _ingest(name: str, stream: Any, recorder: Recorder, zone: Zone | None) -> No
         recorder.refuse(name, error.line, error.reason)
     except OSError as error:
         recorder.refuse(name, 0, f"cannot be read: {error.strerror or error}")
-    except UnicodeDecodeError as error:  # a text stream of the caller's
+    except UnicodeDecodeError as error:  # from a text stream that the caller opened
         recorder.refuse(name, 0, f"cannot be read: {error}")
 
 
 def _sources(sources: Iterable[Source], recorder: Recorder) -> Iterator[tuple[str, Any]]:
-    """Yield names and open streams of bytes; those opened here are closed when the next one is asked for."""
+    """Yield names and open streams of bytes; a file opened here is closed when the next stream is requested."""
     seen: set[Any] = set()
     for given in sources:
         if not isinstance(given, str | Path):
@@ -128,7 +129,7 @@ def _bytes_of(stream: Any) -> Any:
 
 
 class _Encoded:
-    """A stream of text, read as bytes."""
+    """Wraps a text stream to read bytes from it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""Ids of ours for names of others, of any length and script."""
+"""Derive valid ids from OpenLineage names of any length and script."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _DIGITS = 32  # of SHA-256: 128 bits
 
 
 def id_of(name: str) -> str:
-    """Return the name, where it may be an id; else what is legible of it, `~`, and the first digits of its SHA-256.
+    """Return the name if it is a valid id; if not, its readable start, `~`, and the first digits of its SHA-256.
 
-    The same name always gives the same id, in every process and version: ids are part of what is stored.
+    A name gives the same id in every process and version, because ids are part of the stored format.
     """
     if id_problem(name) is None:
         return name

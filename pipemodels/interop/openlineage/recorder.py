@@ -1,4 +1,4 @@
-"""Writes what events say: gathered by run, one read for 100 runs, one conditional write for each that changes."""
+"""Write events to the store, grouped by run: one read per 100 runs, one conditional write per changed run."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _EVENTS = 20_000
 _CHARACTERS = 16 << 20
 _KNOWN_PIPELINES = 50_000
 _TRIES = 10
-_TOGETHER = ("status", "start_time", "end_time")  # the duration follows from all of them
+_TOGETHER = ("status", "start_time", "end_time")  # the duration is computed from all three
 _log = logging.getLogger("pipemodels.interop")
 _Key = tuple[str, str]
 
 
 @dataclass
 class _Gathered:
-    """What the events of one run say, and where they are."""
+    """The facts in the events of one run, and the places of these events."""
 
     pipeline_name: str
     facts: RunFacts
@@ -50,11 +50,11 @@ class _Gathered:
 
 
 class Recorder:
-    """Gathers events and records their runs; `flush()` writes what is gathered.
+    """Groups events by run and records the runs; `flush()` writes the pending events.
 
     Args:
-        by: who records.
-        progress: called with the number of events that were read, and None.
+        by: the user who records the runs.
+        progress: called with the number of events read so far, and None.
     """
 
     def __init__(self, by: str | None, progress: Progress) -> None:
@@ -62,17 +62,17 @@ class Recorder:
         self._gathered: dict[_Key, _Gathered] = {}
         self._characters = self._pending = self._read = self._events = 0
         self._known: set[str] = set()
-        # hashes: of millions of runs the ids themselves would not stay small
+        # hashes: the ids of millions of runs would take too much memory
         self._runs: set[int] = set()
         self._pipelines: set[int] = set()
         self._refused: list[LineRefusal] = []
 
     def refuse(self, file: str, line: int, reason: str) -> None:
-        """Report what was not taken."""
+        """Report a refused event or file."""
         self._refused.append(LineRefusal(file, line, reason))
 
     def add(self, file: str, line: int, event: RunEvent) -> None:
-        """Take one event; writes what is gathered where that has grown large."""
+        """Add an event; write the pending events if there are many."""
         key = event.pipeline_id, event.run_id
         there = self._gathered.get(key)
         if there is None:
@@ -88,7 +88,7 @@ class Recorder:
             self.flush()
 
     def flush(self) -> None:
-        """Write all that is gathered."""
+        """Write all pending events."""
         gathered, self._gathered = self._gathered, {}
         self._characters = self._pending = 0
         refused = self._register(gathered)
@@ -108,12 +108,12 @@ class Recorder:
                 self._pipelines.add(hash(key[0]))
 
     def report(self) -> IngestReport:
-        """Return what was recorded up to now."""
-        refused = sorted(self._refused, key=lambda one: (one.file, one.line))
+        """Return the report of the events recorded so far."""
+        refused = sorted(self._refused, key=lambda refusal: (refusal.file, refusal.line))
         return IngestReport(self._events, len(self._runs), len(self._pipelines), refused)
 
     def _register(self, gathered: Mapping[_Key, _Gathered]) -> dict[str, ValidationError]:
-        """Create the pipelines that are not known; return those that cannot be stored, and why."""
+        """Create the unknown pipelines; return an error for each pipeline that cannot be stored."""
         names = {key[0]: run.pipeline_name for key, run in gathered.items() if key[0] not in self._known}
         there = stored_items(PipelineConfig, ((pipeline_id,) for pipeline_id in names))
         refused: dict[str, ValidationError] = {}
@@ -130,7 +130,7 @@ class Recorder:
         return refused
 
     def _record(self, key: _Key, facts: RunFacts, stored: PipelineRunLog | None) -> None:
-        """Join the facts into the stored run; others may write it at the same time."""
+        """Join the facts into the stored run; retry if others write the run at the same time."""
         for _ in range(_TRIES):
             if not (changes := changes_to(stored, facts)):
                 return
@@ -142,17 +142,19 @@ class Recorder:
                 stored = None
             else:
                 return
-        raise ValidationError.of("run", "/".join(key), f"was written by others {_TRIES} times meanwhile: try again")
+        raise ValidationError.of(
+            "run", "/".join(key), f"was changed by others {_TRIES} times in the meantime: try again"
+        )
 
     def _write_what_fits(
         self, key: _Key, stored: PipelineRunLog | None, facts: RunFacts, changes: Mapping[str, Any]
     ) -> None:
-        """Write the changes; where an item cannot hold them, what is left when long lists are cut.
+        """Write the changes; if they do not fit into an item, cut long lists and texts first.
 
-        The end of a run is never lost for what else there is to say of it.
+        The end of a run is always recorded before less important fields.
 
         Raises:
-            ItemTooLargeError: the run is so full that not even its end finds room.
+            ItemTooLargeError: the run is so large that not even its end fits.
         """
         try:
             self._write(key, stored, changes)
@@ -170,21 +172,21 @@ class Recorder:
             if not least:
                 raise
             self._write(key, stored, least)
-            _log.warning("run %s is full: of its events only its state, times and reason were recorded", name)
+            _log.warning("run %s is full: only the status, times and reason in its events were recorded", name)
 
     def _write_cut(self, key: _Key, stored: PipelineRunLog | None, facts: RunFacts, cut: Mapping[str, Any]) -> None:
-        """Write what was cut to fit.
+        """Write the cut changes.
 
-        moto counts what an update replaces beside what it sets: there the long fields are removed first.
+        moto counts the old values of updated fields as well as the new ones, so the long fields are removed first.
         """
         try:
             self._write(key, stored, cut)
         except ItemTooLargeError as error:
-            if stored is None or error.__cause__ is None:  # the package's own check has refused it
+            if stored is None or error.__cause__ is None:  # the package's own check refused it
                 raise
             every = joined(facts_of(stored), facts)
             after = self._write(key, stored, emptied(cut, stored))
-            with suppress(ItemTooLargeError):  # what must not be lost is there by now
+            with suppress(ItemTooLargeError):  # the essential fields are already stored
                 self._write(key, after, changes_to(after, every, is_full=True))
 
     def _write(self, key: _Key, stored: PipelineRunLog | None, changes: Mapping[str, Any]) -> PipelineRunLog:
@@ -211,12 +213,12 @@ def _create(pipeline_id: str, name: str, by: str | None) -> None:
         create_pipeline(
             by=by, pipeline_id=pipeline_id, pipeline_name=name, source_type=ORIGIN, destination_type=ORIGIN
         )
-    except (AlreadyExistsError, UnreadableItemError):  # it is there, and no event says more of it
+    except (AlreadyExistsError, UnreadableItemError):  # it exists, and events add nothing to a pipeline
         return
 
 
 def _refuse_unstorable(stored: PipelineRunLog, changes: Mapping[str, Any]) -> None:
-    """Refuse what together with the rest of the run breaks a rule, or exceeds the size of an item.
+    """Refuse changes that make the run invalid or larger than an item may be.
 
     Raises:
         ValidationError: with every problem.

@@ -1,4 +1,4 @@
-"""A run as it is stored, read as facts, and the changes that bring it to what its events say."""
+"""Read the facts in a stored run, and compute the changes that new facts require."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FILLED = frozenset(
         "data_quality_passed", "error_message", "error_stack_trace",
     }
 )  # fmt: skip
-_SMALL = frozenset(  # that every run has, or may have; for them there is a reserve
+_SMALL = frozenset(  # fields that any run may have; RESERVE covers them
     {
         "pipeline_id", "run_id", "trigger_type", "environment", "attempt", "created_at", "updated_at", "created_by",
         "updated_by", "revision", "write_id", "status_shard", "start_epoch", "duration_seconds", "owner", "retry_of",
@@ -45,7 +45,7 @@ _LEAST_MESSAGE = 200
 
 
 def facts_of(run: PipelineRunLog) -> RunFacts:
-    """Read what the stored run says."""
+    """Return the facts in a stored run."""
     tags = run.tags or {}
     parent = tuple(tags.get(name, "") for name in PARENT_TAGS)
     ending = Ending(run.status, run.end_time) if not TRANSITIONS[run.status] else None
@@ -74,12 +74,12 @@ def facts_of(run: PipelineRunLog) -> RunFacts:
 
 
 def changes_to(run: PipelineRunLog | None, facts: RunFacts, *, is_full: bool = False) -> dict[str, Any]:
-    """Return the fields that change in the stored run, or make a new one; none where it says all this already.
+    """Return the fields to change in the stored run, or to set in a new one; empty if the run is up to date.
 
     Args:
-        run: as it is stored.
-        facts: what events say.
-        is_full: an item cannot hold all of it: cut what may be long. A run that was cut once is cut again.
+        run: the stored run; None for a new one.
+        facts: the facts in the events.
+        is_full: the facts do not fit into an item, so cut them. A run that was cut before is always cut again.
     """
     before = RunFacts() if run is None else facts_of(run)
     told = joined(before, facts)
@@ -92,7 +92,7 @@ def changes_to(run: PipelineRunLog | None, facts: RunFacts, *, is_full: bool = F
 
 
 def least_of(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return of some changes those that must not be lost: the state, the times, and the start of the reason."""
+    """Return the essential changes: the status, the times, and the start of the reason."""
     least = {name: changes[name] for name in _LEAST if name in changes}
     if least.get("error_message"):
         least["error_message"] = start_of(least["error_message"], _LEAST_MESSAGE)
@@ -100,13 +100,13 @@ def least_of(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def emptied(changes: Mapping[str, Any], stored: PipelineRunLog) -> dict[str, Any]:
-    """Return of some changes the least, and the long fields that they replace removed."""
+    """Return the essential changes, and remove the long fields that `changes` would replace."""
     long = [name for name in _LONG if name in changes and getattr(stored, name) is not None]
     return {**least_of(changes), **dict.fromkeys(long)}
 
 
 def _own_bytes(run: PipelineRunLog) -> int:
-    """Return the size of what no event fills: the same for a run that has nothing of its own and for a new one."""
+    """Return the size of the fields that no event sets; 0 extra for a run that was recorded from events only."""
     own = copy.copy(run)
     kept = {name: value for name, value in run.attribute_values.items() if name not in _FILLED | _SMALL}
     own.attribute_values = kept
@@ -145,7 +145,7 @@ def _reason(told: RunFacts) -> tuple[str | None, str | None]:
 
 
 def _additions(told: RunFacts, run: PipelineRunLog | None, own_bytes: int) -> dict[str, Any]:
-    """Return the collections to which something is added; what is not of events keeps its form."""
+    """Return the collections that grow; entries that did not come from events are kept unchanged."""
     values: dict[str, Any] = {}
     for name, tables in {"input_tables": told.inputs, "output_tables": told.outputs}.items():
         if tables != frozenset(getattr(run, name, None) or ()):
@@ -161,9 +161,9 @@ def _additions(told: RunFacts, run: PipelineRunLog | None, own_bytes: int) -> di
 
 
 def _verdict(told: RunFacts, every: Mapping[str, Check], run: PipelineRunLog | None) -> dict[str, bool]:
-    """Return whether the data are good, by every check that is known, also those that find no room.
+    """Return `data_quality_passed` according to all known checks, including those that do not fit.
 
-    A job that said that they are not, and not for a check, is not overruled; nor is a check that was left out.
+    False stays False if the job set it without a failed check, or if checks were left out.
     """
     before = stored_checks(getattr(run, "data_quality_results", None) or [])
     if every == before:
@@ -174,7 +174,7 @@ def _verdict(told: RunFacts, every: Mapping[str, Check], run: PipelineRunLog | N
 
 
 def _log(told: RunFacts, run: PipelineRunLog | None, own_bytes: int) -> dict[str, Any]:
-    """Return the log with the errors that no field holds, and with what was left out."""
+    """Return the log with the errors that no field holds, and with the notes of names left out."""
     errors = told.errors
     if told.ending is not None:
         errors = to_log(told.ending.status, told.ending.at or FIRST_INSTANT, _reason(told), errors)

@@ -1,11 +1,12 @@
-"""The times of events, in the forms that real producers write.
+"""Parse the times of events, in all formats that producers write.
 
-Beside RFC 3339 these are taken: a blank for `T`; no seconds; a comma before the fraction; an offset without its colon
-or its minutes (`+0000`, `+00`), or behind a blank; the basic form (`20230329T100236Z`); and the suffixes of RFC 9557,
-which Java writes (`2021-11-05T10:28:18+01:00[Europe/Paris]`). Fraction digits after the sixth are cut off.
+These variants of RFC 3339 are accepted: a space instead of `T`; no seconds; a comma before the fraction; an offset
+without a colon or minutes (`+0000`, `+00`), or after a space; the basic format (`20230329T100236Z`); and the suffixes
+of RFC 9557, which Java writes (`2021-11-05T10:28:18+01:00[Europe/Paris]`). Fractions are truncated to six digits.
 
-The offset names the instant. A zone in brackets that contradicts it is passed over, as RFC 9557 allows; where it is
-marked as critical (`[!Europe/Paris]`) the time is refused, as it demands. So is a critical suffix that is not known.
+The offset determines the instant. A time zone in brackets that contradicts it is ignored, as RFC 9557 allows. If
+it is marked as critical (`[!Europe/Paris]`), the time is refused, as RFC 9557 requires; so is an unknown critical
+suffix.
 
 Sources: RFC 3339; RFC 9557, sections 3 and 4; ISO 8601-1:2019, 5.3 and 5.4; PEP 495 (folds).
 """
@@ -32,23 +33,23 @@ _TIME = re.compile(
 _BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)[Tt](\d\d)(\d\d)(\d\d(?:[.,]\d+)?)?(?=[Zz+\- \[]|\Z)", re.ASCII)
 _SUFFIX = re.compile(r"\[(!?)(?:([a-z_][a-z_0-9-]*)=)?([^\[\]=]*)\]", re.ASCII)
 _OFFSET = re.compile(r"([+-])([01]\d|2[0-3])(?::?([0-5]\d))?", re.ASCII)
-_CALENDARS = frozenset({"iso8601", "gregory"})  # of both, dates in ISO 8601's form mean the same
+_CALENDARS = frozenset({"iso8601", "gregory"})  # ISO 8601 dates mean the same in both
 _ZONE_NAME = re.compile(r"[A-Za-z._][A-Za-z0-9._+-]*(?:/[A-Za-z._][A-Za-z0-9._+-]*)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A time zone: its name, and its rules."""
+    """A time zone: its name and its rules."""
 
     name: str
     rules: tzinfo
 
 
 def zone_of(name: object, field: str) -> Zone:
-    """Return a time zone by its IANA name, `UTC`, or an offset such as `+02:00`.
+    """Return the time zone with this IANA name, `UTC`, or an offset such as `+02:00`.
 
     Raises:
-        ValidationError: it is none of these.
+        ValidationError: `name` is not a time zone.
     """
     if isinstance(name, str) and (rules := _rules(name)) is not None:
         return Zone(name, rules)
@@ -65,21 +66,21 @@ def _rules(name: str) -> tzinfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (LookupError, ValueError, OSError):  # not known; a name that leaves the directory; a directory
+    except (LookupError, ValueError, OSError):  # an unknown zone, a name outside the zone directory, or a directory
         return None
 
 
 def event_time(text: object, zone: Zone | None = None) -> pendulum.DateTime:
-    """Read an event's time.
+    """Parse the time of an event.
 
     Args:
-        text: as the event has it.
-        zone: where a time without an offset was read off the clock; one in brackets goes before it. None refuses
-            such a time.
+        text: the value in the event.
+        zone: the time zone of a time without an offset; a zone in brackets takes precedence. None refuses such a
+            time.
 
     Raises:
-        ValidationError: it is another form; it has no offset, and no zone is given: nobody can say which instant it
-            means; the clocks of the zone skipped it; or it has a critical suffix that is wrong or not known.
+        ValidationError: the format is not supported; the time has no offset and no zone is given, so the instant is
+            unknown; the clocks of the zone skipped the time; or a critical suffix is wrong or unknown.
     """
     if text is None or text == "":
         raise ValidationError.of(FIELD, text, "is required: text such as 2026-11-22T06:04:09Z")
@@ -102,7 +103,7 @@ def event_time(text: object, zone: Zone | None = None) -> pendulum.DateTime:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A zone in brackets; without rules, one that is not known."""
+    """A time zone in brackets; `rules` is None for an unknown zone."""
 
     rules: tzinfo | None
     is_critical: bool
@@ -113,7 +114,7 @@ def _kind(value: object) -> str:
 
 
 def _extended(text: str) -> str:
-    """Return a time in the basic form in the extended one, and any other as it is."""
+    """Convert a time in the basic format to the extended format; return any other text unchanged."""
     if (basic := _BASIC.match(text)) is None:
         return text
     year, month, day, hour, minute, second = basic.groups()
@@ -134,28 +135,28 @@ def _parsed(text: str, spelt: str) -> pendulum.DateTime:
 
 
 def _suffixes(text: str, suffixes: str) -> _Named | None:
-    """Return the zone in brackets, if there is one; of what else stands there only the critical counts.
+    """Return the time zone in brackets, if there is one; ignore other suffixes that are not critical.
 
     Raises:
-        ValidationError: a suffix is malformed, or critical and not known.
+        ValidationError: a suffix is malformed, or is critical and unknown.
     """
     named: _Named | None = None
     found = list(_SUFFIX.finditer(suffixes))
-    if sum(len(one[0]) for one in found) != len(suffixes):
-        raise ValidationError.of(FIELD, text, "has a suffix in brackets that is malformed")
-    for position, one in enumerate(found):
-        is_critical, key, value = bool(one[1]), one[2], one[3]
+    if sum(len(suffix[0]) for suffix in found) != len(suffixes):
+        raise ValidationError.of(FIELD, text, "has a malformed suffix in brackets")
+    for position, suffix in enumerate(found):
+        is_critical, key, value = bool(suffix[1]), suffix[2], suffix[3]
         rules = _rules(value) if key is None else None
         if key is None and position == 0:
             named = _Named(rules, is_critical)
         is_known = rules is not None or (key == "u-ca" and value in _CALENDARS)
         if is_critical and not is_known:
-            raise ValidationError.of(FIELD, text, f"has a critical suffix that is not known: {one[0]}")
+            raise ValidationError.of(FIELD, text, f"has an unknown critical suffix: {suffix[0]}")
     return named
 
 
 def _agrees(offset: str, at: datetime, named: _Named) -> bool:
-    """Say whether a zone has this offset then; Z, and -00:00, say nothing of the local time."""
+    """Say whether the zone has this offset at this time; Z and -00:00 do not state a local time."""
     if named.rules is None or offset in {"Z", "z"} or _with_colon(offset) == "-00:00":
         return True
     own = _rules(offset)
@@ -164,17 +165,17 @@ def _agrees(offset: str, at: datetime, named: _Named) -> bool:
 
 
 def _read_off_the_clock(text: str, local: str, named: _Named | None, zone: Zone | None) -> pendulum.DateTime:
-    """Return the instant of a local time; of one that the clocks showed twice the earlier.
+    """Return the instant of a local time; the earlier instant if the clocks showed the time twice.
 
     Raises:
-        ValidationError: no zone is given; the one in brackets is not known; or its clocks skipped this time.
+        ValidationError: no zone is given, the zone in brackets is unknown, or its clocks skipped this time.
     """
     if zone is None:
-        reason = "has no UTC offset: write Z, or an offset such as +02:00; or name its zone by --assume-timezone"
+        reason = "has no UTC offset: write Z or an offset such as +02:00, or name its zone with --assume-timezone"
         raise ValidationError.of(FIELD, text, f"{reason} (in Python: assume_timezone=)")
     rules = zone.rules if named is None else named.rules
     if rules is None:
-        raise ValidationError.of(FIELD, text, "has no UTC offset, and names a time zone that is not known")
+        raise ValidationError.of(FIELD, text, "has no UTC offset, and names an unknown time zone")
     read = _parsed(text, f"{local}Z")
     plain = datetime.combine(read.date(), read.time(), rules)  # fold=0: the earlier of two
     at = utc_instant(plain, FIELD)

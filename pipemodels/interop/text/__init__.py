@@ -1,1 +1,1 @@
-"""JSON and YAML, read piece by piece in bounded memory."""
+"""Read JSON and YAML incrementally, in bounded memory."""

@@ -1,4 +1,4 @@
-"""Which files a user means: paths, globs and directories."""
+"""Find the files that paths, globs and directories name."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _DEEP = "**"
 
 @dataclass
 class Found:
-    """The files that are meant, and what cannot be read, with the reason."""
+    """The files found, and the paths that cannot be read, each with the reason."""
 
     files: list[Path] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
 
 
 def named_paths(paths: Iterable[_T]) -> list[_T]:
-    """Return the paths as a list; a single one is one path, and never meant as its letters.
+    """Return the paths as a list; a single string or stream counts as one path.
 
     Raises:
-        ValidationError: one is empty, or holds a null character. An empty one, mostly a variable that is not set,
+        ValidationError: a path is empty or contains a null character. An empty path, usually an unset variable,
             would mean the working directory.
     """
-    one: Any = paths
-    named: list[Any] = [one] if isinstance(one, str | Path) or hasattr(one, "read") else list(paths)
+    given: Any = paths
+    named: list[Any] = [given] if isinstance(given, str | Path) or hasattr(given, "read") else list(paths)
     problems = [
         Problem(f"paths[{position}]", path, reason)
         for position, path in enumerate(named)
@@ -46,15 +46,15 @@ def named_paths(paths: Iterable[_T]) -> list[_T]:
 def _path_problem(path: str) -> str | None:
     if not path.strip():
         return "is empty: name a file, a glob or a directory (. is the working directory)"
-    return "must not hold a null character" if "\0" in path else None
+    return "must not contain a null character" if "\0" in path else None
 
 
 def matching_files(given: str | Path, suffixes: frozenset[str]) -> Found:
-    """Return the files that a path, a glob or a directory means, in the order of their names.
+    """Return the files that a path, a glob or a directory names, sorted by name.
 
-    A directory means all files below it that end in one of the suffixes, but for hidden ones; symbolic links to files
-    are followed, and those to directories are not. A path that is there is taken as it is, also where its name holds
-    the characters of a glob.
+    A directory stands for all files below it with one of the suffixes, except hidden files. Symbolic links to files
+    are followed; links to directories are not. An existing path is taken literally, even if its name contains glob
+    characters.
     """
     name = str(given)
     if os.path.isdir(name):
@@ -71,7 +71,7 @@ def _matching(pattern: str, suffixes: frozenset[str]) -> Found:
     found = Found()
     matches = sorted(_expanded(pattern))
     for match in matches:
-        if os.path.isdir(match):  # it may well hold nothing of interest
+        if os.path.isdir(match):  # it need not contain a matching file
             below = _below(match, suffixes)
             found.files += below.files
             found.problems += below.problems
@@ -83,7 +83,7 @@ def _matching(pattern: str, suffixes: frozenset[str]) -> Found:
 
 
 def _expanded(pattern: str) -> set[str]:
-    """Return what a glob matches; `**` does not follow symbolic links, which may lead back to where they are."""
+    """Return the matches of a glob; `**` does not follow symbolic links, which may form a cycle."""
     parts = Path(pattern).parts
     if _DEEP not in parts:
         return set(glob.glob(pattern))
@@ -113,7 +113,7 @@ def _below(directory: str, suffixes: frozenset[str]) -> Found:
 
 
 def _walked(directory: str, found: Found) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk a directory, but for hidden ones; one that cannot be read is noted as such."""
+    """Walk a directory without hidden directories; add unreadable ones to the problems."""
 
     def note(error: OSError) -> None:
         found.problems.append((str(error.filename), f"cannot be read: {error.strerror or error}"))
@@ -124,7 +124,7 @@ def _walked(directory: str, found: Found) -> Iterator[tuple[str, list[str], list
 
 
 def _add(file: Path, found: Found) -> None:
-    """Take a file that was found and not named; to read from a pipe that nobody named might wait for ever."""
+    """Add a file found in a directory or by a glob; refuse a pipe, because reading it might wait for ever."""
     try:
         is_file = stat.S_ISREG(file.stat().st_mode)
     except OSError as error:
@@ -133,13 +133,13 @@ def _add(file: Path, found: Found) -> None:
     if is_file:
         found.files.append(file)
     else:
-        found.problems.append((str(file), "is a pipe, a socket or a device, and not a file"))
+        found.problems.append((str(file), "is a pipe, a socket or a device, not a file"))
 
 
 def same_file(file: Path) -> object:
-    """Return what two names of one file have in common, be they symbolic or hard links."""
+    """Return a value that is equal for all names of a file, including symbolic and hard links."""
     try:
         found = file.stat()
-    except OSError:  # whoever opens it is told why
+    except OSError:  # opening the file reports the error
         return os.path.realpath(file)
     return found.st_dev, found.st_ino

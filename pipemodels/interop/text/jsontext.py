@@ -1,7 +1,7 @@
-"""JSON read piece by piece, in bounded memory: values, lines, elements.
+"""Read JSON incrementally, in bounded memory: by value, by line, or by array element.
 
-The source is bytes. Structure is found by its ASCII characters, which UTF-8 uses for nothing else; a piece becomes
-Python values only when it is whole and not too long.
+The source is bytes. Brackets and quotes are found by their ASCII bytes, which UTF-8 uses for no other character. A
+piece of text is decoded only when it is complete and not too long.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _IN_STRING = re.compile(rb'["\\]')
 _SCALAR_END = re.compile(rb"[,\]}\s]")
 
 _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-_LONG_INT = 400  # digits; Python refuses to read very long ints
+_LONG_INT = 400  # digits; Python refuses to parse very long ints
 
-_MAX_DEPTH = 200  # of lists and maps; DynamoDB stores 31
-_HOPELESS_DEPTH = 10_000  # deeper the end of a value is not looked for
+_MAX_DEPTH = 200  # of lists and maps; DynamoDB stores up to 31
+_HOPELESS_DEPTH = 10_000  # reading stops at a value that is nested more deeply
 
 
 class Readable(Protocol):
-    """What bytes are read from."""
+    """A source of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes; none at the end."""
+        """Return up to `size` bytes; no bytes at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One value's text and the line on which it begins; `text` is None where it was too long to be held."""
+    """The text of a value and the line on which it begins; `text` is None if it was too long to keep."""
 
     line: int
     text: bytes | None
@@ -50,11 +50,11 @@ def decoded(text: bytes, *, exact: bool = False) -> Any:
     """Return the value of a JSON text.
 
     Args:
-        text: UTF-8, a byte order mark is ignored.
-        exact: read numbers with a fraction as Decimal, and refuse a key that appears twice.
+        text: UTF-8; a byte order mark is ignored.
+        exact: read numbers with a fraction as Decimal, and refuse duplicate keys.
 
     Raises:
-        ValueError: it is no JSON; with what is wrong, in one line.
+        ValueError: the text is not valid JSON; the message is a single line.
     """
     settings: dict[str, Any] = {"parse_float": Decimal, "object_pairs_hook": _unique} if exact else {}
     settings["parse_int"] = _whole
@@ -65,14 +65,15 @@ def decoded(text: bytes, *, exact: bool = False) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno} of it" if error.lineno > 1 else f"column {error.colno}"
-        raise ValueError(f"is no JSON: {error.msg} ({where})") from None
+        column = f"column {error.colno}"
+        where = f"line {error.lineno} {column} of the value" if error.lineno > 1 else column
+        raise ValueError(f"is not valid JSON: {error.msg} ({where})") from None
     except ArithmeticError:
-        raise ValueError("holds a number out of all range") from None
+        raise ValueError("contains a number that is out of range") from None
 
 
 def _is_too_deep(text: bytes) -> bool:
-    """Say whether lists and maps lie deeper than is read: at a fixed depth, whatever the stack would take."""
+    """Say whether lists and maps are nested too deeply: a fixed limit, independent of the stack size."""
     if text.count(b"[") + text.count(b"{") <= _MAX_DEPTH:
         return False
     depth = 0
@@ -97,7 +98,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class Nesting:
-    """Follows brackets and strings over any number of chunks, to find where a value ends."""
+    """Tracks brackets and strings across chunks, to find the end of a value."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -105,7 +106,7 @@ class Nesting:
         self._escaped = False
 
     def end_in(self, data: bytes, start: int = 0) -> int:
-        """Return the position behind the value's last bracket or quote; -1 where it goes on."""
+        """Return the position after the value's last bracket or quote; -1 if the value continues."""
         position = start
         while True:
             if self.in_string:
@@ -142,10 +143,10 @@ class Nesting:
 
 
 class JSONSource:
-    """Bytes of JSON, read on by value or by line; nothing longer than a limit is ever held.
+    """Reads JSON from a stream of bytes, by value or by line; keeps no text that is longer than a limit.
 
     Raises:
-        BrokenTextError: the bytes are UTF-16; save them as UTF-8.
+        BrokenTextError: the text is UTF-16; save it as UTF-8.
     """
 
     def __init__(self, stream: Readable) -> None:
@@ -153,14 +154,15 @@ class JSONSource:
         self._buffer = b""
         self._position = 0
         self.line = 1
-        while len(self._buffer) < len(codecs.BOM_UTF8) and (more := stream.read(_CHUNK)):  # a pipe may give one byte
+        # a pipe may return a single byte
+        while len(self._buffer) < len(codecs.BOM_UTF8) and (more := stream.read(_CHUNK)):
             self._buffer += more
         if self._buffer.startswith(_UTF16):
             raise BrokenTextError(1, "is UTF-16: save it as UTF-8")
         self._position = len(codecs.BOM_UTF8) if self._buffer.startswith(codecs.BOM_UTF8) else 0
 
     def _fill(self) -> bool:
-        """Replace the buffer, which is used up, by the next chunk."""
+        """Replace the exhausted buffer with the next chunk."""
         self._buffer, self._position = self._stream.read(_CHUNK), 0
         return bool(self._buffer)
 
@@ -168,11 +170,11 @@ class JSONSource:
         return self._position < len(self._buffer) or self._fill()
 
     def peek(self) -> bytes:
-        """Return the next byte without taking it; none at the end."""
+        """Return the next byte without taking it; no bytes at the end."""
         return self._buffer[self._position : self._position + 1] if self._has() else b""
 
     def next_byte(self) -> bytes:
-        """Return the next byte that is no white space, without taking it; none at the end."""
+        """Skip white space and return the next byte without taking it; no bytes at the end."""
         while self._has():
             found = _NOT_BLANK.search(self._buffer, self._position)
             stop = found.start() if found else len(self._buffer)
@@ -186,7 +188,7 @@ class JSONSource:
         self._position = stop
 
     def take_blank_lines(self) -> int:
-        """Take the blank lines that come next, as many as are at hand; return their length, which may be 0."""
+        """Take the blank lines at the start of the buffer and return their length, which may be 0."""
         found = _BLANK_LINES.match(self._buffer, self._position) if self._has() else None
         if found is None:
             return 0
@@ -199,7 +201,7 @@ class JSONSource:
         self._position += 1
 
     def take_line(self, limit: int) -> bytes | None:
-        """Take the rest of the line, without its end; None where it is longer than the limit."""
+        """Take the rest of the line and return it without the line end; None if it is longer than the limit."""
         parts: list[bytes] = []
         size, ended = 0, False
         while not ended and self._has():
@@ -216,15 +218,15 @@ class JSONSource:
         return b"".join(parts) if size <= limit else None
 
     def put_back(self, text: bytes, line: int) -> None:
-        """Put back the end of the line that was taken last, which was this one."""
+        """Put back the end of the line that was taken last; `line` is its number."""
         self._buffer = text + b"\n" + self._buffer[self._position :]
         self._position, self.line = 0, line
 
     def take_value(self, limit: int) -> Piece:
-        """Take one value, which may go over many lines.
+        """Take one value, which may span several lines.
 
         Raises:
-            BrokenTextError: the source ends inside it, or it is so deep that its end is not looked for.
+            BrokenTextError: the source ends inside the value, or the value is nested extremely deeply.
         """
         first = self.next_byte()
         line, nesting = self.line, Nesting()
@@ -257,7 +259,7 @@ class JSONSource:
         """Take an array, element by element.
 
         Raises:
-            BrokenTextError: the array ends badly; what follows is not read.
+            BrokenTextError: the array is malformed; the text after the error is not read.
         """
         self.take()
         if self.next_byte() == b"]":
@@ -266,11 +268,11 @@ class JSONSource:
         while True:
             piece = self.take_value(limit)
             if piece.text == b"":
-                raise BrokenTextError(piece.line, "has a comma or bracket where a value is due")
+                raise BrokenTextError(piece.line, "has a comma or bracket in place of a value")
             yield piece
             byte, line = self.next_byte(), self.line
             if byte not in (b",", b"]"):
-                raise BrokenTextError(line, "has an array that ends badly: a comma or ] is missing")
+                raise BrokenTextError(line, "has a malformed array: a comma or ] is missing")
             self.take()
             if byte == b"]":
                 return

@@ -1,6 +1,6 @@
-"""JSON values as people store them: a value a line, values over many lines, arrays, files put end to end.
+"""Read JSON values from any common layout: one per line, spread over lines, in arrays, or concatenated files.
 
-A value that is broken does not hide those behind it.
+After an invalid value, reading continues with the values that follow it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NOT_BLANK = re.compile(rb"[^ \t\r]")
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value and the line on which it begins; `reason` says why there is none."""
+    """A value and the line on which it begins; `reason` says why the value could not be read."""
 
     line: int
     value: Any
@@ -26,23 +26,24 @@ class Value:
 
 
 class LooseValues:
-    """Takes values one after another; after a broken one reading goes on at the next line that begins one.
+    """Iterates over the values; after an invalid value, continues at the next line on which a value may begin.
 
     Args:
-        source: where they are.
-        limit: the most bytes of one value; one that is longer is reported without being held.
-        is_whole: says whether a value is what this source holds, and no part of another.
+        source: the JSON to read.
+        limit: the maximum size of a value in bytes; a longer value is reported and not kept in memory.
+        is_whole: says whether a value is complete, as opposed to a nested part of another value.
     """
 
     def __init__(self, source: JSONSource, limit: int, is_whole: Callable[[Any], bool]) -> None:
         self._source, self._limit, self._is_whole = source, limit, is_whole
-        self._open: list[tuple[int, bytearray]] = []  # a value that goes on, from each line on which one may begin
+        # an incomplete value, split at each line on which a value may begin
+        self._open: list[tuple[int, bytearray]] = []
         self._size = self._lines = 0
         self._nesting = Nesting()
-        self._lost = False  # inside the rest of a broken value of many lines
+        self._lost = False  # inside the rest of an invalid value that spans several lines
 
     def __iter__(self) -> Iterator[Value]:
-        """Yield each value, or what is wrong with it."""
+        """Yield each value, or the reason why it cannot be read."""
         while first := self._first_byte():
             if not self._open and first == b"[":
                 yield from self._array()
@@ -53,15 +54,15 @@ class LooseValues:
         yield from self._give_up("ends inside a value")
 
     def _pass_blank_lines(self) -> None:
-        """Pass over the blank lines inside a value that goes on, or is lost: there may be any number of them."""
+        """Skip the blank lines inside an incomplete or invalid value: there may be any number of them."""
         number = self._source.line
         while (self._open or self._lost) and self._source.take_blank_lines():
-            if self._open:  # an error in the value tells its line
+            if self._open:  # keep the line numbers for errors in the value
                 self._keep(number, b"\n" * (self._source.line - number - 1))
             number = self._source.line
 
     def _first_byte(self) -> bytes:
-        """Return the next byte: where a value may begin that is the next which is no white space."""
+        """Return the next byte; between values, skip white space first."""
         if not self._open and not self._lost:
             return self._source.next_byte()
         self._pass_blank_lines()
@@ -89,12 +90,12 @@ class LooseValues:
         self._lost = False
         piece = Piece(self._source.line, self._source.take_line(self._limit))
         if piece.text is None:
-            yield from self._give_up("is cut off by a line that is too long")
+            yield from self._give_up("is interrupted by a line that is too long")
             yield self._value(piece)
         elif not self._open or piece.text[:1] == b"{":
             alone = self._value(piece)
             if alone.reason is None and (not self._open or self._is_whole(alone.value)):
-                yield from self._give_up("is cut off: another value begins before its end")
+                yield from self._give_up("is incomplete: another value begins before its end")
                 self._lost = False
                 yield alone
             else:
@@ -103,11 +104,11 @@ class LooseValues:
             yield from self._go_on(piece.line, piece.text)
 
     def _go_on(self, number: int, text: bytes) -> Iterator[Value]:
-        """Read on in a value of many lines, or several values in one line."""
+        """Continue a value that spans several lines, or read several values in one line."""
         start = 0
         while (found := _NOT_BLANK.search(text, start)) is not None:
             if not self._open:
-                if found[0] == b"[" and start:  # an array right behind a value
+                if found[0] == b"[" and start:  # an array directly after a value
                     self._source.put_back(text[found.start() :], number)
                     return
                 if found[0] != b"{":
@@ -118,10 +119,10 @@ class LooseValues:
             self._keep(number, text[start : None if end < 0 else end])
             if end < 0:
                 if self._nesting.in_string:
-                    yield from self._give_up("is no JSON: a text in it has no end")
+                    yield from self._give_up("is not valid JSON: a string in it is not closed")
                 return
             yield self._take_open()
-            start = end + text.startswith(b",", end)  # a comma: the rest of a broken array
+            start = end + text.startswith(b",", end)  # a comma: the rest of a malformed array
 
     def _keep(self, number: int, text: bytes) -> None:
         was_whole = self._size <= self._limit
@@ -133,7 +134,7 @@ class LooseValues:
             self._open[-1][1].extend(b"\n" + text)
         if self._size <= self._limit:
             return
-        # keep only what says on which lines a value may have begun
+        # keep only the lines on which a value may have begun
         for _, part in self._open if was_whole else self._open[-1:]:
             del part[1:]
 
@@ -147,7 +148,7 @@ class LooseValues:
         self._open, self._size, self._lines = [], 0, 0
 
     def _give_up(self, reason: str) -> Iterator[Value]:
-        """Report each line of the unfinished value on which one may have begun."""
+        """Report each line of the incomplete value on which a value may have begun."""
         for number, _ in self._open:
             yield Value(number, None, reason)
         self._lost = self._lines > 1

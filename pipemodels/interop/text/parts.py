@@ -1,4 +1,4 @@
-"""What a definition file is made of, whichever language it is written in."""
+"""Fragments of definition files and the errors of reading them, for both YAML and JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipemodels.errors import Problem
 
 
 class BrokenTextError(ValueError):
-    """The text is not in the language that it should be; what follows cannot be trusted."""
+    """The text is not valid YAML or JSON, so the rest of the file cannot be read reliably."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")
@@ -18,7 +18,7 @@ class BrokenTextError(ValueError):
 
 
 class UnusableError(ValueError):
-    """A value that is well written, but that no definition may hold."""
+    """The value is valid YAML, but not allowed in a definition."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -27,10 +27,10 @@ class UnusableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a file, in order.
+    """A fragment of a file.
 
-    An `entry` is one element of a section's list. A `section` is a section that is no list, and a `document` a whole
-    document that is no mapping. `problem` says why there is no value.
+    An `entry` is an element of a section's list. A `section` is the value of a section that is not read element by
+    element. A `document` is a whole document that is not a mapping. `problem` says why there is no value.
     """
 
     kind: Literal["document", "section", "entry"]
@@ -42,5 +42,5 @@ class Part:
 
 
 def key_twice(name: str, line: int, first: int) -> BrokenTextError:
-    """Return the error of a document that has a key twice."""
+    """Return the error for a duplicate key of a document."""
     return BrokenTextError(line, f"has the key {name!r} a second time, after line {first}")

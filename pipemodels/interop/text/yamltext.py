@@ -1,8 +1,8 @@
-"""YAML read event by event, in bounded memory, into plain values.
+"""Read YAML event by event, in bounded memory, into plain values.
 
-Only plain data is ever made, and numbers exactly: an untagged scalar means what YAML 1.2's core schema says, but for
-numbers that begin with 0 (`007`), which stay text. So `no`, `12:30` and `2026-01-01` are text, `1.10` is
-Decimal("1.10"), `true` is True. `<<` merges a mapping, as in YAML 1.1.
+Only plain data is created, and numbers are exact. Untagged scalars follow the core schema of YAML 1.2, except that
+numbers with a leading zero (`007`) remain text. So `no`, `12:30` and `2026-01-01` are text, `1.10` is
+Decimal("1.10"), and `true` is True. `<<` merges a mapping, as in YAML 1.1.
 
 Sources: YAML 1.2.2, section 10.3 (core schema); yaml.org/type/merge.html.
 """
@@ -18,10 +18,10 @@ import yaml
 from pipemodels.errors import Problem
 from pipemodels.interop.text.parts import BrokenTextError, UnusableError
 
-MAX_WEIGHT = 1_000_000  # characters and parts of one value, aliases written out: twice what an item holds
+MAX_WEIGHT = 1_000_000  # characters and nodes of a value with its aliases expanded: twice the size of an item
 _MAX_ANCHORED = 10_000_000
 _MAX_DEPTH = 64
-_MAX_LEVEL = 200  # deeper the file is not read on: libyaml takes time for each open bracket at each step
+_MAX_LEVEL = 200  # reading stops here: at each event, libyaml takes time for each open bracket
 _MERGE = object()
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
@@ -41,11 +41,11 @@ _SCALAR_TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def plain_value(text: str) -> Any:
-    """Return what an untagged, unquoted scalar means."""
+    """Return the value of an untagged, unquoted scalar."""
     if not text or text[0] not in _MAY_BE_NUMBER:
         return _NAMED.get(text, text)
     if _INTEGER.fullmatch(text):
-        return int(text) if len(text) < 400 else Decimal(text)  # Python refuses to read very long ints
+        return int(text) if len(text) < 400 else Decimal(text)  # Python refuses to parse very long ints
     if _BASED.fullmatch(text):
         return int(text, 0) if len(text) < 400 else text
     if _FRACTION.fullmatch(text):
@@ -58,15 +58,15 @@ def plain_value(text: str) -> Any:
 def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
-    except InvalidOperation:  # its exponent has more digits than Decimal counts
+    except InvalidOperation:  # the exponent is too long for Decimal
         return Decimal("Infinity")
 
 
 class YAMLReader:
-    """Reads a stream of YAML event by event; values are built one at a time.
+    """Reads a YAML stream event by event and builds one value at a time.
 
     Raises:
-        BrokenTextError: the bytes are no text.
+        BrokenTextError: the bytes are not valid text.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -85,7 +85,7 @@ class YAMLReader:
         """Return the next event.
 
         Raises:
-            BrokenTextError: the text is no YAML.
+            BrokenTextError: the text is not valid YAML.
         """
         try:
             event = self._events.get_event()
@@ -101,21 +101,14 @@ class YAMLReader:
         return event
 
     def forget_anchors(self) -> None:
-        """Begin a new document: anchors do not reach over its start."""
+        """Forget all anchors, because they end with their document."""
         self._anchors, self._anchored = {}, 0
 
-    def skip(self, event: Any) -> None:
-        """Pass over the rest of the value that begins with this event."""
-        if isinstance(event, yaml.CollectionStartEvent):
-            outside = self.level - 1
-            while self.level > outside:
-                self.next()
-
     def value(self, event: Any) -> Any:
-        """Return the value that begins with this event; the reader then stands behind it in any case.
+        """Return the value that begins with this event; the reader moves past the value even if it is refused.
 
         Raises:
-            UnusableError: it is no plain value, holds a key twice, or grows too large by its aliases.
+            UnusableError: the value is not plain data, has a duplicate key, or is too large with its aliases.
         """
         outside = self.level - isinstance(event, yaml.CollectionStartEvent)
         self._weight = 0
@@ -134,7 +127,7 @@ class YAMLReader:
             self._weigh(len(event.value) + 1)
             value = _scalar(event, self.line)
         elif depth >= _MAX_DEPTH:
-            raise _unusable(self.line, "nesting", depth, f"goes deeper than {_MAX_DEPTH} levels")
+            raise _unusable(self.line, "nesting", depth, f"is deeper than {_MAX_DEPTH} levels")
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(event, depth)
         else:
@@ -160,7 +153,7 @@ class YAMLReader:
             line = self.line
             key = _MERGE if _is_merge(part) else self._build(part, depth + 1)
             if isinstance(key, dict | list):
-                raise _unusable(line, "key", type(key).__name__, "is no text: a key must be text")
+                raise _unusable(line, "key", type(key).__name__, "is not text: a key must be text")
             here = _written(part, key), line
             if key in found:
                 raise _keys_clash(here, written[key])
@@ -179,7 +172,7 @@ class YAMLReader:
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
-            raise _unusable(self.line, f"*{event.anchor}", "an alias", "names no anchor that is complete before it")
+            raise _unusable(self.line, f"*{event.anchor}", "an alias", "does not name a complete anchor before it")
         value, weight = self._anchors[event.anchor]
         self._weigh(weight)
         return value
@@ -187,28 +180,28 @@ class YAMLReader:
     def _anchor(self, name: str, value: Any, weight: int) -> None:
         self._anchored += weight
         if self._anchored > _MAX_ANCHORED:
-            raise _unusable(self.line, f"&{name}", "an anchor", "is one too many: too much text has anchors")
+            raise _unusable(self.line, f"&{name}", "an anchor", "exceeds the limit for text with anchors")
         self._anchors[name] = value, weight
 
     def _weigh(self, weight: int) -> None:
         self._weight += weight
         if self._weight > MAX_WEIGHT:
-            reason = f"is too large, aliases written out: more than {MAX_WEIGHT:,} characters"
+            reason = f"is too large with its aliases expanded: more than {MAX_WEIGHT:,} characters"
             raise _unusable(self.line, "value", "this value", reason)
 
 
 def _written(event: Any, key: Any) -> str:
-    """Return a key as the file has it; behind an alias, as it is read."""
+    """Return a key as written in the file; of an alias, the value."""
     return str(event.value) if isinstance(event, yaml.ScalarEvent) else str(key)
 
 
-def _keys_clash(one: tuple[str, int], first: tuple[str, int]) -> UnusableError:
-    """Return the error of a key that is in its mapping already, maybe in another spelling: 1 and true are equal."""
-    if one[0] == first[0]:
-        first_line = f", first on line {first[1]}" if first[1] != one[1] else ""
-        return _unusable(one[1], one[0], "a key", f"appears twice in one mapping{first_line}")
-    reason = f"and the key {first[0]} of line {first[1]} are one value to Python: put keys in quotes"
-    return _unusable(one[1], one[0], "a key", reason)
+def _keys_clash(second: tuple[str, int], first: tuple[str, int]) -> UnusableError:
+    """Return the error for a duplicate key; the spelling may differ: 1 and true are equal."""
+    if second[0] == first[0]:
+        first_line = f", first on line {first[1]}" if first[1] != second[1] else ""
+        return _unusable(second[1], second[0], "a key", f"appears twice in a mapping{first_line}")
+    reason = f"and the key {first[0]} of line {first[1]} are equal in Python: put keys in quotes"
+    return _unusable(second[1], second[0], "a key", reason)
 
 
 def _scalar(event: Any, line: int) -> Any:
@@ -224,13 +217,13 @@ def _scalar(event: Any, line: int) -> Any:
         or not isinstance(value, _SCALAR_TYPES[kind])
         or isinstance(value, bool) != (kind == "bool")
     ):
-        raise _unusable(line, "tag", event.tag, f"is not taken for {text!r}: only plain values are")
+        raise _unusable(line, "tag", event.tag, f"is not allowed for {text!r}: only plain values are")
     return value
 
 
 def _check_tag(event: Any, kind: str, line: int) -> None:
     if event.tag not in (None, "!", _TAG + kind):
-        raise _unusable(line, "tag", event.tag, "is not taken: only plain values are")
+        raise _unusable(line, "tag", event.tag, "is not allowed: only plain values are")
 
 
 def _is_merge(event: Any) -> bool:
@@ -244,4 +237,4 @@ def _unusable(line: int, field: str, value: object, reason: str) -> UnusableErro
 def _broken(error: Any) -> BrokenTextError:
     mark = getattr(error, "problem_mark", None)
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    return BrokenTextError(mark.line + 1 if mark else 1, f"is no YAML: {said}")
+    return BrokenTextError(mark.line + 1 if mark else 1, f"is not valid YAML: {said}")
