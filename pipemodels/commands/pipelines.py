@@ -89,16 +89,16 @@ def activate_pipelines(
     Raises:
         ItemNotFoundError: one is missing; its transaction changed nothing, and `done` names what earlier ones did.
     """
-    targets = map(pipeline_target, transactions.id_list(pipeline_ids))
-    return transactions.update_together(targets, {"is_active": True}, by=by, now=now)
+    pipelines = map(pipeline_target, transactions.id_list(pipeline_ids))
+    return transactions.update_together(pipelines, {"is_active": True}, by=by, now=now)
 
 
 def deactivate_pipelines(
     pipeline_ids: Iterable[str], *, by: str | None = None, now: datetime | None = None
 ) -> list[str]:
     """Make pipelines inactive; otherwise like `activate_pipelines`."""
-    targets = map(pipeline_target, transactions.id_list(pipeline_ids))
-    return transactions.update_together(targets, {"is_active": False}, by=by, now=now)
+    pipelines = map(pipeline_target, transactions.id_list(pipeline_ids))
+    return transactions.update_together(pipelines, {"is_active": False}, by=by, now=now)
 
 
 def delete_pipeline(*, pipeline_id: str, expected_revision: int | None = None) -> PipelineConfig:

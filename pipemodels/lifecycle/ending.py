@@ -22,6 +22,7 @@ from pipemodels.errors import (
     ValidationError,
 )
 from pipemodels.lifecycle import slots
+from pipemodels.lifecycle.carrying_out import carry_out_and_release, own_write
 from pipemodels.lifecycle.fitting import SPARED, fitted, is_told_shortened
 from pipemodels.lifecycle.rules import (
     Lease,
@@ -34,7 +35,7 @@ from pipemodels.lifecycle.rules import (
 )
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
 from pipemodels.models.unreadable import read_item
-from pipemodels.storage import targets, writes
+from pipemodels.storage import targets, transactions, writes
 from pipemodels.storage.sending import back_off, out_of_time, with_deadline
 from pipemodels.translation import is_invalid_request
 
@@ -145,7 +146,7 @@ def expire_part(part: PipelineRunLog, *, by: str | None, now: datetime) -> None:
     after.attribute_values = {**part.attribute_values, **_not_before_start(changes, part, exact=False)}
     after.holds_slot = None
     after.derive()
-    slots.with_slot_freed(target, before, slots.update_run(target, before, after, by=by, now=now), after)
+    carry_out_and_release(target, before, slots.update_run(target, before, after, by=by, now=now), after)
 
 
 def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:
@@ -252,8 +253,8 @@ def _end_holder(
     """
     refuse_too_large({name: {"S": value} for name, value in changes.items() if isinstance(value, str)})
     after = slots.changed_run(run, {**changes, "holds_slot": None})
-    ended = slots.update_run(target, run, after, by=by, now=now)
-    return slots.with_slot_freed(target, run, ended, after)
+    update = slots.update_run(target, run, after, by=by, now=now)
+    return carry_out_and_release(target, run, update, after)
 
 
 def _end_as_stored(
@@ -279,13 +280,30 @@ def _end_as_stored(
             return _same_or_refused(target, changes, said, lease, conflict)
         changes = _not_before_start(changes, run, exact=exact)
         after = fitted(run, stored, changes, by=by, now=now)
-        ended = slots.update_run(target, run, after, by=after.updated_by, now=now)
+        update = slots.update_run(target, run, after, by=after.updated_by, now=now)
         try:
-            return slots.carried_out(target, run, ended, after)
+            return _carry_out(target, run, update, after)
         except ConflictError as conflict:
             if not back_off(attempt):
                 raise ThrottledError(f"{target.name}: others kept writing it; safe to try again") from conflict
     raise AssertionError("counted to infinity")
+
+
+def _carry_out(
+    target: targets.Target, run: PipelineRunLog, update: slots.Operation, after: PipelineRunLog
+) -> PipelineRunLog:
+    """Send the update that ends a run; if the run holds a slot, release it in the same transaction.
+
+    Raises:
+        ConflictError: the run has changed since it was read; `current` is the run as it is now.
+    """
+    if run.holds_slot:
+        return carry_out_and_release(target, run, update, after)
+    try:
+        transactions.transact(target.name, PipelineRunLog, update)
+    except ConflictError as error:
+        return own_write(target, after, error)
+    return after
 
 
 def _same_or_refused(

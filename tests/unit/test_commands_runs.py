@@ -741,7 +741,8 @@ def test_what_cannot_be_retried(status: str, key: Key, requests: list[str]) -> N
     """A run that has not ended, or succeeded, is refused; nothing is written."""
     run = in_status(key, status)
     requests.clear()
-    with pytest.raises(IllegalTransitionError, match=f"is {status}: only what failed can be retried") as caught:
+    message = f"is {status}: only a failed, cancelled or skipped run can be retried"
+    with pytest.raises(IllegalTransitionError, match=message) as caught:
         commands.retry_run(**key)
     assert caught.value.current == run
     assert requests == ["BatchGetItem"]
