@@ -179,8 +179,12 @@ def _begun(pipeline_id: str, run_id: str | None, owner: str, facts: Mapping[str,
     except AlreadyExistsError as error:
         there: PipelineRunLog = error.current
         if there.status is RunStatus.RUNNING and there.owner != owner:
-            until = f" until {there.lease_expires_at}, unless it goes on" if there.lease_expires_at else ""
-            raise AlreadyExistsError(f"{error}; it is run by {there.owner}{until}", there) from error
+            until = (
+                f", whose lease ends at {there.lease_expires_at} unless it is renewed"
+                if there.lease_expires_at
+                else ""
+            )
+            raise AlreadyExistsError(f"{error}; its owner is {there.owner}{until}", there) from error
         _refuse_ended(there)
         raise
     _refuse_ended(started)

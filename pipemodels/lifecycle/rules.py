@@ -129,7 +129,7 @@ def differences(facts: Mapping[str, Any], current: PipelineRunLog) -> str:
 def checked_report(report: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the reported fields and the other fields of a command, normalised; raise all problems together."""
     unknown = [
-        Problem(name, value, "is not among what a run reports: " + ", ".join(sorted(REPORTED)))
+        Problem(name, value, "is not a field that a run reports: " + ", ".join(sorted(REPORTED)))
         for name, value in report.items()
         if name not in REPORTED
     ]

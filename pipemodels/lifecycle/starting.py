@@ -108,7 +108,7 @@ def _checked(
 ) -> StartRequest:
     taken = sorted({"status", "end_time", "stages", "current_stage"} & given.keys())
     if taken:
-        raise ValidationError(Problem(name, given[name], "is not for the start of a run") for name in taken)
+        raise ValidationError(Problem(name, given[name], "cannot be given when a run starts") for name in taken)
     # None counts as not given: a run that was queued with None would get the default environment when it starts
     given = {name: value for name, value in given.items() if value is not None}
     target = run_target(pipeline_id, uuid.uuid4().hex if run_id is None else run_id)
@@ -171,7 +171,7 @@ def _start_in_slot(request: StartRequest, context: reading.RunContext) -> Pipeli
     pipeline_id, run_id = request.target.key.values()
     limit = context.max_concurrent_runs or 0
     if len(context.holders) >= limit or run_id in context.holders:
-        running = _free_stale_slots(request, context)
+        running = _release_stale_slots(request, context)
         if len(running) >= limit and run_id not in running:
             raise _full(request, running)
         return None  # BatchGetItem is not a snapshot: it may show the slot of this very run, but not yet the run
@@ -199,7 +199,7 @@ def _started(request: StartRequest, queued: PipelineRunLog | None, token: int) -
     return after
 
 
-def _free_stale_slots(request: StartRequest, context: reading.RunContext) -> dict[str, reading.Holder]:
+def _release_stale_slots(request: StartRequest, context: reading.RunContext) -> dict[str, reading.Holder]:
     """Release the slots of runs that were deleted, have ended or whose lease has expired; return the other holders.
 
     A run whose lease cannot be read keeps its slot.
@@ -218,7 +218,7 @@ def _unless_stale(request: StartRequest, run_id: str, token: int, holder: readin
     if run is None and unreadable is not None:
         return holder
     if run is None or not run.holds_slot or run.status is not RunStatus.RUNNING or run.lease_token != token:
-        _release_stale(run_target(request.target.key["pipeline_id"], run_id), run, token)
+        _release_stale_slot(run_target(request.target.key["pipeline_id"], run_id), run, token)
         return None
     if not is_expired(run, request.now):
         return holder
@@ -229,7 +229,7 @@ def _unless_stale(request: StartRequest, run_id: str, token: int, holder: readin
     return None
 
 
-def _release_stale(target: targets.Target, run: PipelineRunLog | None, token: int) -> None:
+def _release_stale_slot(target: targets.Target, run: PipelineRunLog | None, token: int) -> None:
     """Release the slot of a run that is not running, unless the run or the slot has changed since it was read."""
     pipeline_id, run_id = target.key.values()
     operations = [slots.check_run(target, run), slots.release_slot(pipeline_id, run_id, token)]
@@ -257,10 +257,10 @@ def is_expired(run: PipelineRunLog, now: datetime) -> bool:
 def _full(request: StartRequest, holding: Mapping[str, reading.Holder]) -> PipemodelsError:
     """Return the error that names the runs that hold the slots, or the item whose lease cannot be read."""
     pipeline_id = request.target.key["pipeline_id"]
-    message = f"pipeline {pipeline_id!r} has as many running runs as it may ({len(holding)})"
+    message = f"pipeline {pipeline_id!r} has reached its limit of running runs ({len(holding)})"
     for holder in holding.values():
         if holder.run is None and holder.unreadable is not None:
-            unknown = f"{message}, and the lease of one cannot be judged: {holder.unreadable}"
+            unknown = f"{message}, and the lease of a run cannot be read: {holder.unreadable}"
             return UnreadableItemError(holder.unreadable.item, unknown)
     running = [holder.run for holder in holding.values() if holder.run is not None]
     return RunLimitError(f"{message}: {'; '.join(map(_named, running))}", None, tuple(running))

@@ -443,7 +443,7 @@ def test_metrics_that_are_refused(key: Key, requests: list[str]) -> None:
         commands.record_metrics(**key, end_time=AT, records=5, cpu_hours=0.5, expires_at=datetime(2026, 1, 1))
     assert [one.field for one in caught.value.problems] == ["end_time", "records", "cpu_hours", "expires_at"]
     for command in (commands.record_metrics, commands.finish_run):
-        with pytest.raises(ValidationError, match=r"^records: 5 is not among what a run reports: "):
+        with pytest.raises(ValidationError, match=r"^records: 5 is not a field that a run reports: "):
             command(**key, records=5, total_records_processed=5)
     assert requests == []
 

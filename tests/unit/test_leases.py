@@ -547,7 +547,7 @@ def test_a_run_of_another_is_not_run_twice(limited: Limited) -> None:
     pipeline_id = limited(None)
     with (
         commands.recorded_run(pipeline_id=pipeline_id, run_id="a", owner="ann"),
-        pytest.raises(AlreadyExistsError, match=r"it is run by ann until .*, unless it goes on"),
+        pytest.raises(AlreadyExistsError, match=r"its owner is ann, whose lease ends at .* unless it is renewed"),
         commands.recorded_run(pipeline_id=pipeline_id, run_id="a"),
     ):
         pytest.fail("the block ran")
