@@ -1,4 +1,4 @@
-"""Writes: each command changes one item or raises; keywords only; the clock may be given as `now=`."""
+"""Writes: each command changes one item or raises. Arguments are keywords; `now=` replaces the clock."""
 
 from pipemodels.commands.leases import heartbeat, reap_expired_runs
 from pipemodels.commands.pipelines import (

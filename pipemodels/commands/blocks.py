@@ -1,4 +1,4 @@
-"""Blocks of code that are recorded: for `with`, for `async with`, and as decorators of functions."""
+"""Recorded blocks of code: for `with` and `async with`, and as decorators of functions."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Block(Generic[_T]):
-    """A block that is recorded, once: its begin and its end are requests.
+    """A block whose begin and end are recorded, with requests. Each instance can be entered once.
 
-    In `async with` they are sent by a thread, so that the event loop goes on, and a task that is cancelled waits for
-    them. A process that was forked inside the block leaves it without a word: the block is its parent's.
+    In `async with`, a thread sends the requests, so that the event loop is not blocked; a task that is cancelled
+    waits for them. A process that is forked inside the block records nothing when it leaves the block.
     """
 
-    _process = 0  # which entered the block and has not left it; 0: none
+    _process = 0  # the process that is inside the block; 0: none
     _used = False
 
-    # -- what a block is ------------------------------------------------------------------------------------------
+    # -- for subclasses ------------------------------------------------------------------------------------------
 
     def _begin(self) -> _T:
-        """Record that the block begins; may run in another thread."""
+        """Record the begin of the block; may run in another thread."""
         raise NotImplementedError
 
     def _end(self, error: BaseException | None) -> None:
-        """Record how the block ended; may run in another thread."""
+        """Record the end of the block; may run in another thread."""
         raise NotImplementedError
 
     def _another(self) -> Block[_T]:
-        """Return a block like this one that has not begun."""
+        """Return a new block with the same arguments."""
         raise NotImplementedError
 
     def _enter(self) -> None:
-        """Do what is to be done in the context of the code that enters the block."""
+        """Run after the begin, in the context of the code that enters the block."""
 
     def _leave(self) -> None:
-        """Do what is to be done in the context of the code that leaves the block."""
+        """Run after the end, in the context of the code that leaves the block."""
 
     # -- with and async with --------------------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ class Block(Generic[_T]):
         return self._entered(begun)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Record the end; the block's own error goes on."""
+        """Record the end; the block's own error is raised again."""
         if self._is_left():
             try:
                 self._end(_raised(kind, error))
@@ -77,13 +77,13 @@ class Block(Generic[_T]):
         raise stopped from begin.failure
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Record the end, from a thread; the block's own error goes on."""
+        """Record the end, from a thread; the block's own error is raised again."""
         if not self._is_left():
             return
         error, end = _raised(kind, error), _Outcome[None]()
         try:
             if isinstance(error, GeneratorExit):
-                end.of(partial(self._end, error))  # a coroutine that is closed may wait for nothing
+                end.of(partial(self._end, error))  # a coroutine that is being closed cannot await
             else:
                 stopped = await end.in_thread(partial(self._end, error))
                 if stopped is not None and type(error) is not type(stopped):
@@ -103,18 +103,18 @@ class Block(Generic[_T]):
         return begun
 
     def _is_left(self) -> bool:
-        """Say whether it is this process that leaves the block, and now."""
+        """Mark the block as left; return whether this process was inside it."""
         own, self._process = self._process == os.getpid(), 0
         return own
 
     # -- as a decorator -------------------------------------------------------------------------------------------
 
     def __call__(self, function: _F) -> _F:
-        """Record each call of a function as a block of its own; of an `async` one, each time that it is awaited.
+        """Record each call of a function as a block of its own; an `async` function while it is awaited.
 
         Raises:
-            TypeError: the function is an asynchronous generator: say `async with` inside it. When it is called: it
-                returns a coroutine, of which nothing has run yet.
+            TypeError: the function is an asynchronous generator; use `async with` inside it. Raised by the call: the
+                function is not `async`, but returns a coroutine, which has not run yet.
         """
         if _is(inspect.isasyncgenfunction, function):
             raise TypeError(f"{_name(function)} is an asynchronous generator: say `async with` inside it")
@@ -144,8 +144,8 @@ class Block(Generic[_T]):
 
 
 def _is(kind: Callable[[object], bool], function: Callable[..., Any]) -> bool:
-    """Say whether a function, or what an object does when it is called, is of a kind."""
-    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004  # not whether, but which
+    """Return whether a function, or the `__call__` method of an object, is of a kind."""
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004  # the method itself is needed
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -153,17 +153,17 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _raised(kind: type[BaseException] | None, error: BaseException | None) -> BaseException | None:
-    """Return the error with which a block is left; who calls `__exit__` by hand may give its class alone."""
+    """Return the error that leaves a block; a direct call of `__exit__` may pass only the class."""
     if error is not None or kind is None:
         return error
     try:
         return kind()
-    except Exception:  # it is not to be made without arguments
+    except Exception:  # the class needs arguments
         return RuntimeError(kind.__name__)
 
 
 class _Outcome(Generic[_T]):
-    """What a function returned or raised."""
+    """The result of a function, or the error that it raised."""
 
     failure: BaseException | None = None
     value: _T
@@ -172,35 +172,35 @@ class _Outcome(Generic[_T]):
         """Call the function."""
         try:
             self.value = function()
-        except BaseException as error:  # raised where it is waited for
+        except BaseException as error:  # `result` raises it
             self.failure = error
 
     def result(self) -> _T:
-        """Return what the function returned.
+        """Return the result of the function.
 
         Raises:
-            BaseException: what it raised.
+            BaseException: the error of the function.
         """
         if self.failure is not None:
             raise self.failure
         return self.value
 
     async def in_thread(self, function: Callable[[], _T]) -> BaseException | None:
-        """Call the function in a thread of its own and in this context, to its end, while the event loop goes on.
+        """Call the function in a new thread and in this context, and wait for it without blocking the event loop.
 
-        Not in the loop's own threads: all of them may be busy with the work of the block.
+        The loop's own threads are not used: the work of the block may keep all of them busy.
 
         Returns:
-            the cancellation that came meanwhile, for the caller to raise.
+            the cancellation that arrived meanwhile, for the caller to raise.
         """
-        import asyncio  # here, because nobody who imports the package should wait for it
+        import asyncio  # imported here, so that importing the package stays fast
 
         try:
             loop = asyncio.get_running_loop()
             done = loop.create_future()
             thread = threading.Thread(target=copy_context().run, args=(self._work, function, loop, done))
             thread.start()
-        except RuntimeError:  # another library's loop, or no thread is to be had
+        except RuntimeError:  # another library's event loop, or no thread can be started
             self.of(function)
             return None
         cancelled: BaseException | None = None
@@ -218,7 +218,7 @@ class _Outcome(Generic[_T]):
         self.of(function)
         try:
             loop.call_soon_threadsafe(_settle, done)
-        except RuntimeError:  # the loop is closed: nobody waits
+        except RuntimeError:  # the loop is closed: no task waits
             return
 
 

@@ -1,4 +1,4 @@
-"""The threads that send a recorded run's heartbeats while its code works."""
+"""The threads that send the heartbeats of a recorded run while its block runs."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from pipemodels.lifecycle.error_texts import error_text
 from pipemodels.models.run import PipelineRunLog
 from pipemodels.transport import deadlines
 
-_TRIES_IN_A_THIRD = 10  # after one that did not come through
+_TRIES_IN_A_THIRD = 10  # of the lease, after a heartbeat that failed
 _LEAST_SECONDS = 0.05
-_PATIENCE_SECONDS = 1.0  # a reply may take so long before another heartbeat is sent beside it
-_AT_ONCE = 8  # heartbeats that wait for a reply
-_SET_BACK_SECONDS = 1.0  # a clock that is behind by less was only corrected
-_LAST_SECONDS = 1.0  # how long the end of the block waits for a heartbeat under way
+_PATIENCE_SECONDS = 1.0  # wait this long for a reply before sending another heartbeat
+_AT_ONCE = 8  # heartbeats that may wait for a reply at the same time
+_SET_BACK_SECONDS = 1.0  # a clock set back by less was only corrected
+_LAST_SECONDS = 1.0  # how long the end of the block waits for a heartbeat in progress
 
 _log = logging.getLogger("pipemodels.commands.heartbeats")
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # Linux: goes on while the machine sleeps
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)  # Linux: it also runs while the machine sleeps
 
 
 def running_seconds() -> float:
-    """Return the seconds of a clock that nobody can set."""
+    """Return the seconds of a clock that cannot be set."""
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 class Heartbeats:
-    """Heartbeats at a third of the lease, from daemon threads, for as long as the block lasts.
+    """Daemon threads that send a heartbeat every third of the lease, until the block ends.
 
-    A run without a lease has none. Whatever keeps one from coming through, another is sent soon, also beside one that
-    still waits for its reply; only that the run is lost or gone ends them. Once the lease has passed without one, by
-    a clock that nobody can set, the run counts as lost until one comes through.
+    A run without a lease gets no heartbeats. After any failure, another heartbeat is sent soon, even while an earlier
+    heartbeat still waits for its reply. Heartbeats stop only when the run is lost or deleted. If no heartbeat
+    succeeds for the length of the lease, by a clock that cannot be set, the run counts as lost until one succeeds.
 
     Args:
         run: the run as it was started.
-        asked: when its start was asked for, by `running_seconds`: the lease began no sooner.
+        asked: when its start was requested, by `running_seconds`; the lease cannot have begun earlier.
     """
 
     def __init__(self, run: PipelineRunLog, asked: float) -> None:
@@ -55,37 +55,37 @@ class Heartbeats:
         self._third = max(_LEAST_SECONDS, (run.lease_seconds or 0) / HEARTBEATS_IN_A_LEASE)
         self._patience = min(self._third, max(_PATIENCE_SECONDS, self._third / 2))
         self._senders: list[threading.Thread] = []
-        # the configuration in force is the context's, and a thread starts without one
+        # the current configuration belongs to the context, and a new thread starts with an empty context
         self._context = copy_context()
-        self._context.run(deadlines.begin, None)  # a limit of the code around is not the heartbeats'
+        self._context.run(deadlines.begin, None)  # a time limit around the block does not apply to heartbeats
         self._thread = threading.Thread(target=self._keep, name=f"heartbeats of {run.run_id}", daemon=True)
 
     def start(self) -> None:
-        """Begin to send.
+        """Start sending, if the run has a lease.
 
         Raises:
-            RuntimeError: no thread is to be had.
+            RuntimeError: no thread can be started.
         """
         if self._run.lease_expires_at is not None:
             self._thread.start()
 
     def stop(self) -> None:
-        """Send no more; a heartbeat under way is waited for, but not long."""
+        """Stop sending; wait at most a second for a heartbeat in progress."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(_LAST_SECONDS)
 
     def newer(self, run: PipelineRunLog) -> PipelineRunLog:
-        """Return the run as it was written last, by the caller or by a heartbeat."""
-        return max(run, self._run, key=lambda one: one.revision or 0)
+        """Return the later state of the run: this one, or the one that a heartbeat wrote."""
+        return max(run, self._run, key=lambda state: state.revision or 0)
 
     def raise_if_lost(self) -> None:
-        """Raise if the run is no longer the worker's, as far as is known here.
+        """Raise if the worker is known to have lost the run. No request.
 
-        A forked process knows what was known when it was forked: the heartbeats are its parent's.
+        A forked process knows only what was known at the fork: its parent sends the heartbeats.
 
         Raises:
-            LeaseLostError: somebody has ended it, or its lease has passed without a heartbeat.
+            LeaseLostError: another process has ended the run, or its lease has passed without a heartbeat.
         """
         if self._lost is not None:
             raise LeaseLostError(f"{self._name}: {self._lost}", getattr(self._lost, "current", None)) from self._lost
@@ -93,21 +93,21 @@ class Heartbeats:
         if self._run.lease_expires_at is None or not seconds or self._process != os.getpid():
             return
         if running_seconds() - self._renewed > seconds:
-            raise LeaseLostError(f"{self._name}: no heartbeat came through for {seconds} s; stop the work", self._run)
+            raise LeaseLostError(f"{self._name}: no heartbeat succeeded for {seconds} s; stop the work", self._run)
 
     def _keep(self) -> None:
-        """Send until the block ends or the run is lost; other threads wait for replies, so that nothing ends this."""
+        """Send until the block ends or the run is lost; other threads wait for the replies."""
         pause = self._third
         while self._lost is None and not self._stopped.wait(pause):
-            came_through = False
+            succeeded = False
             try:
-                came_through = self._beat()
-            except Exception as error:  # whatever it is: the run lives, and the next one may come through
+                succeeded = self._beat()
+            except Exception as error:  # the run is not lost: the next heartbeat may succeed
                 self._tell(error)
-            pause = self._third if came_through else self._third / _TRIES_IN_A_THIRD
+            pause = self._third if succeeded else self._third / _TRIES_IN_A_THIRD
 
     def _beat(self) -> bool:
-        """Send a heartbeat from a thread of its own, wait for it, but not long, and say whether it came through."""
+        """Send a heartbeat from another thread, wait a while for it, and return whether it succeeded."""
         asked = running_seconds()
         self._senders = [sender for sender in self._senders if sender.is_alive()]
         if len(self._senders) == _AT_ONCE:
@@ -115,7 +115,7 @@ class Heartbeats:
         sender = threading.Thread(target=self._context.copy().run, args=(self._send, asked), daemon=True)
         try:
             sender.start()
-        except RuntimeError:  # no more threads are to be had, or the interpreter is about to exit
+        except RuntimeError:  # no more threads can be started, or the interpreter is about to exit
             self._context.copy().run(self._send, asked)
         else:
             self._senders.append(sender)
@@ -129,9 +129,9 @@ class Heartbeats:
             if not self._stopped.is_set():
                 self._lost = error
                 _log.warning("%s is lost: %s", self._name, error_text(error))
-        except Exception as error:  # an odd reply, an odd item, no memory: the run lives, and is tried again
+        except Exception as error:  # an odd reply, an odd item, no memory: the run is not lost, so try again
             self._tell(error)
-            if isinstance(error, UnreadableItemError) and error.done:  # the lease is renewed all the same
+            if isinstance(error, UnreadableItemError) and error.done:  # the lease was renewed nevertheless
                 self._note(self._run, asked)
         else:
             self._note(run, asked)
@@ -139,11 +139,11 @@ class Heartbeats:
     def _note(self, run: PipelineRunLog, asked: float) -> None:
         with self._writing:
             self._run = self.newer(run)
-            # the lease began no sooner than it was asked for: the reply may have come late
+            # count from the request, not from the reply, which may have come late
             self._renewed = max(self._renewed, asked)
 
     def _heartbeat(self) -> PipelineRunLog:
-        """Send a heartbeat; where the machine's clock was set back since the start, as if it had not been."""
+        """Send a heartbeat; if the clock was set back since the start, with the time as if it had not been."""
         began, seconds = self._began
         now = shifted(began, running_seconds() - seconds)
         if shifted(now, -_SET_BACK_SECONDS) > utc_now():
@@ -151,4 +151,4 @@ class Heartbeats:
         return heartbeat(self._run)
 
     def _tell(self, error: Exception) -> None:
-        _log.warning("%s: a heartbeat did not come through and is sent again: %s", self._name, error_text(error))
+        _log.warning("%s: a heartbeat failed and is sent again: %s", self._name, error_text(error))

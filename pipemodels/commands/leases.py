@@ -1,4 +1,4 @@
-"""Leases: a running run belongs to its worker as long as heartbeats say so; whose lease has expired is reaped."""
+"""Leases: heartbeats renew the lease of a running run, and a run whose lease has expired is reaped."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _log = logging.getLogger("pipemodels.commands.leases")
 
 
 def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | None = None) -> PipelineRunLog:
-    """Say that the worker of a running run is alive: its lease goes on for `lease_seconds` from now. One request.
+    """Renew the lease of a running run: it now ends `lease_seconds` from now. One request.
 
-    A second one where the run is missing by the reply to the first: only DynamoDB's own word is a loss. A heartbeat
-    never shortens a lease; one that comes late renews a lease that nobody has taken away meanwhile. It is
-    given up after a third of the lease, or `time_limit_seconds` if that is less, so that another one fits in.
+    If the write is refused and the reply lacks the run, a second request reads the run. A heartbeat never shortens a
+    lease. It also renews an expired lease, unless the run was reaped meanwhile. A heartbeat ends after a third of the
+    lease, or after `time_limit_seconds` if that is less, so that there is time for another heartbeat.
 
     Args:
-        run: the run, as any command on it returned it.
-        by: who says so.
-        now: the clock, if not given.
+        run: the run, as any command returned it.
+        by: who sends the heartbeat.
+        now: the instant of the write; by default the clock's.
 
     Raises:
         ValidationError: the run was started without a lease.
-        ItemNotFoundError: there is no such run.
-        LeaseLostError: somebody has ended the run; stop the work.
+        ItemNotFoundError: the run does not exist.
+        LeaseLostError: another process has ended the run; stop the work.
     """
     target = run_target(run.pipeline_id, run.run_id)
     at = targets.all_checked(lambda: targets.stamp(now), lambda: targets.check_by(PipelineRunLog, by))[0]
@@ -61,7 +61,7 @@ def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | Non
         try:
             renewed: PipelineRunLog = writes.update(target, changes, condition=condition, by=by, now=at)
         except ConflictError as error:
-            # a reply without the item may come from somebody on the way: who is lost must be told by DynamoDB
+            # a reply without the item may come from a proxy: only DynamoDB itself can say that the lease is lost
             current: PipelineRunLog = writes.read(target) if error.current is None else error.current
             if not lease.holds(current):
                 raise lease_lost(target, current, lease) from error
@@ -74,24 +74,25 @@ def heartbeat(run: PipelineRunLog, *, by: str | None = None, now: datetime | Non
 def reap_expired_runs(
     *, now: datetime | None = None, by: str | None = None, limit: int | None = None
 ) -> list[PipelineRunLog]:
-    """Make the runs failed whose lease has expired, free their slots, and return them.
+    """Fail the runs whose lease has expired, release their slots, and return these runs.
 
-    A lease counts as expired once `clock_skew_seconds` of the configuration have passed since its end. One that is
-    renewed meanwhile is left alone; any number may reap at once. Found through LeaseExpiryIndex: one request for each
-    of its shards, and one or two for each run. A run whose item is full ends in the fewest words, without `owner` and
-    `heartbeat_at`. Each of the requests to the index, and each run, has the time limit for itself.
+    A lease is expired once `clock_skew_seconds` of the configuration have passed since its end. A run whose lease is
+    renewed meanwhile is left alone. Any number of processes may reap at the same time. Runs are found through
+    LeaseExpiryIndex: one request for each of its shards, and one or two for each run. If the item of a run is full,
+    its message is shortened, and `owner` and `heartbeat_at` are removed. Each request to the index, and each run, has
+    its own time limit.
 
     Args:
-        now: the clock, if not given.
-        by: who does it.
-        limit: how many at the most.
+        now: the instant by which leases are judged; by default the clock's.
+        by: who reaps.
+        limit: the largest number of runs to reap.
 
     Raises:
-        UnreapedRunsError: all others are reaped, but some runs break a rule or cannot be read, which only a write
-            past this package can make: mend or delete them. Each is named, and logged as a warning; `reaped` are
-            the others, and `done` their ids, `pipeline_id/run_id`. It is a ValidationError.
+        UnreapedRunsError: some runs break a rule or cannot be read, because another tool wrote them; all other runs
+            were reaped. Repair or delete the runs that the error names. `reaped` are the reaped runs, and `done`
+            their ids, `pipeline_id/run_id`. It is a ValidationError.
         ValidationError: `limit` is not a whole number above 0.
-        PipemodelsError: any other, which is not for one run alone; `done` holds what was reaped before.
+        PipemodelsError: an error that concerns more than one run; `done` has the ids of the runs reaped before it.
     """
     at = targets.all_checked(lambda: targets.stamp(now), lambda: targets.check_by(PipelineRunLog, by))[0]
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
@@ -116,10 +117,12 @@ def reap_expired_runs(
 def _ended(
     item: Mapping[str, Any], problems: list[Problem], *, by: str | None, now: datetime
 ) -> PipelineRunLog | None:
-    """End a run; None where that is not to be, or not possible, which is logged and added to the problems.
+    """End an expired run and return it; return None if it was renewed, or if it cannot be ended.
+
+    If it cannot be ended, log the reason and add it to `problems`.
 
     Raises:
-        PipemodelsError: what is not for this run but for all.
+        PipemodelsError: an error that concerns all runs.
     """
     pipeline_id, run_id = (next(iter(item.get(name, {"": None}).values())) for name in ("pipeline_id", "run_id"))
     name = run_target(pipeline_id, run_id).name
@@ -127,15 +130,15 @@ def _ended(
         return expire_run(read_item(PipelineRunLog, dict(item)), by=by, now=now)
     except UnreadableItemError as error:
         warn_unreadable(_log, error.item)
-        problems += [Problem(f"{name}: {one.field}", one.value, one.reason) for one in error.problems]
+        problems += [Problem(f"{name}: {wrong.field}", wrong.value, wrong.reason) for wrong in error.problems]
         return None
     except ValidationError as error:
         found = list(error.problems)
     except PipemodelsError as error:
-        if not is_invalid_request(error):  # else DynamoDB cannot do with this item what it does with others
+        if not is_invalid_request(error):  # else DynamoDB refuses the request because of this item
             raise
         found = [Problem(f"{name}: item", str(error), "keeps the run from being reaped")]
-    except Exception as error:  # whatever it is of this run: the others' slots must not wait for it
+    except Exception as error:  # one bad item must not keep the slots of other runs
         found = [Problem(f"{name}: item", error, "keeps the run from being reaped")]
     for problem in found:
         _log.warning("%s: %s; the run is not reaped", PipelineRunLog.Meta.table_name, problem)
@@ -144,7 +147,7 @@ def _ended(
 
 
 def _expired(now: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the items of the runs whose lease has expired, as the index shows them, shard by shard."""
+    """Yield the items of the runs whose lease has expired, shard by shard, from the index."""
     before = shifted(now, -current_config().clock_skew_seconds)
     for shard in shards_of(RunStatus.RUNNING.value):
         request: dict[str, Any] = {

@@ -11,7 +11,7 @@ from pipemodels.storage import targets, transactions, writes
 
 
 def pipeline_target(pipeline_id: str) -> targets.Target:
-    """Return the pipeline as what a command writes."""
+    """Return the target of a command that writes a pipeline."""
     return targets.Target(PipelineConfig, {"pipeline_id": pipeline_id}, f"pipeline {pipeline_id!r}")
 
 
@@ -20,12 +20,12 @@ def create_pipeline(*, by: str | None = None, now: datetime | None = None, **fie
 
     Args:
         by: who creates it.
-        now: when; the clock, if not given.
+        now: the instant of the write; by default the clock's.
         fields: the fields of `PipelineConfig`; `pipeline_id`, `pipeline_name`, `source_type` and
             `destination_type` are required.
 
     Raises:
-        ValidationError: with every problem of the input; nothing was sent.
+        ValidationError: the input is invalid; the error has every problem, and nothing was sent.
         AlreadyExistsError: the id is taken; `current` is the pipeline that has it.
     """
     item = writes.new_item(PipelineConfig, targets.with_environment(fields), by=by, now=now)
@@ -33,12 +33,12 @@ def create_pipeline(*, by: str | None = None, now: datetime | None = None, **fie
 
 
 def put_pipeline(*, by: str | None = None, now: datetime | None = None, **fields: Any) -> PipelineConfig:
-    """Create the pipeline, or replace all of it but `created_at` and `created_by`. One request.
+    """Create the pipeline, or replace all of its fields except `created_at` and `created_by`. One request.
 
-    The last writer wins, and every write counts the revision. Fields that are not given are cleared.
+    The last writer wins, and every write increments the revision. Fields that are not given are cleared.
 
     Raises:
-        ValidationError: with every problem of the input; nothing was sent.
+        ValidationError: the input is invalid; the error has every problem, and nothing was sent.
     """
     fields = targets.with_environment(fields)
     target = pipeline_target(fields.get("pipeline_id", ""))
@@ -54,19 +54,19 @@ def update_pipeline(
     by: str | None = None,
     now: datetime | None = None,
 ) -> PipelineConfig:
-    """Change the named fields and no others; None clears one. One request.
+    """Change the given fields; None clears a field. One request.
 
     Args:
-        pipeline_id: which pipeline.
+        pipeline_id: the pipeline.
         changes: new values by field.
-        expected_revision: refuse if the pipeline has another revision; None takes any.
+        expected_revision: the revision that the pipeline must have; None accepts any.
         by: who changes it.
-        now: when; the clock, if not given.
+        now: the instant of the write; by default the clock's.
 
     Raises:
-        ValidationError: no change, an unknown or protected field, a value that cannot be stored; nothing was sent.
-        ItemNotFoundError: there is no such pipeline.
-        StaleRevisionError: somebody wrote it since; `current` is the newer one.
+        ValidationError: no change, an unknown or protected field, or a value that cannot be stored; nothing was sent.
+        ItemNotFoundError: the pipeline does not exist.
+        StaleRevisionError: the pipeline was written since it was read; `current` is the newer state.
     """
     target = pipeline_target(pipeline_id)
     _, checked, *_ = targets.all_checked(
@@ -84,29 +84,31 @@ def update_pipeline(
 def activate_pipelines(
     pipeline_ids: Iterable[str], *, by: str | None = None, now: datetime | None = None
 ) -> list[str]:
-    """Make pipelines active and return their ids; all or nothing up to 100, above that by transactions of 100.
+    """Make pipelines active and return their ids. One transaction for every 100 pipelines, each all or nothing.
 
     Raises:
-        ItemNotFoundError: one is missing; its transaction changed nothing, and `done` names what earlier ones did.
+        ItemNotFoundError: a pipeline does not exist; its transaction changed nothing. `done` has the ids of the
+        pipelines that
+            earlier transactions changed.
     """
-    targets = map(pipeline_target, transactions.id_list(pipeline_ids))
-    return transactions.update_together(targets, {"is_active": True}, by=by, now=now)
+    pipelines = map(pipeline_target, transactions.id_list(pipeline_ids))
+    return transactions.update_together(pipelines, {"is_active": True}, by=by, now=now)
 
 
 def deactivate_pipelines(
     pipeline_ids: Iterable[str], *, by: str | None = None, now: datetime | None = None
 ) -> list[str]:
-    """Make pipelines inactive; otherwise like `activate_pipelines`."""
-    targets = map(pipeline_target, transactions.id_list(pipeline_ids))
-    return transactions.update_together(targets, {"is_active": False}, by=by, now=now)
+    """Make pipelines inactive; for the rest, see `activate_pipelines`."""
+    pipelines = map(pipeline_target, transactions.id_list(pipeline_ids))
+    return transactions.update_together(pipelines, {"is_active": False}, by=by, now=now)
 
 
 def delete_pipeline(*, pipeline_id: str, expected_revision: int | None = None) -> PipelineConfig:
     """Delete the pipeline's configuration and return it as it was; its tables and runs stay. One request.
 
     Raises:
-        ItemNotFoundError: there is no such pipeline.
-        StaleRevisionError: it has another revision than expected.
+        ItemNotFoundError: the pipeline does not exist.
+        StaleRevisionError: the pipeline has another revision than expected.
     """
     item: PipelineConfig = writes.delete(pipeline_target(pipeline_id).checked(), expected_revision=expected_revision)
     return item

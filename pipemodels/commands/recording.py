@@ -1,4 +1,4 @@
-"""Recording a run around the code that makes it."""
+"""Recording a run around a block of code."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _log = logging.getLogger("pipemodels.commands.recording")
 
 
 class RecordedRun:
-    """A run that is being recorded: what the code inside `recorded_run` reports through.
+    """The run that the code inside `recorded_run` reports to.
 
-    Everything is written under the run's lease: once that is lost, each report raises `LeaseLostError`.
+    Every report is written under the run's lease; once the lease is lost, each report raises `LeaseLostError`.
     """
 
     def __init__(self, run: PipelineRunLog, asked: float) -> None:
@@ -42,27 +42,27 @@ class RecordedRun:
         return self.run.run_id
 
     def raise_if_lost(self) -> None:
-        """Look whether the run is still this worker's; asks nobody, and may be called often, e.g. in a long loop.
+        """Raise if this worker is known to have lost the run. No request: call it often, e.g. in a long loop.
 
         Raises:
-            LeaseLostError: somebody has taken the run away, or no heartbeat came through while the lease lasted.
+            LeaseLostError: another process has ended the run, or no heartbeat succeeded while the lease lasted.
         """
         self._beats.raise_if_lost()
 
     def record_metrics(self, **report: Any) -> None:
-        """Set metrics and other facts now; see `record_metrics` of the commands."""
+        """Set metrics and other facts now; see `commands.record_metrics`."""
         self._keep(runs.record_metrics(**self._leased, **report))
 
     def record_quality(self, results: Iterable[DataQualityResult | Mapping[str, Any]]) -> None:
-        """Set the data-quality results now."""
+        """Set the data-quality results now; see `commands.record_quality`."""
         self._keep(runs.record_quality(**self._leased, results=results))
 
     def stage(self, stage_name: str) -> RecordedStage:
-        """Record a stage, in `with` or `async with`: started, then a success, or a failure with its message."""
+        """Record a stage, in `with` or `async with`: its start, and its success or its failure with the message."""
         return RecordedStage(self, stage_name)
 
     def _keep(self, run: PipelineRunLog) -> None:
-        """Keep the run as it was written last, whichever of two threads is told first."""
+        """Keep the later state of the run, in whichever order two threads receive their replies."""
         if (run.revision or 0) >= (self.run.revision or 0):
             self.run = run
 
@@ -73,7 +73,7 @@ class RecordedRun:
 
 
 class RecordedStage(Block[None]):
-    """The block of a stage; `RecordedRun.stage` makes it."""
+    """The block of a stage; `RecordedRun.stage` returns it."""
 
     def __init__(self, recorded: RecordedRun, stage_name: str) -> None:
         self._recorded, self._stage_name = recorded, stage_name
@@ -96,7 +96,7 @@ class RecordedStage(Block[None]):
 
 
 class _CurrentRun:
-    """The run that is being recorded around the code that asks, in this thread or task."""
+    """A proxy of the run that is recorded around the calling code, in this thread or task."""
 
     def __getattr__(self, name: str) -> Any:
         if (run := _current.get()) is None:
@@ -106,31 +106,32 @@ class _CurrentRun:
 
 _current: ContextVar[RecordedRun | None] = ContextVar("pipemodels_run", default=None)
 current_run: RecordedRun = cast(RecordedRun, _CurrentRun())
-"""Stands for the run of the innermost `recorded_run`, e.g. `current_run.raise_if_lost()` deep inside a job."""
+"""The run of the innermost `recorded_run`; e.g. `current_run.raise_if_lost()` deep inside a job."""
 
 
 class recorded_run(Block[RecordedRun]):  # read as a verb
-    """Record a run around a block: started, then a success, or a failure with message and stack; it always ends.
+    """Record a run around a block: its start, and its success or its failure with message and stack trace.
 
-    For `with` and `async with`, and as a decorator of functions, `async` ones too: each call is a run of its own.
-    While the block runs, threads send heartbeats at a third of the run's lease, also while an event loop is blocked.
-    An exception goes on to the caller. Ctrl-C and a task that is cancelled are recorded as cancelled; `sys.exit()`
-    with code 0 as a success. If the end cannot be recorded, a warning is logged, and a note on the block's own
-    exception says so; without one, that error is raised. A process that is forked inside the block and leaves it ends
-    nothing.
+    Use it in `with` and `async with`, or to decorate a function or an `async` function; each call is then a run of
+    its own. While the block runs, threads send heartbeats at a third of the run's lease, even while an event loop is
+    blocked. Exceptions reach the caller. Ctrl-C and the cancellation of a task are recorded as cancelled;
+    `sys.exit()` with code 0 as a success. If the end cannot be recorded, a warning is logged and a note is added to
+    the block's own exception; without an exception, the error is raised. A process that is forked inside the block
+    does not end the run.
 
     Args:
-        pipeline_id: whose run.
-        run_id: the scheduler's own id; a random one, if not given.
-        facts: other arguments of `start_run`; `owner` is this call alone, if not given.
+        pipeline_id: the pipeline of the run.
+        run_id: the scheduler's id of the run; by default a random id.
+        facts: other arguments of `start_run`; by default, `owner` is unique to this call.
 
     Raises:
-        AlreadyExistsError: a run of this id has ended, is another's, or started with other facts; the block is not
+        AlreadyExistsError: the run has ended, belongs to another owner, or started with other facts; the block is not
             entered.
-        RunLimitError: the pipeline has as many running runs as it may; the block is not entered.
-        LeaseLostError: the block went well, but the run had been taken away meanwhile.
-        PipemodelsError: the start, or the success, could not be recorded.
-        RuntimeError: no thread could be started for the heartbeats: the run has failed, the block is not entered.
+        RunLimitError: the pipeline has reached `max_concurrent_runs`; the block is not entered.
+        LeaseLostError: the block succeeded, but another process had ended the run meanwhile.
+        PipemodelsError: the start or the success could not be recorded.
+        RuntimeError: no thread for the heartbeats could be started; the run is recorded as failed, and the block is
+            not entered.
     """
 
     def __init__(self, *, pipeline_id: str, run_id: str | None = None, **facts: Any) -> None:
@@ -163,7 +164,7 @@ class recorded_run(Block[RecordedRun]):  # read as a verb
         _current.set(self._recorded)
 
     def _leave(self) -> None:
-        # not by a token: blocks may be left in another context than they were entered in, and in any order
+        # not by a token: blocks may be left in any order, and in another context than they were entered in
         self._recorded._is_left = True
         run = _current.get()
         while run is not None and run._is_left:
@@ -172,14 +173,18 @@ class recorded_run(Block[RecordedRun]):  # read as a verb
 
 
 def _begun(pipeline_id: str, run_id: str | None, owner: str, facts: Mapping[str, Any]) -> PipelineRunLog:
-    """Start the run for this owner alone."""
+    """Start the run for this owner; raise if it belongs to another owner or has ended."""
     try:
         started = runs.start_run(pipeline_id=pipeline_id, run_id=run_id, owner=owner, **facts)
     except AlreadyExistsError as error:
         there: PipelineRunLog = error.current
         if there.status is RunStatus.RUNNING and there.owner != owner:
-            until = f" until {there.lease_expires_at}, unless it goes on" if there.lease_expires_at else ""
-            raise AlreadyExistsError(f"{error}; it is run by {there.owner}{until}", there) from error
+            until = (
+                f", whose lease ends at {there.lease_expires_at} unless it is renewed"
+                if there.lease_expires_at
+                else ""
+            )
+            raise AlreadyExistsError(f"{error}; its owner is {there.owner}{until}", there) from error
         _refuse_ended(there)
         raise
     _refuse_ended(started)
@@ -204,31 +209,31 @@ def _record_end(recorded: RecordedRun, error: BaseException | None) -> None:
 
 def _status_after(error: BaseException) -> RunStatus:
     if isinstance(error, SystemExit) and (error.code is None or (isinstance(error.code, int) and error.code == 0)):
-        return RunStatus.SUCCESS  # Python exits with 1 where the code is any text, also an empty one
-    stopped = all(isinstance(one, _stops()) for one in _parts(error))
+        return RunStatus.SUCCESS  # any text as the code, even empty text, makes Python exit with 1
+    stopped = all(isinstance(cause, _stops()) for cause in _causes(error))
     return RunStatus.CANCELLED if stopped else RunStatus.FAILED
 
 
-def _parts(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors of which a group was made, or else the error."""
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error; of an exception group, yield the errors inside it."""
     rest = [error]
     while rest:
-        one = rest.pop()
-        if isinstance(one, BaseExceptionGroup):
-            rest += one.exceptions
+        cause = rest.pop()
+        if isinstance(cause, BaseExceptionGroup):
+            rest += cause.exceptions
         else:
-            yield one
+            yield cause
 
 
 def _stops() -> tuple[type[BaseException], ...]:
-    from asyncio import CancelledError  # here, because nobody who imports the package should wait for it
+    from asyncio import CancelledError  # imported here, so that importing the package stays fast
 
     return KeyboardInterrupt, GeneratorExit, CancelledError
 
 
 @contextmanager
 def _noting(error: BaseException | None) -> Iterator[None]:
-    """Keep a failure to record the end from hiding the error that ended the block; without one, let it through."""
+    """Log and note a failure to record the end, so that it does not hide the block's error; without one, raise it."""
     try:
         yield
     except Exception as unrecorded:
@@ -236,5 +241,5 @@ def _noting(error: BaseException | None) -> Iterator[None]:
             raise
         note = f"pipemodels could not record this end of the run: {unrecorded}"
         _log.warning("%s; it was %s", note, error_text(error))
-        with suppress(Exception):  # an error that takes no notes is still the one to let through
+        with suppress(Exception):  # an error that does not accept notes must still reach the caller
             error.add_note(note)

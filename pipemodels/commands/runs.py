@@ -1,9 +1,9 @@
-"""Commands on runs: the state machine, and what a run reports.
+"""Commands on runs: they change the status of a run, and record its metrics and other facts.
 
-pending → running | cancelled | skipped | failed; running → success | failed | cancelled; the rest is terminal. Saying
-the same ending twice with the same facts is a success, so that a retry after a lost reply is harmless.
+pending → running | cancelled | skipped | failed; running → success | failed | cancelled; other statuses are final.
+Repeating a command with the same facts succeeds and changes nothing, so that a retry after a lost reply is harmless.
 
-A running run is leased: whoever gives its `lease_token` writes only as long as nobody has taken the run away.
+A command that is given the `lease_token` of a running run is refused once another process has ended the run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from pipemodels.errors import (
     ThrottledError,
     ValidationError,
 )
-from pipemodels.lifecycle import slots
+from pipemodels.lifecycle import reading, slots
+from pipemodels.lifecycle.carrying_out import carry_out_and_release
 from pipemodels.lifecycle.ending import end_run
 from pipemodels.lifecycle.rules import Lease, checked_report, records_rule, refusal, run_target
 from pipemodels.lifecycle.starting import begin_run
@@ -50,29 +51,26 @@ def start_run(
     now: datetime | None = None,
     **facts: Any,
 ) -> PipelineRunLog:
-    """Record that a run has started: a new one, or one that was queued. Two requests: a read and a write.
+    """Record that a new run, or a queued one, has started. Two requests: a read and a write.
 
-    Where the pipeline has `max_concurrent_runs`, the run takes one of its slots in the same transaction; slots of
-    runs whose lease has expired are taken back first. Said again with the same facts it returns the run that exists
-    and changes nothing.
+    If the pipeline has `max_concurrent_runs`, the run claims a slot in the same transaction; if none is free, slots
+    of expired runs are released first. A repeated call with the same facts returns the run and changes nothing.
 
     Args:
-        pipeline_id: whose run.
-        run_id: the scheduler's own id; a random one, if not given.
-        trigger_type: what started it, e.g. `schedule`, `manual`, `event`; if not given, what it was queued with, or
-            `manual`.
-        start_time: when; `now`, if not given.
-        owner: whose run it is from now on; this process (`host:pid`), if not given.
-        lease_seconds: for how long it is that without a `heartbeat`: after that anybody may make it failed. None: for
-            ever, until somebody ends it.
+        pipeline_id: the pipeline of the run.
+        run_id: the scheduler's id of the run; by default a random id.
+        trigger_type: what started it, e.g. `schedule` or `event`; by default as it was queued, or `manual`.
+        start_time: when it started; by default `now`.
+        owner: the worker that runs it; by default this process (`host:pid`).
+        lease_seconds: how long the lease lasts without a `heartbeat`; then the run may be reaped. None: for ever.
         by: who starts it.
-        now: the clock, if not given.
-        facts: other fields of `PipelineRunLog`; None is not said.
+        now: the instant of the write; by default the clock's.
+        facts: other fields of `PipelineRunLog`; None counts as not given.
 
     Raises:
-        ValidationError: with every problem of the input; nothing was sent.
-        AlreadyExistsError: such a run exists with other facts; the message shows the difference.
-        RunLimitError: the pipeline has as many running runs as it may; `holders` are those.
+        ValidationError: the input is invalid; the error has every problem, and nothing was sent.
+        AlreadyExistsError: the run exists with other facts; the message shows the difference.
+        RunLimitError: the pipeline has reached `max_concurrent_runs`; `holders` are the runs that hold its slots.
     """
     given = {"trigger_type": trigger_type, "start_time": start_time, "owner": owner, "lease_seconds": lease_seconds}
     return begin_run(RunStatus.RUNNING, pipeline_id, run_id, {**given, **facts}, by=by, now=now)
@@ -87,13 +85,13 @@ def queue_run(
     now: datetime | None = None,
     **facts: Any,
 ) -> PipelineRunLog:
-    """Record that a run waits to be started; `start_run` with its id starts it. One request.
+    """Queue a run; `start_run` with the same id starts it. One request.
 
-    Until then `start_time` is the time at which it was queued, so that every listing shows it.
+    Until it starts, `start_time` is the time at which it was queued, so that every listing shows it.
 
     Raises:
-        ValidationError: with every problem of the input; nothing was sent.
-        AlreadyExistsError: such a run exists with other facts; the message shows the difference.
+        ValidationError: the input is invalid; the error has every problem, and nothing was sent.
+        AlreadyExistsError: the run exists with other facts; the message shows the difference.
     """
     given = {"trigger_type": trigger_type, **facts}
     return begin_run(RunStatus.PENDING, pipeline_id, run_id, given, by=by, now=now)
@@ -109,22 +107,22 @@ def finish_run(
     now: datetime | None = None,
     **report: Any,
 ) -> PipelineRunLog:
-    """Record that a running run succeeded. One request; two where it holds a slot, which it gives back.
+    """Record that a running run succeeded, and release its slot. One request, or two if the run holds a slot.
 
     Args:
-        pipeline_id: whose run.
-        run_id: which run.
-        end_time: when; `now`, if not given, or the start where that lies after this machine's clock.
-        lease_token: that of the run; refuse if somebody has taken the run away since. None: whoever says so.
-        by: who says so.
-        now: the clock, if not given.
+        pipeline_id: the pipeline of the run.
+        run_id: the run.
+        end_time: when it ended; by default `now`, or the start time if that is later.
+        lease_token: the token of the run's lease; if given, the run must still be leased under it.
+        by: who ends it.
+        now: the instant of the write; by default the clock's.
         report: metrics and other facts, e.g. `total_records_processed`.
 
     Raises:
-        ValidationError: the input cannot be stored, or ends the run before it started.
-        ItemNotFoundError: there is no such run.
-        IllegalTransitionError: it is not running, or ended otherwise; it stays as it is.
-        LeaseLostError: the run is not leased under this token any more; it stays as it is.
+        ValidationError: the input cannot be stored, or `end_time` is before the start of the run.
+        ItemNotFoundError: the run does not exist.
+        IllegalTransitionError: the run is not running, or has ended with another status or other facts.
+        LeaseLostError: the run is no longer leased under `lease_token`.
     """
     return end_run(RunStatus.SUCCESS, pipeline_id, run_id, end_time, report, lease_token=lease_token, by=by, now=now)
 
@@ -141,10 +139,10 @@ def fail_run(
     now: datetime | None = None,
     **report: Any,
 ) -> PipelineRunLog:
-    """Record that a pending or running run failed, and why; otherwise like `finish_run`.
+    """Record that a pending or running run failed, and why; for the rest, see `finish_run`.
 
-    The end is not lost for the size of its message: of what does not fit into the run's item, the end of the stack
-    trace and the start of the message are stored. That takes two requests more.
+    If they do not fit into the run's item, the start of the message and the end of the stack trace are stored. That
+    takes two more requests.
     """
     error = {"error_message": error_message}
     if error_stack_trace is not None:
@@ -165,7 +163,7 @@ def cancel_run(
     now: datetime | None = None,
     **report: Any,
 ) -> PipelineRunLog:
-    """Record that a pending or running run was cancelled; otherwise like `fail_run`."""
+    """Record that a pending or running run was cancelled; for the rest, see `fail_run`."""
     error = {} if error_message is None else {"error_message": error_message}
     return end_run(
         RunStatus.CANCELLED, pipeline_id, run_id, end_time, report, error, lease_token=lease_token, by=by, now=now
@@ -181,7 +179,7 @@ def skip_run(
     by: str | None = None,
     now: datetime | None = None,
 ) -> PipelineRunLog:
-    """Record that a pending run will not be started; otherwise like `finish_run`."""
+    """Record that a pending run will not be started; for the rest, see `finish_run`."""
     error = {} if error_message is None else {"error_message": error_message}
     return end_run(RunStatus.SKIPPED, pipeline_id, run_id, end_time, {}, error, by=by, now=now)
 
@@ -195,13 +193,13 @@ def record_metrics(
     now: datetime | None = None,
     **report: Any,
 ) -> PipelineRunLog:
-    """Set metrics and other facts of a running run; the last value said stands. One request.
+    """Set metrics and other facts of a running run, in place of earlier values. One request.
 
     Raises:
-        ValidationError: nothing is said, or what no run reports, or more records failed than were processed.
-        ItemNotFoundError: there is no such run.
-        IllegalTransitionError: it is not running.
-        LeaseLostError: it is not leased under the `lease_token` that is given.
+        ValidationError: no field is given, a field cannot be reported, or more records failed than were processed.
+        ItemNotFoundError: the run does not exist.
+        IllegalTransitionError: the run is not running.
+        LeaseLostError: the run is no longer leased under `lease_token`.
     """
     if not report:
         raise ValidationError.of("report", {}, "must name at least one metric and its value")
@@ -225,15 +223,15 @@ def record_quality(
     by: str | None = None,
     now: datetime | None = None,
 ) -> PipelineRunLog:
-    """Set the data-quality results of a running run, in place of earlier ones. One request.
+    """Set the data-quality results of a running run, in place of earlier results. One request.
 
-    `data_quality_passed` becomes true where all passed; no result at all clears both.
+    `data_quality_passed` becomes true if all checks passed. Empty results clear both fields.
 
     Raises:
-        ValidationError: a result cannot be stored; with its position.
-        ItemNotFoundError: there is no such run.
-        IllegalTransitionError: it is not running.
-        LeaseLostError: it is not leased under the `lease_token` that is given.
+        ValidationError: a result cannot be stored; the error has its position.
+        ItemNotFoundError: the run does not exist.
+        IllegalTransitionError: the run is not running.
+        LeaseLostError: the run is no longer leased under `lease_token`.
     """
     target = run_target(pipeline_id, run_id)
     _, values, _, at, lease = targets.all_checked(
@@ -259,9 +257,9 @@ def _report(
     now: datetime,
 ) -> PipelineRunLog:
     condition: Condition = PipelineRunLog.status == RunStatus.RUNNING
-    for one in (rule, lease.condition()):
-        if one is not None:
-            condition &= one
+    for required in (rule, lease.condition()):
+        if required is not None:
+            condition &= required
     try:
         run: PipelineRunLog = writes.update(target, changes, condition=condition, by=by, now=now)
     except ConflictError as error:
@@ -271,24 +269,26 @@ def _report(
 
 @with_deadline
 def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: datetime | None = None) -> PipelineRunLog:
-    """Queue a new run in place of one that failed, was cancelled or skipped. Two requests: a read and a write.
+    """Queue a new run in place of a run that failed, was cancelled or skipped. Two requests: a read and a write.
 
-    The new run has `retry_of`, the next `attempt`, and an id that follows from the old one: who retries the same run
-    twice, or at the same time as somebody else, gets the same new run.
+    The new run has `retry_of`, the next `attempt`, and an id that is derived from the old id. All callers that retry
+    the same run, one after the other or at the same time, therefore get the same new run.
 
     Raises:
-        ItemNotFoundError: there is no such run.
-        IllegalTransitionError: it has not ended, or it succeeded.
-        AttemptLimitError: it was the last attempt that its pipeline's `max_attempts` allows.
+        ItemNotFoundError: the run does not exist.
+        IllegalTransitionError: the run has not ended, or it succeeded.
+        AttemptLimitError: the pipeline's `max_attempts` allows no further attempt.
     """
     target = run_target(pipeline_id, run_id)
     targets.all_checked(target.checked, lambda: targets.check_by(PipelineRunLog, by), lambda: targets.stamp(now))
-    context = slots.read_context(target)
+    context = reading.read_context(target)
     old = context.run
     if old is None:
         raise ItemNotFoundError(f"there is no {target.name}")
     if old.status not in RETRYABLE:
-        raise IllegalTransitionError(f"{target.name} is {old.status}: only what failed can be retried", old)
+        raise IllegalTransitionError(
+            f"{target.name} is {old.status}: only a failed, cancelled or skipped run can be retried", old
+        )
     attempt = (old.attempt or 1) + 1
     if context.max_attempts is not None and attempt > context.max_attempts:
         message = f"{target.name} was attempt {old.attempt}, and its pipeline allows {context.max_attempts}"
@@ -308,12 +308,12 @@ def retry_run(*, pipeline_id: str, run_id: str, by: str | None = None, now: date
     except AlreadyExistsError as error:
         new: PipelineRunLog = error.current
         if (new.retry_of, new.attempt) == (run_id, attempt):
-            return new  # it has gone on since, e.g. with other input_tables
+            return new  # it was changed after it was queued, e.g. its input_tables
         raise
 
 
 def _retry_id(old: PipelineRunLog, attempt: int) -> str:
-    """Return the id of the next attempt; shortened with a hash where it would be too long."""
+    """Return the id of the next attempt; if it would be too long, a hash replaces the old id."""
     stem = old.run_id.removesuffix(f"__attempt_{old.attempt}") if old.retry_of else old.run_id
     suffix = f"__attempt_{attempt}"
     if len(stem + suffix) <= MAX_ID_CHARACTERS and len((stem + suffix).encode()) <= MAX_ID_BYTES:
@@ -323,13 +323,13 @@ def _retry_id(old: PipelineRunLog, attempt: int) -> str:
 
 @with_deadline
 def delete_run(*, pipeline_id: str, run_id: str, expected_revision: int | None = None) -> PipelineRunLog:
-    """Delete the run and return it as it was. One request; two where it holds a slot, which it gives back.
+    """Delete the run, release its slot, and return the run as it was. One request, or two if it holds a slot.
 
-    Where a reply is lost, the repeated deletion finds nothing and says ItemNotFoundError: gone is gone.
+    If the reply to a deletion is lost, the repeated deletion raises ItemNotFoundError.
 
     Raises:
-        ItemNotFoundError: there is no such run.
-        StaleRevisionError: it has another revision than expected.
+        ItemNotFoundError: the run does not exist.
+        StaleRevisionError: the run has another revision than expected.
     """
     target = run_target(pipeline_id, run_id).checked()
     holds_none = PipelineRunLog.holds_slot.does_not_exist()
@@ -337,7 +337,7 @@ def delete_run(*, pipeline_id: str, run_id: str, expected_revision: int | None =
     for attempt in count():
         try:
             if run is not None and run.holds_slot:
-                return slots.with_slot_freed(target, run, slots.delete_run(target, run), None)
+                return carry_out_and_release(target, run, slots.delete_run(target, run), None)
             return cast(PipelineRunLog, writes.delete(target, expected_revision=expected_revision, rules=holds_none))
         except ConflictError as error:
             run = error.current

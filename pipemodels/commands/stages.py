@@ -1,7 +1,8 @@
 """Commands on the stages of a run.
 
-DynamoDB cannot find a list's element by its name, so these read the run and then write under the condition that its
-stages are as they were read; a failed condition tells the run as it is, and the command decides anew.
+DynamoDB cannot find the element of a list by name. A command therefore reads the run, and writes under the condition
+that the stages have not changed since. If the condition fails, the error holds the run as it is now, and the command
+tries again with that.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from pipemodels.storage.sending import with_deadline
 _log = logging.getLogger("pipemodels.commands.stages")
 _TRIES = 10
 _Decide = Callable[[list[StageInfo]], list[StageInfo] | None]
-_ROOM_FOR_THE_END = 2_000  # bytes that the message of a stage leaves to the end of its run
+_ROOM_FOR_THE_END = 2_000  # bytes that the message of a stage leaves for the end of its run
 _FEWEST_BYTES = 40
 
 
@@ -48,14 +49,14 @@ def start_stage(
 ) -> PipelineRunLog:
     """Record that a stage of a running run has started; it becomes `current_stage`. Two requests.
 
-    A stage that is running already stays as it is.
+    A stage that is running already does not change.
 
     Raises:
         ValidationError: the input cannot be stored.
-        ItemNotFoundError: there is no such run.
+        ItemNotFoundError: the run does not exist.
         IllegalTransitionError: the run is not running.
         AlreadyExistsError: a stage of this name has ended.
-        LeaseLostError: the run is not leased under the `lease_token` that is given.
+        LeaseLostError: the run is no longer leased under `lease_token`.
     """
     target = run_target(pipeline_id, run_id)
     _, at, stage, _, lease = targets.all_checked(
@@ -68,7 +69,7 @@ def start_stage(
     stage = replace(stage, start_time=stage.start_time or at)
 
     def decide(stages: list[StageInfo]) -> list[StageInfo] | None:
-        there = next((one for one in stages if one.stage_name == stage.stage_name), None)
+        there = next((known for known in stages if known.stage_name == stage.stage_name), None)
         if there is None:
             return [*stages, stage]
         if there.status is RunStatus.RUNNING:
@@ -94,15 +95,15 @@ def finish_stage(
 ) -> PipelineRunLog:
     """Record how a stage ended: `success`, `failed` (with a message), `cancelled` or `skipped`. Two requests.
 
-    Said again with the same facts it changes nothing. Of a message that does not fit into the run's item, as much is
-    stored as fits; that takes two or three requests more.
+    A repeated call with the same facts changes nothing. If the message does not fit into the run's item, its start is
+    stored; that takes two or three more requests.
 
     Raises:
-        ValidationError: the input cannot be stored, or ends the stage before it started; or (`ItemTooLargeError`) the
-            item is so full that not even the fewest words fit.
-        ItemNotFoundError: there is no such run, or no such stage in it.
-        IllegalTransitionError: the run is not running, or the stage ended otherwise.
-        LeaseLostError: the run is not leased under the `lease_token` that is given.
+        ValidationError: the input cannot be stored, or `end_time` is before the start of the stage; as an
+            `ItemTooLargeError`, the item has no room for even the shortest message.
+        ItemNotFoundError: the run does not exist, or has no such stage.
+        IllegalTransitionError: the run is not running, or the stage has ended with another status or other facts.
+        LeaseLostError: the run is no longer leased under `lease_token`.
     """
     target = run_target(pipeline_id, run_id)
     _, at, ended, _, lease = targets.all_checked(
@@ -110,8 +111,8 @@ def finish_stage(
         lambda: targets.stamp(now),
         lambda: StageInfo(
             stage_name=stage_name,
-            status=status,  # type: ignore[arg-type]  # its text is taken too
-            # only checked: the stage's own start is in the run
+            status=status,  # type: ignore[arg-type]  # the text of a status is accepted too
+            # for the checks alone: the start of the stage is stored in the run
             start_time=end_time,
             end_time=end_time,
             records_processed=records_processed,
@@ -139,15 +140,15 @@ def finish_stage(
 def _with_end(
     target: targets.Target, ended: StageInfo, at: datetime, stages: list[StageInfo]
 ) -> list[StageInfo] | None:
-    """Return the stages with the end of one; None where it has ended so."""
+    """Return the stages with this one ended; None if it has ended in the same way already."""
     name = ended.stage_name
-    there = next((one for one in stages if one.stage_name == name), None)
+    there = next((stage for stage in stages if stage.stage_name == name), None)
     if there is None:
         raise ItemNotFoundError(f"there is no stage {name!r} in {target.name}")
     end = ended.end_time or max(at, there.start_time or at)
     wanted = replace(ended, start_time=there.start_time or end, end_time=end)
     if there.status is RunStatus.RUNNING:
-        return [wanted if one is there else one for one in stages]
+        return [wanted if stage is there else stage for stage in stages]
     if there.error_message and ended.error_message and is_start_of(there.error_message, ended.error_message):
         wanted = replace(wanted, error_message=there.error_message)
     if there == (wanted if ended.end_time else replace(wanted, end_time=there.end_time)):
@@ -156,12 +157,12 @@ def _with_end(
 
 
 def _shortened(ended: StageInfo, room: int) -> StageInfo:
-    """Return the end of a stage with as much of its message as has room in so many bytes."""
+    """Return the end of a stage with its message shortened to `room` bytes."""
     return replace(ended, error_message=start_within(ended.error_message or "", max(room, _FEWEST_BYTES)))
 
 
 def _room(run: PipelineRunLog) -> int:
-    """Return how many bytes a message may take, so that there is room for the end of the run, too."""
+    """Return the number of bytes for a message that leaves room for the end of the run."""
     return MAX_ITEM_BYTES - stored_bytes(run) - _ROOM_FOR_THE_END
 
 
@@ -175,7 +176,7 @@ def _change_stages(
     by: str | None,
     now: datetime,
 ) -> PipelineRunLog:
-    """Write what `decide` makes of the stages; None leaves the run as it is."""
+    """Write the stages that `decide` returns; None leaves the run as it is."""
     run: PipelineRunLog = writes.read(target)
     for _ in range(_TRIES):
         if not lease.holds(run):
@@ -206,7 +207,7 @@ def _change_stages(
 
 
 def _unchanged(stages: list[StageInfo] | None) -> Condition:
-    """Return the condition that the stages are those that were read."""
+    """Return the condition that the stages have not changed since they were read."""
     if stages is None:
         return PipelineRunLog.stages.does_not_exist()
     return PipelineRunLog.stages == stages

@@ -12,7 +12,7 @@ from pipemodels.storage import targets, transactions, writes
 
 
 def table_target(table_id: str) -> targets.Target:
-    """Return the table as what a command writes."""
+    """Return the target of a command that writes a table."""
     return targets.Target(TableConfig, {"table_id": table_id}, f"table {table_id!r}")
 
 
@@ -21,12 +21,12 @@ def create_table(*, by: str | None = None, now: datetime | None = None, **fields
 
     Args:
         by: who creates it.
-        now: when; the clock, if not given.
+        now: the instant of the write; by default the clock's.
         fields: the fields of `TableConfig`; `table_id`, `pipeline_id`, `table_name`, `table_type`, `data_format` and
             `location` are required.
 
     Raises:
-        ValidationError: with every problem of the input; nothing was sent.
+        ValidationError: the input is invalid; the error has every problem, and nothing was sent.
         AlreadyExistsError: the id is taken; `current` is the table that has it.
     """
     item = writes.new_item(TableConfig, targets.with_environment(fields), by=by, now=now)
@@ -34,12 +34,12 @@ def create_table(*, by: str | None = None, now: datetime | None = None, **fields
 
 
 def put_table(*, by: str | None = None, now: datetime | None = None, **fields: Any) -> TableConfig:
-    """Create the table, or replace all of it but `created_at` and `created_by`. One request.
+    """Create the table, or replace all of its fields except `created_at` and `created_by`. One request.
 
-    The last writer wins, and every write counts the revision. Fields that are not given are cleared.
+    The last writer wins, and every write increments the revision. Fields that are not given are cleared.
 
     Raises:
-        ValidationError: with every problem of the input; nothing was sent.
+        ValidationError: the input is invalid; the error has every problem, and nothing was sent.
     """
     fields = targets.with_environment(fields)
     item: TableConfig = writes.put(table_target(fields.get("table_id", "")), fields, by=by, now=now)
@@ -54,13 +54,13 @@ def update_table(
     by: str | None = None,
     now: datetime | None = None,
 ) -> TableConfig:
-    """Change the named fields and no others; None clears one. One request.
+    """Change the given fields; None clears a field. One request.
 
     Raises:
         ValidationError: no change, an unknown or protected field, a value that cannot be stored, or an
-            `archive_after_days` that would not stay below `retention_days`; nothing was changed.
-        ItemNotFoundError: there is no such table.
-        StaleRevisionError: somebody wrote it since; `current` is the newer one.
+            `archive_after_days` that would not be less than `retention_days`; nothing was changed.
+        ItemNotFoundError: the table does not exist.
+        StaleRevisionError: the table was written since it was read; `current` is the newer state.
     """
     target = table_target(table_id)
     _, checked, *_ = targets.all_checked(
@@ -82,7 +82,7 @@ def update_table(
 
 
 def _archive_rule(changes: Mapping[str, Any]) -> Any:
-    """Return the condition that archiving stays before deletion, where only one of the two changes."""
+    """Return the condition that archiving comes before deletion; None if none is needed."""
     archive, retention = changes.get("archive_after_days"), changes.get("retention_days")
     if archive is not None and retention is not None and archive >= retention:
         raise ValidationError.of("archive_after_days", archive, f"must be less than retention_days ({retention})")
@@ -108,11 +108,13 @@ def record_table_statistics(
     by: str | None = None,
     now: datetime | None = None,
 ) -> TableConfig:
-    """Note how many records and bytes a table holds and when its data changed; what is None stays. One request.
+    """Record how many records and bytes a table holds, and when its data changed. One request.
+
+    A value of None leaves the field as it is.
 
     Raises:
-        ValidationError: all three are None, or one cannot be stored.
-        ItemNotFoundError: there is no such table.
+        ValidationError: all three values are None, or a value cannot be stored.
+        ItemNotFoundError: the table does not exist.
     """
     statistics = {
         "record_count": record_count,
@@ -124,10 +126,12 @@ def record_table_statistics(
 
 
 def activate_tables(table_ids: Iterable[str], *, by: str | None = None, now: datetime | None = None) -> list[str]:
-    """Make tables active and return their ids; all or nothing up to 100, above that by transactions of 100.
+    """Make tables active and return their ids. One transaction for every 100 tables, each all or nothing.
 
     Raises:
-        ItemNotFoundError: one is missing; its transaction changed nothing, and `done` names what earlier ones did.
+        ItemNotFoundError: a table does not exist; its transaction changed nothing. `done` has the ids of the tables
+        that
+            earlier transactions changed.
     """
     return transactions.update_together(
         map(table_target, transactions.id_list(table_ids)), {"is_active": True}, by=by, now=now
@@ -135,7 +139,7 @@ def activate_tables(table_ids: Iterable[str], *, by: str | None = None, now: dat
 
 
 def deactivate_tables(table_ids: Iterable[str], *, by: str | None = None, now: datetime | None = None) -> list[str]:
-    """Make tables inactive; otherwise like `activate_tables`."""
+    """Make tables inactive; for the rest, see `activate_tables`."""
     return transactions.update_together(
         map(table_target, transactions.id_list(table_ids)), {"is_active": False}, by=by, now=now
     )
@@ -145,8 +149,8 @@ def delete_table(*, table_id: str, expected_revision: int | None = None) -> Tabl
     """Delete the table's configuration and return it as it was. One request.
 
     Raises:
-        ItemNotFoundError: there is no such table.
-        StaleRevisionError: it has another revision than expected.
+        ItemNotFoundError: the table does not exist.
+        StaleRevisionError: the table has another revision than expected.
     """
     item: TableConfig = writes.delete(table_target(table_id).checked(), expected_revision=expected_revision)
     return item

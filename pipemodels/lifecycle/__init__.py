@@ -1,1 +1,1 @@
-"""How a run starts, ends, and holds a slot."""
+"""How a run starts and ends, and how it claims and releases a slot."""

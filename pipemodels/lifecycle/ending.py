@@ -1,4 +1,4 @@
-"""How a run ends: once, in one request, and with its slot, if it holds one, in one transaction."""
+"""How a run ends: once, in one request. If it holds a slot, the same transaction releases the slot."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pipemodels.errors import (
     ValidationError,
 )
 from pipemodels.lifecycle import slots
+from pipemodels.lifecycle.carrying_out import carry_out_and_release, own_write
 from pipemodels.lifecycle.fitting import SPARED, fitted, is_told_shortened
 from pipemodels.lifecycle.rules import (
     Lease,
@@ -34,7 +35,7 @@ from pipemodels.lifecycle.rules import (
 )
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
 from pipemodels.models.unreadable import read_item
-from pipemodels.storage import targets, writes
+from pipemodels.storage import targets, transactions, writes
 from pipemodels.storage.sending import back_off, out_of_time, with_deadline
 from pipemodels.translation import is_invalid_request
 
@@ -55,21 +56,21 @@ def end_run(
     by: str | None = None,
     now: datetime | None = None,
 ) -> PipelineRunLog:
-    """End a run, or return it where it has ended so already.
+    """End a run, or return it if it has ended with the same status and facts already.
 
-    An end is never lost for its size: where the item has no room for its texts, as much is stored as fits.
+    If the item has no room for the error message and the stack trace, they are shortened until they fit.
 
     Args:
-        status: how it ends.
-        pipeline_id: whose run.
-        run_id: which run.
-        end_time: when; `now`, if not given, or the start where that lies after this machine's clock.
-        report: what it reports as it ends.
-        said: what else the command says.
-        lease_token: refuse unless the run is still leased under it.
-        known: the run as the caller knows it; if that is right, a run with a slot ends in one request.
-        by: who says so.
-        now: the clock, if not given.
+        status: the status with which the run ends.
+        pipeline_id: the pipeline of the run.
+        run_id: the run.
+        end_time: when it ended; by default `now`, or the start time if that is later.
+        report: metrics and other facts that the caller reports.
+        said: other fields that the command sets.
+        lease_token: if given, the run must still be leased under it.
+        known: the run as the caller knows it; if it is up to date, a run with a slot ends in one request.
+        by: who ends it.
+        now: the instant of the write; by default the clock's.
     """
     target, report = run_target(pipeline_id, run_id), report or {}
     spoken = {**(said or {}), **({} if end_time is None else {"end_time": end_time})}
@@ -90,7 +91,7 @@ def end_run(
     try:
         return _end(target, changes, said_again, exact=exact, lease=lease, known=known, by=by, now=at)
     except ItemTooLargeError:
-        _log.warning("%s: its item has no room for this end, which is stored in fewer words", target.name)
+        _log.warning("%s: its item has no room for the texts of this end; they are stored shortened", target.name)
     except (ConflictError, StorageError) as error:
         if not _is_unexplained(error):
             raise
@@ -99,10 +100,10 @@ def end_run(
 
 @with_deadline
 def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> PipelineRunLog | None:
-    """Make a run failed whose lease has expired, as it was seen; None where it has been renewed or ended since.
+    """Fail a run whose lease has expired; return None if its lease was renewed or the run has ended meanwhile.
 
     Raises:
-        ValidationError: what is stored breaks a rule between fields; with the run's name.
+        ValidationError: the stored fields break a rule; the error names the run.
     """
     last = f"last heartbeat {run.heartbeat_at}" if run.heartbeat_at else "no heartbeat ever"
     message = f"lease expired at {run.lease_expires_at}; {last}; owner {run.owner}"
@@ -124,18 +125,18 @@ def expire_run(run: PipelineRunLog, *, by: str | None, now: datetime) -> Pipelin
 
 @with_deadline
 def expire_part(part: PipelineRunLog, *, by: str | None, now: datetime) -> None:
-    """Make a run failed whose lease has expired, and of whose item only a part can be read; the rest stays as it is.
+    """Fail a run whose lease has expired and whose item can be read only in part; other fields stay as they are.
 
     Args:
         part: a summary of a run that holds a slot.
-        by: who says so.
-        now: the clock.
+        by: who ends it.
+        now: the instant of the write.
 
     Raises:
-        SummaryError: its start cannot be read.
-        ItemTooLargeError: it has no room for its end.
-        ConflictError: it is no longer as it was read.
-        UnreadableItemError: it may be; it cannot be read again.
+        SummaryError: the start time of the run cannot be read.
+        ItemTooLargeError: the item has no room for the end.
+        ConflictError: the run has changed since it was read.
+        UnreadableItemError: the run may have changed since it was read; it cannot be read again.
     """
     target, before, after = run_target(part.pipeline_id, part.run_id), copy.copy(part), copy.copy(part)
     message = f"lease expired at {part.lease_expires_at}; a part of the item cannot be read"
@@ -145,7 +146,7 @@ def expire_part(part: PipelineRunLog, *, by: str | None, now: datetime) -> None:
     after.attribute_values = {**part.attribute_values, **_not_before_start(changes, part, exact=False)}
     after.holds_slot = None
     after.derive()
-    slots.with_slot_freed(target, before, slots.update_run(target, before, after, by=by, now=now), after)
+    carry_out_and_release(target, before, slots.update_run(target, before, after, by=by, now=now), after)
 
 
 def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now: datetime) -> PipelineRunLog:
@@ -160,9 +161,10 @@ def _expire(run: PipelineRunLog, said: Mapping[str, Any], *, by: str | None, now
 
 
 def _is_unexplained(error: PipemodelsError) -> bool:
-    """Say whether a write failed of a run that looks as it must: a value is stored in another form than ours, or not.
+    """Return whether a write failed although the run, as read, allows it.
 
-    DynamoDB cannot compute a duration where `start_epoch` is not stored.
+    Another tool may have stored a value in another format, or not at all: without `start_epoch`, DynamoDB cannot
+    compute the duration.
     """
     return is_invalid_request(error) or (type(error) is ConflictError and error.current is not None)
 
@@ -171,11 +173,11 @@ def _is_unexplained(error: PipemodelsError) -> bool:
 def end_as_read(
     target: targets.Target, run: PipelineRunLog, changes: Mapping[str, Any], *, by: str | None
 ) -> PipelineRunLog:
-    """End a run that holds a slot, if it is still as it was read. One request.
+    """End a run that holds a slot, if it has not changed since it was read. One request.
 
     Raises:
         ValidationError: the changes break a rule.
-        ConflictError: it is no longer so; `current` is the run as it is, read anew.
+        ConflictError: the run has changed since it was read; `current` is the run as it is now.
     """
     return _end_holder(target, run, changes, by=by, now=targets.stamp(None))
 
@@ -193,7 +195,7 @@ def _end(
     now: datetime,
     repeats: bool = True,
 ) -> PipelineRunLog:
-    """Carry out an ending; `exact` keeps its time, `repeats` takes the same ending for a success."""
+    """End a run; `exact` keeps the end time as given, and `repeats` accepts a run that has ended in the same way."""
     current, status = known, changes["status"]
     for attempt in count():
         holder = current if current is not None and current.holds_slot and _may_end(current, status, lease) else None
@@ -208,7 +210,7 @@ def _end(
             break
         later = _not_before_start(changes, current, exact=exact)
         if later is changes and not current.holds_slot:
-            break  # a rule has refused it
+            break  # a rule between fields was broken
         changes = later
         if holder is not None and not back_off(attempt):
             busy = ThrottledError(f"{target.name}: others kept writing it; safe to try again")
@@ -217,7 +219,7 @@ def _end(
 
 
 def _not_before_start(changes: dict[str, Any], run: PipelineRunLog, *, exact: bool) -> dict[str, Any]:
-    """Move the end to the start where this machine's clock runs behind the one that started the run."""
+    """Move an end time before the start time to the start time; the clocks of two machines may differ."""
     if not exact and run.start_time is not None and run.start_time > changes["end_time"]:
         return {**changes, "end_time": run.start_time}
     return changes
@@ -244,16 +246,16 @@ def _end_at(
 def _end_holder(
     target: targets.Target, run: PipelineRunLog, changes: Mapping[str, Any], *, by: str | None, now: datetime
 ) -> PipelineRunLog:
-    """End a run as it was read, and free its slot. One request.
+    """End a run that has not changed since it was read, and release its slot. One request.
 
     Raises:
-        ItemTooLargeError: a text alone exceeds an item; DynamoDB would not even read such a request.
-        ConflictError: it is no longer so; `current` is the run as it is, read anew.
+        ItemTooLargeError: a text alone is larger than an item; DynamoDB would reject the request.
+        ConflictError: the run has changed since it was read; `current` is the run as it is now.
     """
     refuse_too_large({name: {"S": value} for name, value in changes.items() if isinstance(value, str)})
     after = slots.changed_run(run, {**changes, "holds_slot": None})
-    ended = slots.update_run(target, run, after, by=by, now=now)
-    return slots.with_slot_freed(target, run, ended, after)
+    update = slots.update_run(target, run, after, by=by, now=now)
+    return carry_out_and_release(target, run, update, after)
 
 
 def _end_as_stored(
@@ -266,10 +268,10 @@ def _end_as_stored(
     by: str | None,
     now: datetime,
 ) -> PipelineRunLog:
-    """End a run as far as its item has room, whatever else the item holds. Two requests: a read and a transaction.
+    """Read a run and end it, with its texts shortened to the room in its item. Two requests: a read and a write.
 
     Raises:
-        ItemTooLargeError: what else is reported has no room.
+        ItemTooLargeError: the item has no room for the other fields of the end.
     """
     for attempt in count():
         stored = writes.read_item(target)
@@ -279,13 +281,30 @@ def _end_as_stored(
             return _same_or_refused(target, changes, said, lease, conflict)
         changes = _not_before_start(changes, run, exact=exact)
         after = fitted(run, stored, changes, by=by, now=now)
-        ended = slots.update_run(target, run, after, by=after.updated_by, now=now)
+        update = slots.update_run(target, run, after, by=after.updated_by, now=now)
         try:
-            return slots.carried_out(target, run, ended, after)
+            return _carry_out(target, run, update, after)
         except ConflictError as conflict:
             if not back_off(attempt):
                 raise ThrottledError(f"{target.name}: others kept writing it; safe to try again") from conflict
     raise AssertionError("counted to infinity")
+
+
+def _carry_out(
+    target: targets.Target, run: PipelineRunLog, update: slots.Operation, after: PipelineRunLog
+) -> PipelineRunLog:
+    """Send the update that ends a run; if the run holds a slot, release it in the same transaction.
+
+    Raises:
+        ConflictError: the run has changed since it was read; `current` is the run as it is now.
+    """
+    if run.holds_slot:
+        return carry_out_and_release(target, run, update, after)
+    try:
+        transactions.transact(target.name, PipelineRunLog, update)
+    except ConflictError as error:
+        return own_write(target, after, error)
+    return after
 
 
 def _same_or_refused(
@@ -295,11 +314,11 @@ def _same_or_refused(
     lease: Lease,
     error: ConflictError,
 ) -> PipelineRunLog:
-    """Return the run, if it has ended so and all that was told of it is true."""
+    """Return the run if it has ended with the same status and facts; raise the reason of the refusal if not."""
     status: RunStatus = changes["status"]
     current: PipelineRunLog | None = error.current
-    ended_so = current is not None and current.status is status and not TRANSITIONS[status]
-    if said is not None and ended_so and current is not None and lease.token in {None, current.lease_token}:
+    has_ended = current is not None and current.status is status and not TRANSITIONS[status]
+    if said is not None and has_ended and current is not None and lease.token in {None, current.lease_token}:
         whole = {name: value for name, value in said.items() if not is_told_shortened(name, value, current)}
         if not (other := differences(whole, current)):
             return current

@@ -1,4 +1,4 @@
-"""Errors as texts that can be stored, whole or as far as there is room."""
+"""The texts of errors as they are stored: in full, or shortened to the room in an item."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import traceback
 from collections.abc import Callable
 
 MESSAGE_CHARACTERS = 4_000
-TRACE_CHARACTERS = 50_000  # its end says most
+TRACE_CHARACTERS = 50_000  # the end of a trace is kept: it names the error
 SHORTENED = "…"
-"""Stands where the rest of a text was left out."""
+"""Marks the place where a text was cut."""
 
 _MARK = SHORTENED.encode()
 _NAMELESS = "an error without a name"
 
 
 def error_text(error: BaseException) -> str:
-    """Return type and message of an error, as text that can be stored."""
+    """Return the type and the message of an error as text that can be stored."""
     name, message = _said(lambda: type(error).__name__) or _NAMELESS, _said(lambda: str(error))
     return _storable(f"{name}: {message}".removesuffix(": "))[:MESSAGE_CHARACTERS]
 
 
 def stack_text(error: BaseException) -> str | None:
-    """Return the end of an error's stack trace, as text that can be stored; None where it has none."""
+    """Return the end of an error's stack trace as text that can be stored; None if it has none."""
     return _storable(_said(lambda: "".join(traceback.format_exception(error))))[-TRACE_CHARACTERS:] or None
 
 
 def _said(say: Callable[[], str]) -> str:
-    """Return what somebody else's error says of itself; nothing where its code fails, or memory."""
+    """Return the text that `say` returns; empty text if the error's own code fails or memory runs out."""
     try:
         return say()
     except KeyboardInterrupt:
@@ -40,12 +40,12 @@ def _storable(text: str) -> str:
 
 
 def byte_count(text: str) -> int:
-    """Return how many bytes a text takes in an item."""
+    """Return the number of bytes that a text takes in an item."""
     return len(text.encode())
 
 
 def start_within(text: str, room: int) -> str:
-    """Return a text, or as much of its start as has room in so many bytes, with a mark that says so."""
+    """Return a text, cut at its end and marked if it is longer than `room` bytes."""
     encoded = text.encode()
     if len(encoded) <= room:
         return text
@@ -53,7 +53,7 @@ def start_within(text: str, room: int) -> str:
 
 
 def end_within(text: str, room: int) -> str:
-    """Return a text, or as much of its end as has room in so many bytes, with a mark that says so."""
+    """Return a text, cut at its start and marked if it is longer than `room` bytes."""
     encoded = text.encode()
     if len(encoded) <= room:
         return text
@@ -61,10 +61,10 @@ def end_within(text: str, room: int) -> str:
 
 
 def is_start_of(shortened: str, text: str) -> bool:
-    """Say whether a stored text is what `start_within` left of another."""
+    """Return whether `start_within` may have shortened a text to this stored text."""
     return shortened.endswith(SHORTENED) and text.startswith(shortened.removesuffix(SHORTENED))
 
 
 def is_end_of(shortened: str, text: str) -> bool:
-    """Say whether a stored text is what `end_within` left of another."""
+    """Return whether `end_within` may have shortened a text to this stored text."""
     return shortened.startswith(SHORTENED) and text.endswith(shortened.removeprefix(SHORTENED))

@@ -1,4 +1,4 @@
-"""An end that does not fit into an item's 400 KB: in fewer words, and without what an ended run can do without."""
+"""Fitting the end of a run into its item of 400 KB: texts are shortened, and fields that it can spare are dropped."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from pipemodels.models.run import PipelineRunLog, RunStatus
 SPARED: dict[str, None] = dict.fromkeys(
     ("owner", "lease_token", "lease_seconds", "heartbeat_at", "current_stage", "start_epoch")
 )
-"""What an ended run can do without; of one with a lease, more bytes than an end in the fewest words adds."""
+"""The fields that an ended run does not need. Those of a lease take more bytes than the shortest end adds."""
 
-_DURATION: dict[str, None] = {"duration_seconds": None}  # follows from two other fields
-_FEWEST_DIGITS = 8  # of a write_id: enough to tell a write from others on the same run
+_DURATION: dict[str, None] = {"duration_seconds": None}  # two other fields give it
+_FEWEST_DIGITS = 8  # of a write_id: enough to distinguish the writes to one run
 _LEAST_BYTES = byte_count(SHORTENED) + 1
-_WORTH_BYTES = 200  # of a text: fewer say less than the fields that could be spared for it
+_WORTH_BYTES = 200  # a shorter text tells less than the fields that could be dropped for it
 _CUTS: Mapping[str, tuple[Callable[[str, int], str], Callable[[str, str], bool]]] = {
     "error_message": (start_within, is_start_of),
     "error_stack_trace": (end_within, is_end_of),
 }
-"""The texts of an end, in the order in which they are given room; how each is shortened, and known again."""
+"""The texts of an end, in the order in which they get room; how to shorten each, and to recognise it shortened."""
 
 
 def stored_bytes(run: PipelineRunLog) -> int:
-    """Return how many bytes the fields of a run take in its item."""
+    """Return the number of bytes that the fields of a run take in its item."""
     return item_bytes(
         {
             attribute.attr_name: {attribute.attr_type: attribute.serialize(value)}
@@ -49,19 +49,19 @@ def fitted(
     by: str | None,
     now: datetime,
 ) -> PipelineRunLog:
-    """Return the run as it ends, with as much of the end's texts as its item has room for.
+    """Return the ended run, with the texts of its end shortened to the room in its item.
 
-    The stack trace is shortened first, then the message; then fields go which an ended run can do without.
+    The stack trace is shortened first, then the message; then fields that an ended run does not need are dropped.
 
     Args:
-        run: as it was read.
-        stored: its item, as DynamoDB holds it.
-        changes: how it ends.
-        by: who says so.
-        now: when.
+        run: the run as it was read.
+        stored: its item as DynamoDB stores it.
+        changes: the fields that the end sets.
+        by: who ends it.
+        now: the instant of the write.
 
     Raises:
-        ItemTooLargeError: what else is reported has no room.
+        ItemTooLargeError: the item has no room for the other fields of the end.
         ValidationError: the changes break a rule.
     """
     own = {attribute.attr_name for attribute in run.get_attributes().values()}
@@ -83,14 +83,14 @@ def fitted(
 def _without_texts(
     run: PipelineRunLog, changes: Mapping[str, Any], *, by: str | None, now: datetime
 ) -> PipelineRunLog:
-    """Return the run as it ends, stamped, but without the texts that the end says."""
+    """Return the ended run, stamped, but without the texts of the end."""
     said = {name: SHORTENED for name in _CUTS if changes.get(name)}
     after = copy.copy(run)
     after.attribute_values = {**run.attribute_values, **changes, **said, "holds_slot": None}
     if problems := after.rule_problems():
         raise ValidationError(problems)
     after.derive()
-    absent = {name: None for name, value in changes.items() if value is None}  # also what was derived
+    absent = {name: None for name, value in changes.items() if value is None}  # also if it was derived
     after.attribute_values.update({**dict.fromkeys(said), **absent})
     # as `slots.update_run` will stamp it
     after.revision, after.write_id, after.updated_at = (run.revision or 0) + 1, new_write_id(), now
@@ -100,7 +100,7 @@ def _without_texts(
 
 
 def _told(changes: Mapping[str, Any], room: int, least: int) -> dict[str, str]:
-    """Return the texts of an end as far as there is room; none of which less than the least would be told."""
+    """Return the texts of an end, shortened to the room; a text that would keep too few bytes is left out."""
     told: dict[str, str] = {}
     for name, (shorten, _) in _CUTS.items():
         text = changes.get(name)
@@ -115,7 +115,7 @@ def _least_of(name: str, least: int) -> int:
 
 
 def is_told_shortened(name: str, text: Any, run: PipelineRunLog) -> bool:
-    """Say whether an ended run holds as much of this text as it had room for."""
+    """Return whether an ended run holds this text as far as its item had room for it."""
     if name not in _CUTS or not isinstance(text, str):
         return False
     there = getattr(run, name)

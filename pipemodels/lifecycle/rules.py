@@ -1,4 +1,4 @@
-"""What all writes of a run have in common: its key, its lease, what it may report, and why it may refuse."""
+"""The rules that all writes to a run share: its key, its lease, the fields that it reports, and refusals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipemodels.errors import (
 from pipemodels.models.run import TRANSITIONS, PipelineRunLog, RunStatus
 from pipemodels.storage import targets
 
-# what a run reports while it runs or as it ends; the rest is the state machine's
+# the fields that a run may report while it runs or as it ends; commands set all others
 REPORTED = frozenset(
     {
         "total_records_processed", "total_records_failed", "input_data_size_bytes", "output_data_size_bytes",
@@ -35,36 +35,36 @@ REPORTED = frozenset(
 
 
 def run_target(pipeline_id: str, run_id: str) -> targets.Target:
-    """Return the run as what a command writes."""
+    """Return the target of a command that writes a run."""
     key = {"pipeline_id": pipeline_id, "run_id": run_id}
     return targets.Target(PipelineRunLog, key, f"run {pipeline_id!r} / {run_id!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What must still be true of a run's lease for a write in its name; without a token, nothing."""
+    """The lease that a run must still have for a write to be accepted; without a token, any."""
 
     token: int | None = None
     expires_at: datetime | None = None
 
     @classmethod
     def checked(cls, token: int | None) -> Lease:
-        """Return the lease of this token.
+        """Return the lease with this token.
 
         Raises:
-            ValidationError: it is no token.
+            ValidationError: the token is not valid.
         """
         return cls(targets.check_values(PipelineRunLog, {"lease_token": token})["lease_token"])
 
     def condition(self) -> Condition | None:
-        """Return the condition that a write carries."""
+        """Return the condition of a write under this lease; None if there is no token."""
         condition = None if self.token is None else PipelineRunLog.lease_token == self.token
         return (
             condition if self.expires_at is None else condition & (PipelineRunLog.lease_expires_at == self.expires_at)
         )
 
     def holds(self, run: PipelineRunLog) -> bool:
-        """Say whether it holds of a run as it is stored; a run that does not run has no lease."""
+        """Return whether a stored run has this lease; a run that is not running has no lease."""
         if self.token is None:
             return True
         same_end = self.expires_at in {None, run.lease_expires_at}
@@ -78,7 +78,7 @@ def refusal(
     error: ConflictError,
     lease: Lease = Lease(),  # immutable
 ) -> PipemodelsError:
-    """Return why a write to a run was refused, told from the run as it is stored."""
+    """Return the error that says why a write to a run was refused, judged from the stored run."""
     if current is None:
         return ItemNotFoundError(f"there is no {target.name}")
     if not lease.holds(current):
@@ -106,19 +106,19 @@ def refusal(
 
 
 def lease_lost(target: targets.Target, current: PipelineRunLog, lease: Lease) -> LeaseLostError:
-    """Return the error of a worker whose run is no longer its own."""
+    """Return the error for a worker that has lost the lease of its run."""
     reason = f" ({current.error_message})" if current.error_message else ""
     message = f"{target.name} is {current.status}{reason}: lease {lease.token} no longer holds; stop the work"
     return LeaseLostError(message, current)
 
 
 def comparable(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out what is said relative to the clock: it is another instant each time it is said."""
+    """Leave out values relative to the clock: each call makes another instant of them."""
     return {name: value for name, value in facts.items() if not isinstance(value, timedelta)}
 
 
 def differences(facts: Mapping[str, Any], current: PipelineRunLog) -> str:
-    """Say which of these facts the run has otherwise; empty where none."""
+    """Describe the facts in which the stored run differs; empty if it differs in none."""
     return "; ".join(
         f"{name} is {shown(there)}, not {shown(value)}"
         for name, value in facts.items()
@@ -127,9 +127,9 @@ def differences(facts: Mapping[str, Any], current: PipelineRunLog) -> str:
 
 
 def checked_report(report: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what a run reports, and what more its command says, normalised; report all problems together."""
+    """Return the reported fields and the other fields of a command, normalised; raise all problems together."""
     unknown = [
-        Problem(name, value, "is not among what a run reports: " + ", ".join(sorted(REPORTED)))
+        Problem(name, value, "is not a field that a run reports: " + ", ".join(sorted(REPORTED)))
         for name, value in report.items()
         if name not in REPORTED
     ]
@@ -144,7 +144,7 @@ def checked_report(report: Mapping[str, Any], more: Mapping[str, Any] | None = N
 
 
 def records_rule(changes: Mapping[str, Any]) -> Any:
-    """Return the condition that no more records fail than are processed, where only one of the two is said."""
+    """Return the condition that no more records fail than are processed; None if none is needed."""
     failed, processed = changes.get("total_records_failed"), changes.get("total_records_processed")
     if failed is not None and processed is not None and failed > processed:
         raise ValidationError.of("total_records_failed", failed, f"exceeds total_records_processed ({processed})")

@@ -1,4 +1,4 @@
-"""How a run begins: queued, or started, with a lease, and with a slot where its pipeline has a limit."""
+"""How a run begins: it is queued, or started with a lease and, if its pipeline has a limit, with a slot."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from pipemodels.errors import (
     ValidationError,
 )
 from pipemodels.instants import shifted
-from pipemodels.lifecycle import slots
+from pipemodels.lifecycle import reading, slots
+from pipemodels.lifecycle.carrying_out import own_write
 from pipemodels.lifecycle.ending import expire_part, expire_run
 from pipemodels.lifecycle.rules import comparable, differences, records_rule, refusal, run_target
 from pipemodels.models.run import PipelineRunLog, RunStatus
@@ -39,13 +40,23 @@ from pipemodels.storage.sending import back_off, out_of_time, with_deadline
 
 _log = logging.getLogger("pipemodels.commands.starting")
 
-# a queued run keeps what it was queued with, unless the start says otherwise
+# a queued run keeps these values, unless the start gives new ones
 _KEPT = ("attempt", "environment", "trigger_type")
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """A run that is to begin, checked: what is written where there is none, and where it is queued."""
+    """The checked arguments of a start.
+
+    Attributes:
+        target: the run.
+        item: the whole run, as a new item.
+        given: the arguments of the caller, as given.
+        changes: the checked values that are written to a new run and to a queued one.
+        once: the checked values that are written only where the queued run has none.
+        by: who starts it.
+        now: the instant of the write.
+    """
 
     target: targets.Target
     item: PipelineRunLog
@@ -56,7 +67,7 @@ class StartRequest:
     now: Any
 
     def leased(self, token: int) -> Mapping[str, Any]:
-        """Return the changes, with the lease of a run that starts now."""
+        """Return the changes together with the lease of a run that starts now."""
         seconds = self.item.lease_seconds
         lease: dict[str, Any] = {"owner": self.item.owner or default_owner(), "lease_token": token}
         if seconds is not None:
@@ -65,7 +76,7 @@ class StartRequest:
 
 
 def default_owner() -> str:
-    """Return who this process is to others: `host:pid`."""
+    """Return the name of this process as the owner of a run: `host:pid`."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
@@ -79,7 +90,7 @@ def begin_run(
     by: str | None,
     now: datetime | None,
 ) -> PipelineRunLog:
-    """Queue or start a run, or return it where it has begun so already."""
+    """Queue or start a run, or return it if it has begun with the same facts already."""
     request = _checked(status, pipeline_id, run_id, given, by=by, now=now)
     if status is RunStatus.PENDING:
         return _begin_without_limit(request, request.changes)
@@ -97,8 +108,8 @@ def _checked(
 ) -> StartRequest:
     taken = sorted({"status", "end_time", "stages", "current_stage"} & given.keys())
     if taken:
-        raise ValidationError(Problem(name, given[name], "is not for the start of a run") for name in taken)
-    # None is not said: a run that was queued so would get the default environment when it is started
+        raise ValidationError(Problem(name, given[name], "cannot be given when a run starts") for name in taken)
+    # None counts as not given: a run that was queued with None would get the default environment when it starts
     given = {name: value for name, value in given.items() if value is not None}
     target = run_target(pipeline_id, uuid.uuid4().hex if run_id is None else run_id)
     at = targets.stamp(now)
@@ -128,9 +139,9 @@ def _begin_without_limit(request: StartRequest, changes: Mapping[str, Any]) -> P
 
 
 def _start(request: StartRequest) -> PipelineRunLog:
-    """Start a run, with a slot where its pipeline has a limit. Two requests, and two more where a slot is stale."""
+    """Start a run, with a slot if its pipeline has a limit. Two requests, and two more for each stale slot."""
     for attempt in count():
-        context = slots.read_context(request.target)
+        context = reading.read_context(request.target)
         if context.max_concurrent_runs is None:
             return _begin_without_limit(request, request.leased(slots.next_token()))
         if context.run is not None and context.run.status is not RunStatus.PENDING:
@@ -139,44 +150,44 @@ def _start(request: StartRequest) -> PipelineRunLog:
             if (started := _start_in_slot(request, context)) is not None:
                 return started
             if attempt == 0:
-                continue  # slots were freed, or the run has one: look again at once
+                continue  # slots were released, or the run holds one: read again at once
         except ConflictError as error:
             if isinstance(error, RunLimitError):
                 raise
         if not back_off(attempt):
             name = request.target.name
-            raise out_of_time(ThrottledError(f"{name}: others kept taking slots; safe to try again"), name)
+            raise out_of_time(ThrottledError(f"{name}: other starts kept taking the slots; safe to try again"), name)
     raise AssertionError("counted to infinity")
 
 
-def _start_in_slot(request: StartRequest, context: slots.RunContext) -> PipelineRunLog | None:
-    """Take a slot and start the run as it was read; None where it must be read again first.
+def _start_in_slot(request: StartRequest, context: reading.RunContext) -> PipelineRunLog | None:
+    """Claim a slot and start the run in one transaction; return None if the context must be read again first.
 
     Raises:
         RunLimitError: no slot is free.
-        UnreadableItemError: no slot is free, and of a run that has one the lease cannot be judged.
-        ConflictError: somebody else was faster.
+        UnreadableItemError: no slot is free, and the lease of a run that holds one cannot be read.
+        ConflictError: the run or the slots have changed since they were read.
     """
     pipeline_id, run_id = request.target.key.values()
     limit = context.max_concurrent_runs or 0
     if len(context.holders) >= limit or run_id in context.holders:
-        running = _free_stale_slots(request, context)
+        running = _release_stale_slots(request, context)
         if len(running) >= limit and run_id not in running:
             raise _full(request, running)
-        return None  # the run itself may hold one: BatchGetItem is no snapshot, and it was read before it started
+        return None  # BatchGetItem is not a snapshot: it may show the slot of this very run, but not yet the run
     token = slots.next_token(context.last_token)
     after = _started(request, context.run, token)
-    part = slots.update_run(request.target, context.run, after, by=request.by, now=request.now)
-    slot = slots.claim_slot(context, pipeline_id, run_id, token)
+    update = slots.update_run(request.target, context.run, after, by=request.by, now=request.now)
+    claim = slots.claim_slot(context, pipeline_id, run_id, token)
     try:
-        transactions.transact(request.target.name, PipelineRunLog, part, slot)
+        transactions.transact(request.target.name, PipelineRunLog, update, claim)
     except ConflictError as error:
-        return slots.own_write(request.target, after, error)
+        return own_write(request.target, after, error)
     return after
 
 
 def _started(request: StartRequest, queued: PipelineRunLog | None, token: int) -> PipelineRunLog:
-    """Return the run as it will be, started in a slot."""
+    """Return the run as it will be stored when it has started in a slot."""
     before = queued.attribute_values if queued else {}
     values = {**request.once, **{name: value for name, value in before.items() if value is not None}}
     if queued is None and request.by is not None:
@@ -188,40 +199,48 @@ def _started(request: StartRequest, queued: PipelineRunLog | None, token: int) -
     return after
 
 
-def _free_stale_slots(request: StartRequest, context: slots.RunContext) -> dict[str, slots.Holder]:
-    """Free the slots whose run is gone, has ended or has let its lease expire; return the others by run.
+def _release_stale_slots(request: StartRequest, context: reading.RunContext) -> dict[str, reading.Holder]:
+    """Release the slots of runs that were deleted, have ended or whose lease has expired; return the other holders.
 
-    Of those of which the lease cannot be judged nobody knows: they keep their slots.
+    A run whose lease cannot be read keeps its slot.
     """
     pipeline_id = request.target.key["pipeline_id"]
-    holders = slots.read_holders(request.target.name, pipeline_id, context.holders)
-    looked_at = {
+    holders = reading.read_holders(request.target.name, pipeline_id, context.holders)
+    checked = {
         run_id: _unless_stale(request, run_id, token, holders[run_id]) for run_id, token in context.holders.items()
     }
-    return {run_id: holder for run_id, holder in looked_at.items() if holder is not None}
+    return {run_id: holder for run_id, holder in checked.items() if holder is not None}
 
 
-def _unless_stale(request: StartRequest, run_id: str, token: int, holder: slots.Holder) -> slots.Holder | None:
-    """Return who holds a slot; None where the slot was stale, and has been freed."""
+def _unless_stale(request: StartRequest, run_id: str, token: int, holder: reading.Holder) -> reading.Holder | None:
+    """Return the holder of a slot; if the slot is stale, release it and return None."""
     run, unreadable = holder.run, holder.unreadable
     if run is None and unreadable is not None:
         return holder
     if run is None or not run.holds_slot or run.status is not RunStatus.RUNNING or run.lease_token != token:
-        slots.free_without_run(run_target(request.target.key["pipeline_id"], run_id), run, token)
+        _release_stale_slot(run_target(request.target.key["pipeline_id"], run_id), run, token)
         return None
     if not is_expired(run, request.now):
         return holder
     if unreadable is not None:
-        return None if _expire_part(run, unreadable, request) else slots.Holder(None, unreadable)
-    # where somebody was faster, it has been renewed or has ended: what is true now is to be read
+        return None if _expire_part(run, unreadable, request) else reading.Holder(None, unreadable)
+    # if this returns None, the run was renewed or has ended meanwhile; the caller reads again
     expire_run(run, by=request.by, now=request.now)
     return None
 
 
+def _release_stale_slot(target: targets.Target, run: PipelineRunLog | None, token: int) -> None:
+    """Release the slot of a run that is not running, unless the run or the slot has changed since it was read."""
+    pipeline_id, run_id = target.key.values()
+    operations = [slots.check_run(target, run), slots.release_slot(pipeline_id, run_id, token)]
+    with suppress(ConflictError):
+        transactions.transact(target.name, PipelineRunLog, *operations)
+
+
 def _expire_part(run: PipelineRunLog, unreadable: UnreadableItemError, request: StartRequest) -> bool:
-    """End a run of whose item a part cannot be read, and say whether that is possible."""
+    """Try to end a run whose item can be read only in part; return False if that is not possible."""
     warn_unreadable(_log, unreadable.item)
-    with suppress(ConflictError):  # as above
+    with suppress(ConflictError):  # renewed or ended meanwhile, as above
         try:
             expire_part(run, by=request.by, now=request.now)
         except (SummaryError, ItemTooLargeError, UnreadableItemError):
@@ -230,18 +249,18 @@ def _expire_part(run: PipelineRunLog, unreadable: UnreadableItemError, request: 
 
 
 def is_expired(run: PipelineRunLog, now: datetime) -> bool:
-    """Say whether the run's lease has expired, whichever of two clocks within the allowance one looks at."""
+    """Return whether the run's lease expired more than `clock_skew_seconds` ago."""
     before = shifted(now, -current_config().clock_skew_seconds)
     return run.lease_expires_at is not None and run.lease_expires_at < before
 
 
-def _full(request: StartRequest, holding: Mapping[str, slots.Holder]) -> PipemodelsError:
-    """Return the error that says who holds the slots, or of whom that cannot be said."""
+def _full(request: StartRequest, holding: Mapping[str, reading.Holder]) -> PipemodelsError:
+    """Return the error that names the runs that hold the slots, or the item whose lease cannot be read."""
     pipeline_id = request.target.key["pipeline_id"]
-    message = f"pipeline {pipeline_id!r} has as many running runs as it may ({len(holding)})"
+    message = f"pipeline {pipeline_id!r} has reached its limit of running runs ({len(holding)})"
     for holder in holding.values():
         if holder.run is None and holder.unreadable is not None:
-            unknown = f"{message}, and the lease of one cannot be judged: {holder.unreadable}"
+            unknown = f"{message}, and the lease of a run cannot be read: {holder.unreadable}"
             return UnreadableItemError(holder.unreadable.item, unknown)
     running = [holder.run for holder in holding.values() if holder.run is not None]
     return RunLimitError(f"{message}: {'; '.join(map(_named, running))}", None, tuple(running))
@@ -255,7 +274,7 @@ def _named(run: PipelineRunLog) -> str:
 
 
 def _same_or_taken(request: StartRequest, error: ConflictError) -> PipelineRunLog:
-    """Return the run that exists, if all that was said of this one is true of it."""
+    """Return the run that exists, if it agrees with all facts that were given."""
     target, item, given = request.target, request.item, request.given
     current: PipelineRunLog | None = error.current
     if current is None:

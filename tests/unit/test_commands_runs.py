@@ -443,7 +443,7 @@ def test_metrics_that_are_refused(key: Key, requests: list[str]) -> None:
         commands.record_metrics(**key, end_time=AT, records=5, cpu_hours=0.5, expires_at=datetime(2026, 1, 1))
     assert [one.field for one in caught.value.problems] == ["end_time", "records", "cpu_hours", "expires_at"]
     for command in (commands.record_metrics, commands.finish_run):
-        with pytest.raises(ValidationError, match=r"^records: 5 is not among what a run reports: "):
+        with pytest.raises(ValidationError, match=r"^records: 5 is not a field that a run reports: "):
             command(**key, records=5, total_records_processed=5)
     assert requests == []
 
@@ -741,7 +741,8 @@ def test_what_cannot_be_retried(status: str, key: Key, requests: list[str]) -> N
     """A run that has not ended, or succeeded, is refused; nothing is written."""
     run = in_status(key, status)
     requests.clear()
-    with pytest.raises(IllegalTransitionError, match=f"is {status}: only what failed can be retried") as caught:
+    message = f"is {status}: only a failed, cancelled or skipped run can be retried"
+    with pytest.raises(IllegalTransitionError, match=message) as caught:
         commands.retry_run(**key)
     assert caught.value.current == run
     assert requests == ["BatchGetItem"]

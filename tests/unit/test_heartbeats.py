@@ -89,7 +89,7 @@ def test_a_heartbeat_that_does_not_come_through_is_sent_again(
     with commands.recorded_run(pipeline_id=unique("beating"), run_id="r", lease_seconds=1) as recorded:
         key = (recorded.run.pipeline_id, recorded.run_id)
         wait_for(lambda: queries.get_run(*key).heartbeat_at is not None)
-    told = f"run {key[0]!r} / 'r': a heartbeat did not come through and is sent again: {error_text(error)}"
+    told = f"run {key[0]!r} / 'r': a heartbeat failed and is sent again: {error_text(error)}"
     assert caplog.record_tuples == [("pipemodels.commands.heartbeats", logging.WARNING, told)]
 
 
@@ -165,7 +165,7 @@ def test_a_lease_is_renewed_from_when_that_was_asked_for(
         wait_for(lambda: len(sent) > 1)
         assert told(recorded) == ""
         clock[0] = 1.5
-        assert told(recorded).endswith("no heartbeat came through for 1 s; stop the work")
+        assert told(recorded).endswith("no heartbeat succeeded for 1 s; stop the work")
 
 
 def test_a_clock_that_is_set_back_shortens_no_lease(
@@ -324,7 +324,7 @@ def test_a_lease_without_a_heartbeat_is_lost(unique: Callable[[str], str], monke
     monkeypatch.setattr(BEATING, away)
     with commands.recorded_run(pipeline_id=unique("away"), lease_seconds=1) as recorded:
         wait_for(lambda: bool(told(recorded)))
-        assert told(recorded).endswith("no heartbeat came through for 1 s; stop the work")
+        assert told(recorded).endswith("no heartbeat succeeded for 1 s; stop the work")
 
 
 def test_a_worker_is_told_who_took_its_run(unique: Callable[[str], str]) -> None:

@@ -31,7 +31,7 @@ from pipemodels import (
 from pipemodels.commands import leases
 from pipemodels.connections import connection_of
 from pipemodels.interop import ingest_events
-from pipemodels.lifecycle import slots as _slots
+from pipemodels.lifecycle import reading
 from pipemodels.models import RunSlots
 from tests.unit.leased import WORK, Limited, holders
 
@@ -84,14 +84,14 @@ def test_a_run_that_starts_between_two_reads_is_no_other_run(
     """BatchGetItem is no snapshot: the slot that it shows may be of the very run that it does not show yet."""
     pipeline_id = limited(1)
     run = start(pipeline_id, "a")
-    original, torn = _slots.read_context, [True]
+    original, torn = reading.read_context, [True]
 
     def read(target: Any) -> Any:
         found = original(target)
         return replace(found, run=None) if torn.pop() else found
 
     torn.insert(0, False)
-    monkeypatch.setattr(_slots, "read_context", read)
+    monkeypatch.setattr(reading, "read_context", read)
     assert start(pipeline_id, "a") == run
     assert holders(pipeline_id) == {"a": 1}
 
@@ -547,7 +547,7 @@ def test_a_run_of_another_is_not_run_twice(limited: Limited) -> None:
     pipeline_id = limited(None)
     with (
         commands.recorded_run(pipeline_id=pipeline_id, run_id="a", owner="ann"),
-        pytest.raises(AlreadyExistsError, match=r"it is run by ann until .*, unless it goes on"),
+        pytest.raises(AlreadyExistsError, match=r"its owner is ann, whose lease ends at .* unless it is renewed"),
         commands.recorded_run(pipeline_id=pipeline_id, run_id="a"),
     ):
         pytest.fail("the block ran")

@@ -400,7 +400,7 @@ def test_an_asynchronous_block_that_is_not_entered(pipeline_id: str) -> None:
 
     async def work() -> None:
         commands.start_run(pipeline_id=pipeline_id, run_id="r")
-        with pytest.raises(AlreadyExistsError, match="it is run by"):
+        with pytest.raises(AlreadyExistsError, match="its owner is"):
             async with recorded_run(pipeline_id=pipeline_id, run_id="r"):
                 pytest.fail("the block ran")
         assert no_run()

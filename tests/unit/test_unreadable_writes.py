@@ -136,7 +136,7 @@ def test_a_live_run_of_which_a_part_cannot_be_read_keeps_its_slot(limited: Limit
     pipeline_id = limited(1)
     start(pipeline_id)
     before = spoiled(pipeline_id, attempt={"N": "1.5"})
-    full = f"pipeline {pipeline_id!r} has as many running runs as it may (1): "
+    full = f"pipeline {pipeline_id!r} has reached its limit of running runs (1): "
     with pytest.raises(RunLimitError) as caught:
         start(pipeline_id, "b")
     assert str(caught.value) == f"{full}'a' of ann until 2026-11-22 06:05:00+00:00"
@@ -173,7 +173,7 @@ def test_a_run_whose_lease_cannot_be_judged_keeps_its_slot(
     with pytest.raises(UnreadableItemError) as caught:
         start(pipeline_id, "c", now=EXPIRED)
     assert str(caught.value) == (
-        f"pipeline {pipeline_id!r} has as many running runs as it may (2), and the lease of one cannot be judged: "
+        f"pipeline {pipeline_id!r} has reached its limit of running runs (2), and the lease of a run cannot be read: "
         f"{named(pipeline_id, problem)}; mend the item or delete it"
     )
     assert caught.value.done == ()
