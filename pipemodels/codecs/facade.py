@@ -53,11 +53,11 @@ def encoder_of(model: type[Model]) -> Encoder | None:
 
 
 def decoded(model: type[_M], item: Any, ordinarily: Callable[[dict[str, Any]], _M]) -> _M:
-    """Return an object of an item, in the model's form or plain; `ordinarily` makes one of a plain item."""
+    """Return an object of an item, in the model's schema or plain; `ordinarily` makes one of a plain item."""
     item = stored_items(item)
     is_plain = isinstance(item, dict)
     decoder = None if is_plain and not wire_is_on() else decoder_of(model)
-    if decoder is None or not (is_plain or type(item) is decoder.form):
+    if decoder is None or not (is_plain or type(item) is decoder.schema):
         return ordinarily(plain(item))
     try:
         found: _M = decoder.of_plain(item) if is_plain else decoder.build(item)
@@ -86,7 +86,7 @@ def fill(item: Model, keys: Sequence[Any], values: Mapping[str, Any]) -> Fallbac
 def encoded(
     item: Model, *, null_check: bool, ordinarily: Callable[[bool], dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Return the tagged form of an object, checked whole."""
+    """Return the tagged schema of an object, checked whole."""
     encoder = encoder_of(type(item)) if wire_is_on() and null_check else None
     return _either(encoder.encoded if encoder else None, item, lambda: ordinarily(null_check))
 
@@ -159,7 +159,7 @@ class reading:
 
     def __enter__(self) -> None:
         decoder = decoder_of(self._model) if self._model is not None and wire_is_on() else None
-        self._token = wanted.set(decoder.form if decoder else None)
+        self._token = wanted.set(decoder.schema if decoder else None)
 
     def __exit__(self, *_: object) -> None:
         wanted.reset(self._token)

@@ -27,10 +27,10 @@ from pipemodels.codecs.pynamodb.reading import same_functions
 from pipemodels.codecs.recognition import FieldWriter, Whole, adding_all, by_get
 from pipemodels.codecs.source import compile_lines
 from pipemodels.records import Record, record_fields
-from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fallbacks import DeclinedError
 from pipemodels.transport.fragments import (
     LIMIT,
-    MAX_PARTS,
+    MAX_VALUES,
     add_document,
     add_text_map,
     decimal_text,
@@ -49,7 +49,7 @@ def _unicode(text: str) -> str:
 
 
 def copied(value: Any, depth: int, left: list[int]) -> Any:
-    """Return a deep copy of a document whose parts are all of plain types."""
+    """Return a deep copy of a document whose fragments are all of plain types."""
     kind = type(value)
     if kind is str:
         return _unicode(value)
@@ -65,7 +65,7 @@ def copied(value: Any, depth: int, left: list[int]) -> Any:
     made = {}
     for key, part in value.items():
         if type(key) is not str or not key:
-            raise IrregularError
+            raise DeclinedError
         if not key.isascii():
             _unicode(key)
         made[key] = part if type(part) is str and part.isascii() else copied(part, depth, left)
@@ -144,9 +144,9 @@ def _enum(attribute: Any, name: str, names: dict[str, Any]) -> FieldWriter | Non
     return FieldWriter("False", f"members_{name}[v]", "S", f"texts_{name}[v]")
 
 
-def _document(irregular: str, depth: int = 0) -> FieldWriter:
-    more = f"v, {depth}, [{MAX_PARTS}]"
-    return FieldWriter(irregular, f"copied({more})", "", f"add_document(parts, {more})")
+def _document(declined: str, depth: int = 0) -> FieldWriter:
+    more = f"v, {depth}, [{MAX_VALUES}]"
+    return FieldWriter(declined, f"copied({more})", "", f"add_document(fragments, {more})")
 
 
 def _list(attribute: Any, name: str, names: dict[str, Any]) -> FieldWriter | None:
@@ -168,7 +168,7 @@ _BY_FUNCTIONS: dict[tuple[Any, Any, str], Callable[[Any, str, dict[str, Any]], F
     (EnumAttribute.normalise, EnumAttribute.encode, "S"): _enum,
     (DocumentAttribute.normalise, DocumentAttribute.encode, "M"): lambda *_: _document("type(v) is not dict"),
     (TextMapAttribute.normalise, DocumentAttribute.encode, "M"): lambda *_: FieldWriter(
-        "False", "dict(text_map(v))", "", "add_text_map(parts, v)"
+        "False", "dict(text_map(v))", "", "add_text_map(fragments, v)"
     ),
     (TextListAttribute.normalise, TextListAttribute.encode, "L"): _list,
     (RecordListAttribute.normalise, RecordListAttribute.encode, "L"): _list,
@@ -185,15 +185,15 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> FieldWriter | None:
     names[f"class_{name}"] = of
     writers = {field: writer for field, writer in fields.items() if writer}
     whole = Whole(record_fields(of), writers.values(), name, names, '{"M":{')
-    compile_lines([f"def add_{name}(parts, get):", *whole.lines(by_get)], names)
-    one = [f"  if type(one) is not class_{name}: irregular()", f"  add_{name}(parts, one.__dict__.get)"]
+    compile_lines([f"def add_{name}(fragments, get):", *whole.lines(by_get)], names)
+    one = [f"  if type(one) is not class_{name}: decline()", f"  add_{name}(fragments, one.__dict__.get)"]
     compile_lines(adding_all(f"add_all_{name}", one), names)
-    made = "irregular()"
+    made = "decline()"
     if _is_made_as_usual(of):
         compile_lines(_making(of, name, writers, names), names)
         made = f"make_{name}(one)"
     kept = f"[one if isinstance(one, class_{name}) else {made} for one in v]"
-    return FieldWriter("type(v) is not list", kept, "", f"add_all_{name}(parts, v)")
+    return FieldWriter("type(v) is not list", kept, "", f"add_all_{name}(fragments, v)")
 
 
 def _making(of: Any, name: str, writers: dict[str, FieldWriter], names: dict[str, Any]) -> list[str]:
@@ -201,8 +201,8 @@ def _making(of: Any, name: str, writers: dict[str, FieldWriter], names: dict[str
     declared, fields = record_fields(of), of.__dataclass_fields__
     given = [field for field in writers if fields[field].init]
     names[f"given_{name}"] = frozenset(given)
-    lines = [f"def make_{name}(values):", " if type(values) is not dict: irregular()"]
-    lines += [f" if not given_{name}.issuperset(values): irregular()", " get = values.get"]
+    lines = [f"def make_{name}(values):", " if type(values) is not dict: decline()"]
+    lines += [f" if not given_{name}.issuperset(values): decline()", " get = values.get"]
     held = dict.fromkeys([*given, *(field for field in writers if field not in given)], "None")
     for number, field in enumerate(given):
         held[field] = f"k{number}"
@@ -211,11 +211,11 @@ def _making(of: Any, name: str, writers: dict[str, FieldWriter], names: dict[str
             *writers[field].refusing(),
             f"  v = {writers[field].kept}",
         ]
-        lines += [] if declared[field].null else [" else: irregular()"]
+        lines += [] if declared[field].null else [" else: decline()"]
         lines += [f" k{number} = v"]
     lines += [f" record = new(class_{name})"]
     lines += [f' set(record, "__dict__", {{{", ".join(f"{field!r}: {value}" for field, value in held.items())}}})']
-    return [*lines, " if record.rule_problems(): irregular()", " record.derive()", " return record"]
+    return [*lines, " if record.rule_problems(): decline()", " record.derive()", " return record"]
 
 
 def _is_made_as_usual(of: Any) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pipemodels.transport.errors import Amiss
-from pipemodels.transport.gate import check_versions, found_right, saying, versions, warn, words
+from pipemodels.transport.errors import ShortcutError
+from pipemodels.transport.gate import check_versions, found_right, versions, warn, warning_of, words
 
 if TYPE_CHECKING:
     from pipemodels.codecs.reading import Decoder
@@ -49,15 +49,15 @@ def _right_codecs(base: type[Model]) -> tuple[str, ...]:
 def _codecs_like_pynamodb(base: type[Model]) -> tuple[str, ...]:
     """Return which codecs make and write of a sample what PynamoDB does."""
     right: list[str] = []
-    with saying("items are read and written as PynamoDB does") as amiss:
+    with warning_of("items are read and written as PynamoDB does") as problems:
         check_versions("pynamodb", "msgspec")
         from pipemodels.codecs import samples  # it needs what another msgspec or PynamoDB may lack
 
         for name, check in (("encoders", samples.check_encoder), ("decoders", samples.check_decoder)):
             try:
                 if differs := check(base):
-                    raise Amiss(differs)
+                    raise ShortcutError(differs)
                 right.append(name)
             except Exception as error:
-                amiss[name] = error
+                problems[name] = error
     return tuple(right)

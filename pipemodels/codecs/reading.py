@@ -1,4 +1,4 @@
-"""Decoders compiled per model: from an item's form to the object, in one function of generated source.
+"""Decoders compiled per model: from an item's schema to the object, in one function of generated source.
 
 Each attribute is recognised by the functions with which it decodes. One whose functions are its own is asked itself.
 The generated functions only ever hasten what the model would do: where one fails, the model's own way follows, and
@@ -37,7 +37,7 @@ from pipemodels.documents import read_number
 from pipemodels.instants import from_utc, read_stored_instant
 from pipemodels.records import Record, record_fields
 from pipemodels.transport import schemas
-from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fallbacks import DeclinedError
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -49,9 +49,9 @@ _TAKES_24 = sys.version_info >= (3, 13)
 
 
 def instant(text: str) -> pendulum.DateTime:
-    """Read the stored form of an instant, or the two others that the attribute reads.
+    """Read the stored schema of an instant, or the two others that the attribute reads.
 
-    `fromisoformat` takes more than the stored form, but nothing else with these characters in these places, apart
+    `fromisoformat` takes more than the stored schema, but nothing else with these characters in these places, apart
     from hour 24, which later Pythons take.
     """
     if text[4:20:3] != "--T::." or text[26:] != "Z" or (_TAKES_24 and text[11:13] == "24"):
@@ -65,7 +65,7 @@ def integer(text: str) -> int:
         return int(text)
     number = read_number(text)
     if not isinstance(number, int):
-        raise IrregularError
+        raise DeclinedError
     return number
 
 
@@ -97,12 +97,12 @@ def document(tagged: dict[str, Any]) -> Any:
         return value
     if tag == "NULL" and kind is bool:
         return None
-    raise IrregularError
+    raise DeclinedError
 
 
 # -- attributes -----------------------------------------------------------------------------------------------------
 
-_Recipe = tuple[Any, str]  # the form, and the expression that makes its value of `t`, an instance of the form
+_Recipe = tuple[Any, str]  # the schema, and the expression that makes its value of `t`, an instance of the schema
 
 _INSTANT = (schemas.Text, "instant(t.S)")
 _RECIPES: dict[tuple[Any, str], _Recipe] = {
@@ -158,16 +158,16 @@ def _records(of: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
         recipe = _recipe(attribute, f"{name}_{number}", names)
         if recipe is None:
             return None
-        form, expression = recipe
-        fields.append((f"f{number}", form, None))
+        schema, expression = recipe
+        fields.append((f"f{number}", schema, None))
         parts.append(f"{field!r}: None if (t := s.f{number}) is None else {expression}")
     stored = {f"f{number}": field for number, field in enumerate(record_fields(of))}
     names[f"class_{name}"] = of
     lines = [f"def record_{name}(s):", f"    record = new(class_{name})"]
     lines += [f'    put(record, "__dict__", {{{", ".join(parts)}}})', "    return record"]
     compile_lines(lines, names)
-    form = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True)
-    return schemas.list_of(schemas.map_of(form)), f"[record_{name}(e.M) for e in t.L]"
+    schema = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True)
+    return schemas.list_of(schemas.map_of(schema)), f"[record_{name}(e.M) for e in t.L]"
 
 
 def _is_plain_record(of: type[Record]) -> bool:
@@ -190,17 +190,17 @@ class Decoder:
     """Makes objects of one model.
 
     Attributes:
-        form: in which its items are read.
-        build: makes an object of an item in that form, or raises, whatever it comes upon.
+        schema: in which its items are read.
+        build: makes an object of an item in that schema, or raises, whatever it comes upon.
     """
 
-    def __init__(self, form: type[schemas.Stored], build: Callable[[schemas.Stored], Any]) -> None:
-        self.form, self.build = form, build
+    def __init__(self, schema: type[schemas.Stored], build: Callable[[schemas.Stored], Any]) -> None:
+        self.schema, self.build = schema, build
 
     def of_plain(self, item: dict[str, Any]) -> Any:
         """Return an object of an item as botocore returns it, or raise."""
         stored = {name: tagged for name, tagged in item.items() if "NULL" not in tagged}
-        return self.build(msgspec.convert(stored, self.form))
+        return self.build(msgspec.convert(stored, self.schema))
 
 
 def compile_decoder(model: Any, base: type) -> Decoder | None:
@@ -213,15 +213,15 @@ def compile_decoder(model: Any, base: type) -> Decoder | None:
         "instant": instant, "integer": integer, "decimal": decimal, "moment": moment, "document": document,
         "__name__": f"{model.__module__}.{model.__qualname__}",
     }  # fmt: skip
-    form: Any = compile_maker("build", model, names, _statement, bases=(schemas.Stored,))
-    if form is None:
+    schema: Any = compile_maker("build", model, names, _statement, bases=(schemas.Stored,))
+    if schema is None:
         return None
-    form.fields = dict(zip(form.__struct_encode_fields__, form.__struct_fields__, strict=True))
-    return Decoder(schemas.ready(form), names["build"])
+    schema.fields = dict(zip(schema.__struct_encode_fields__, schema.__struct_fields__, strict=True))
+    return Decoder(schemas.ready(schema), names["build"])
 
 
 def _statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> tuple[Any, str]:
-    """Return the form of an attribute, and the statement that sets it."""
+    """Return the schema of an attribute, and the statement that sets it."""
     recipe = _recipe(attribute, field, names)
     if recipe is not None and not isinstance(attribute, ValueAttribute):
         return recipe[0], f"values[{name!r}] = {recipe[1]}"

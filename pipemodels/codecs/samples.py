@@ -138,7 +138,7 @@ def check_decoder(base: Any) -> str | None:
         item = model("é", "b", **_values()).serialize() | {"undeclared": {"S": "a"}}
         for one in (item, {"id": {"S": "a"}}):
             theirs = shown(vars(model.from_raw_data(one)))
-            of_json = msgspec.json.decode(msgspec.json.encode(one), type=decoder.form)
+            of_json = msgspec.json.decode(msgspec.json.encode(one), type=decoder.schema)
             if shown(vars(decoder.of_plain(one))) != theirs or shown(vars(decoder.build(of_json))) != theirs:
                 return "an item is read with other values"
     return None

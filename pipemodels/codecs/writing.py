@@ -24,7 +24,7 @@ from pipemodels.codecs.recognition import FieldWriter, Whole, by_get
 from pipemodels.codecs.source import compile_lines
 from pipemodels.documents import refuse_too_large
 from pipemodels.instants import utc_now
-from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fallbacks import DeclinedError
 from pipemodels.transport.fragments import PUT_END, dict_of, opening_put, put_of, to_json
 from pipemodels.transport.lazy import Written
 
@@ -38,7 +38,7 @@ _WRITING = ("serialize", "get_save_kwargs_from_instance", "_touch", "_refuse_sum
 
 def _taking(writers: Mapping[str, FieldWriter]) -> list[str]:
     """Return the source that checks the values that are given, and puts what is kept of them in their place."""
-    lines = ["def take(values):", " if not known.issuperset(values): irregular()", " get = values.get"]
+    lines = ["def take(values):", " if not known.issuperset(values): decline()", " get = values.get"]
     for name, writer in writers.items():
         if writer.kept is not None:
             lines += [f" if (v := {by_get(name)}) is not None:", *writer.refusing()]
@@ -53,7 +53,13 @@ def _writing(attributes: Any, writers: Mapping[str, FieldWriter], version: str |
     def found(name: str) -> str:
         return f"revision or {by_get(name)}" if name == version else by_get(name)
 
-    return ["def write(values, revision):", " get = values.get", " parts = []", *whole.lines(found), " return parts"]
+    return [
+        "def write(values, revision):",
+        " get = values.get",
+        " fragments = []",
+        *whole.lines(found),
+        " return fragments",
+    ]
 
 
 def _sources(model: Any) -> list[str]:
@@ -61,7 +67,7 @@ def _sources(model: Any) -> list[str]:
     required = {name for name, attribute in model.get_attributes().items() if not attribute.null}
     missing = " or ".join(f"values[{name!r}] is None" for name in sorted(required))
     found = {name: f"values[{name!r}]" if name in required else by_get(name) for name in model.derivation_names()}
-    lines = ["def sources(values):", f" if {missing}: irregular()" if missing else "", " get = values.get"]
+    lines = ["def sources(values):", f" if {missing}: decline()" if missing else "", " get = values.get"]
     return [*lines, f" return {{{', '.join(f'{name!r}: {one}' for name, one in found.items())}}}"]
 
 
@@ -127,7 +133,7 @@ class Encoder:
     def _with_keys(self, keys: Sequence[Any], given: Mapping[str, Any]) -> dict[Any, Any]:
         """Return what is given, the keys by their names: one that is None is not there, as with PynamoDB."""
         if len(keys) > len(self._keys):
-            raise IrregularError
+            raise DeclinedError
         return {**given, **{name: key for name, key in zip(self._keys, keys, strict=False) if key is not None}}
 
     def _keep(self, item: Any, name: str, value: Any) -> None:
@@ -147,7 +153,7 @@ class Encoder:
         values: dict[str, Any] = item.attribute_values
         sources, revision = self._sources(values), None
         if item.rule_problems():
-            raise IrregularError
+            raise DeclinedError
         if self._derives:
             for name, value in item.derived(sources).items():
                 if value is None or name in self._as_they_are:
@@ -156,11 +162,11 @@ class Encoder:
                     self._keep(item, name, value)
         if put is not None and self._version:
             revision = (values.get(self._version[0]) or 0) + 1
-        parts = self._write(values, revision)
+        fragments = self._write(values, revision)
         if put is not None:
-            parts.insert(0, put)
-            parts.append(PUT_END)
-        json = to_json(parts)
+            fragments.insert(0, put)
+            fragments.append(PUT_END)
+        json = to_json(fragments)
         if len(json) > MAX_ITEM_BYTES:  # it is longer than what DynamoDB counts
             whole = dict_of(json)
             refuse_too_large(whole if put is None else whole["Item"])
@@ -203,7 +209,7 @@ class Encoder:
     def _count(self, revision: Any) -> int:
         """Return a revision, checked as its attribute does."""
         if type(revision) is not int:
-            raise IrregularError
+            raise DeclinedError
         check = self._checks[self._version[0]] if self._version else None
         return int(check(revision)) if check else revision
 

@@ -24,12 +24,12 @@ def rewrite(of, name, *words):
 REQUESTS, MODELS = "requests and replies stay botocore's: ", "items are read and written as PynamoDB does: "
 
 VERSIONS: dict[str, tuple[str, str | None]] = {
-    "botocore 2": ("import botocore; botocore.__version__ = '2.0.0'", REQUESTS + "all (botocore 2.0.0 is not of"),
-    "early": ("import botocore; botocore.__version__ = '1.12'", REQUESTS + "all (botocore 1.12 is not of"),
-    "urllib3 3": ("import urllib3; urllib3.__version__ = '3.0'", REQUESTS + "all (urllib3 3.0 is not of"),
-    "pynamodb 7": ("import pynamodb; pynamodb.__version__ = '7.0.0b1'", MODELS + "all (pynamodb 7.0.0b1 is not of"),
+    "botocore 2": ("import botocore; botocore.__version__ = '2.0.0'", REQUESTS + "all (botocore 2.0.0 is not within"),
+    "early": ("import botocore; botocore.__version__ = '1.12'", REQUESTS + "all (botocore 1.12 is not within"),
+    "urllib3 3": ("import urllib3; urllib3.__version__ = '3.0'", REQUESTS + "all (urllib3 3.0 is not within"),
+    "pynamodb 7": ("import pynamodb; pynamodb.__version__ = '7.0.0b1'", MODELS + "all (pynamodb 7.0.0b1 is not within"),
     "no version": (
-        "import botocore, pipemodels.config; botocore.__version__ = 'new'", REQUESTS + "all (botocore new is not of",
+        "import botocore, pipemodels.config; botocore.__version__ = 'new'", REQUESTS + "all (botocore new is not within",
     ),
 }  # fmt: skip
 
@@ -67,7 +67,7 @@ from botocore.auth import SigV4Auth
 rewrite(SigV4Auth, "add_auth", "self.signature(string_to_sign, request", "self.signature(string_to_sign, request, 1")
 rewrite(SigV4Auth, "signature", "string_to_sign, request", "string_to_sign, request, more")
 """,
-        REQUESTS + "signing (TypeError: WireSigner.signature() takes 3",
+        REQUESTS + "signing (TypeError: FastSigner.signature() takes 3",
     ),
     "the chooser of signers renamed": (
         """
@@ -86,7 +86,7 @@ PROTOCOL: dict[str, tuple[str, str | None]] = {
 from botocore.serialize import JSONSerializer
 rewrite(JSONSerializer, "serialize_to_request", "json.dumps(body)", "json.dumps(body, separators=(', ', ' : '))")
 """,
-        REQUESTS + "requests (PutItem: botocore writes its JSON in a way that is not known)",
+        REQUESTS + "requests (PutItem: botocore writes its JSON in an unknown way)",
     ),
     "a header that follows from the parameters": (
         """
@@ -113,7 +113,7 @@ serialize.SERIALIZERS["json"] = Cbor
 from botocore.parsers import JSONParser
 JSONParser._handle_json_body = lambda self, body, shape: {**self._parse_body_as_json(body), "New": 1}
 """,
-        REQUESTS + "replies (a reply to Query is read otherwise)",
+        REQUESTS + "replies (a reply to Query is read differently)",
     ),
     "a parser that reads values otherwise": (
         """
@@ -124,7 +124,7 @@ def handle_map(self, shape, value):
     return found | {"_new": {"S": "1"}} if shape.value.name == "AttributeValue" else found
 BaseJSONParser._handle_map = JSONParser._handle_map = handle_map
 """,
-        REQUESTS + "replies (a reply to Query is read otherwise)",
+        REQUESTS + "replies (a reply to Query is read differently)",
     ),
     "the parser factory in another place": (
         """
@@ -204,10 +204,13 @@ del context.get_context
 }
 
 MSGSPEC: dict[str, tuple[str, str | None]] = {
-    "msgspec 1": ("import msgspec; msgspec.__version__ = '1.0'", REQUESTS + "all (msgspec 1.0 is not of the tested"),
+    "msgspec 1": (
+        "import msgspec; msgspec.__version__ = '1.0'",
+        REQUESTS + "all (msgspec 1.0 is not within the tested",
+    ),
     "a class of msgspec's removed": (
         "import msgspec; del msgspec.Raw",
-        REQUESTS + "requests (AttributeError: module 'msgspec' has no attribute 'Raw')",
+        REQUESTS + "all (AttributeError: module 'msgspec' has no attribute 'Raw')",
     ),
 }
 

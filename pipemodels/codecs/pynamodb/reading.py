@@ -35,7 +35,7 @@ from pynamodb.attributes import (
 
 from pipemodels.codecs.source import compile_lines
 from pipemodels.transport import schemas
-from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fallbacks import DeclinedError
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -49,9 +49,9 @@ def from_json(text: str, scan: Callable[..., Any] = _scan_loosely) -> Any:
     try:
         value, end = scan(text, 0)
     except StopIteration:  # there is a space before it, or nothing
-        raise IrregularError from None
+        raise DeclinedError from None
     if end != len(text):
-        raise IrregularError
+        raise DeclinedError
     return value
 
 
@@ -61,9 +61,9 @@ def number(text: str) -> Any:
 
 
 def utc_datetime(text: str) -> datetime:
-    """Read the form of `UTCDateTimeAttribute`; anything else is left to it."""
+    """Read the schema of `UTCDateTimeAttribute`; anything else is left to it."""
     if text[4:20:3] != "--T::." or text[26:] != "+0000" or (_TAKES_24 and text[11:13] == "24"):
-        raise IrregularError
+        raise DeclinedError
     return datetime.fromisoformat(text)
 
 
@@ -71,11 +71,11 @@ def expiry(text: str) -> datetime:
     """Read whole seconds; of others, `TTLAttribute` drops the fraction."""
     seconds = number(text)
     if type(seconds) is not int:
-        raise IrregularError
+        raise DeclinedError
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def part(tagged: dict[str, Any]) -> Any:
+def free_value(tagged: dict[str, Any]) -> Any:
     """Read a part of a free map or list."""
     ((tag, value),) = tagged.items()
     kind = type(value)
@@ -86,17 +86,17 @@ def part(tagged: dict[str, Any]) -> Any:
             return from_json(value, _scan)
     elif kind is dict:
         if tag == "M":
-            return {key: part(one) for key, one in value.items()}
+            return {key: free_value(one) for key, one in value.items()}
     elif kind is list:
         if tag == "L":
-            return [part(one) for one in value]
+            return [free_value(one) for one in value]
         schemas.check_regular(tagged)  # a set, or nothing that is known
         return set(value) if tag == "SS" else {number(one) for one in value}
     elif kind is bool and tag == "BOOL":
         return value
     elif kind is bool and tag == "NULL":
         return None
-    raise IrregularError
+    raise DeclinedError
 
 
 # of `MapAttribute(**values)`: names that it takes for settings of an attribute, or for its own parameters
@@ -116,12 +116,12 @@ def regular(tagged: dict[str, Any]) -> dict[str, Any]:
     """Return a tagged value for an attribute that decodes by itself; none is asked about NULL."""
     schemas.check_regular(tagged)
     if "NULL" in tagged:
-        raise IrregularError
+        raise DeclinedError
     return tagged
 
 
 NAMES: dict[str, Any] = {
-    "new": object.__new__, "put": object.__setattr__, "number": number, "from_json": from_json, "part": part,
+    "new": object.__new__, "put": object.__setattr__, "number": number, "from_json": from_json, "free_value": free_value,
     "utc_datetime": utc_datetime, "expiry": expiry, "free_map": free_map, "regular": regular,
 }  # fmt: skip
 """What the expressions below need."""
@@ -130,17 +130,17 @@ NAMES: dict[str, Any] = {
 
 
 class Recipe(NamedTuple):
-    """How an attribute is read: its form, and Python source that makes its value of `t`, an instance of the form."""
+    """How an attribute is read: its schema, and Python source that makes its value of `t`, an instance of the schema."""
 
-    form: Any
+    schema: Any
     value: str
     """What `deserialize` returns."""
     kept: str | None
     """What an object keeps of it; None where that is up to the attribute's `__set__`."""
 
 
-def _known(form: type, value: str) -> Recipe:
-    return Recipe(form, value, value)
+def _known(schema: type, value: str) -> Recipe:
+    return Recipe(schema, value, value)
 
 
 _KNOWN: dict[type, Recipe] = {
@@ -154,7 +154,7 @@ _KNOWN: dict[type, Recipe] = {
     UnicodeSetAttribute: _known(schemas.TextSet, "set(t.SS)"),
     NumberSetAttribute: _known(schemas.NumberSet, "{number(n) for n in t.NS}"),
 }
-_FORMS: dict[str, Any] = {
+_SCHEMAS: dict[str, Any] = {
     "S": schemas.Text, "N": schemas.Number, "BOOL": schemas.Flag, "B": schemas.Binary, "SS": schemas.TextSet,
     "NS": schemas.NumberSet, "BS": schemas.BinarySet,
 }  # fmt: skip
@@ -165,7 +165,7 @@ _FREE = {
 }  # fmt: skip
 
 
-def _free_parts_are_read_as_usual() -> bool:
+def _free_values_are_read_as_usual() -> bool:
     """Say whether PynamoDB's table of what reads a part of a free map is as PynamoDB has made it."""
     return {tag: type(one) for tag, one in attributes.DESERIALIZE_CLASS_MAP.items()} == _FREE
 
@@ -185,35 +185,39 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
             return compiled
     names[f"attribute_{name}"] = attribute
     tag = attribute.attr_type
-    if kind.get_value is Attribute.get_value and tag in _FORMS:
-        form, stored = _FORMS[tag], f"t.{tag}"
+    if kind.get_value is Attribute.get_value and tag in _SCHEMAS:
+        schema, stored = _SCHEMAS[tag], f"t.{tag}"
     else:
-        form, stored = dict[str, Any], f"attribute_{name}.get_value(regular(t))"
+        schema, stored = dict[str, Any], f"attribute_{name}.get_value(regular(t))"
     value = f"attribute_{name}.deserialize({stored})"
-    return Recipe(form, value, value if kind.__set__ is Attribute.__set__ else None)
+    return Recipe(schema, value, value if kind.__set__ is Attribute.__set__ else None)
 
 
 def _list(of: Any, name: str, names: dict[str, Any]) -> Recipe | None:
     if of is None:
-        return _known(schemas.Documents, "[part(one) for one in t.L]") if _free_parts_are_read_as_usual() else None
+        return (
+            _known(schemas.Documents, "[free_value(one) for one in t.L]")
+            if _free_values_are_read_as_usual()
+            else None
+        )
     if of in _KNOWN or of is ListAttribute or issubclass(of, MapAttribute):
         element = recipe(of(), name, names)
         if element.kept is not None:  # it is compiled
-            return _known(schemas.list_of(element.form), f"[{element.value} for t in t.L]")
+            return _known(schemas.list_of(element.schema), f"[{element.value} for t in t.L]")
     return None
 
 
 def _map(kind: Any, name: str, names: dict[str, Any]) -> Recipe | None:
-    if kind is MapAttribute and _free_parts_are_read_as_usual():
-        values = "{key: part(one) for key, one in t.M.items()}"
+    if kind is MapAttribute and _free_values_are_read_as_usual():
+        values = "{key: free_value(one) for key, one in t.M.items()}"
         return Recipe(schemas.Document, values, f"free_map({values})")
     being_compiled: set[Any] = names.setdefault("being_compiled", set())
     if not is_plain_map(kind) or kind in being_compiled:
         return None
     being_compiled.add(kind)
-    form = compile_maker(f"make_{name}", kind, names, statement)
+    schema = compile_maker(f"make_{name}", kind, names, statement)
     being_compiled.remove(kind)
-    return _known(schemas.map_of(form), f"make_{name}(t.M)") if form else None
+    return _known(schemas.map_of(schema), f"make_{name}(t.M)") if schema else None
 
 
 _MAP_S = (
@@ -241,17 +245,17 @@ Statement = Callable[[str, Any, str, dict[str, Any]], tuple[Any, str]]
 
 
 def statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> tuple[Any, str]:
-    """Return the form of an attribute, and the statement that sets it: in `values`, or by its own `__set__`."""
+    """Return the schema of an attribute, and the statement that sets it: in `values`, or by its own `__set__`."""
     if attribute.attr_type == "NULL" and type(attribute).get_value is Attribute.get_value:
         return schemas.Null, "pass"  # PynamoDB asks nobody about NULL
-    form, value, kept = recipe(attribute, field, names)
-    return form, f"setattr(item, {name!r}, {value})" if kept is None else f"values[{name!r}] = {kept}"
+    schema, value, kept = recipe(attribute, field, names)
+    return schema, f"setattr(item, {name!r}, {value})" if kept is None else f"values[{name!r}] = {kept}"
 
 
 def compile_maker(
     function: str, of: Any, names: dict[str, Any], statement: Statement, **settings: Any
 ) -> type[Any] | None:
-    """Compile, into `names`, what makes a model or a map of its form; return that form, made with these settings.
+    """Compile, into `names`, what makes a model or a map of its schema; return that schema, made with these settings.
 
     None where two attributes read one stored value, and where PynamoDB would set nothing, because it is falsy.
     """
@@ -277,5 +281,7 @@ def compile_maker(
         held = 'put(item, "__dict__", {"attribute_kwargs": {}, "attribute_values": values})'
     first = [f"def {function}(s):", f"    item = new(class_{function}); values = {{}}", f"    {held}"]
     compile_lines([*first, *defaults, *lines, "    return item"], names)
-    form: type[Any] = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True, **settings)
-    return form
+    schema: type[Any] = msgspec.defstruct(
+        of.__name__, fields, rename=stored, gc=False, omit_defaults=True, **settings
+    )
+    return schema

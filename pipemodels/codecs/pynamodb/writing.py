@@ -33,7 +33,7 @@ from pipemodels.attributes.base import CheckedAttribute
 from pipemodels.codecs.pynamodb.reading import free_map, same_functions
 from pipemodels.codecs.recognition import FieldWriter, Whole, adding_all, by_get
 from pipemodels.codecs.source import compile_lines
-from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fallbacks import DeclinedError
 from pipemodels.transport.fragments import (
     FALSE,
     LIMIT,
@@ -45,7 +45,7 @@ from pipemodels.transport.fragments import (
     NUMBER,
     TEXT,
     TRUE,
-    Parts,
+    Fragments,
     add_asked,
     add_free_list,
     add_list,
@@ -65,7 +65,7 @@ def number(value: Any) -> str:
         kind is float and (value == 0 or _LEAST <= abs(value) < _TOO_LARGE)
     ):
         return repr(value)
-    raise IrregularError
+    raise DeclinedError
 
 
 _LEAST, _TOO_LARGE = 1e-129, 1e126  # what DynamoDB stores, or a little less of it
@@ -76,7 +76,7 @@ _digits = msgspec.json.Encoder().encode
 def text(value: Any) -> str:
     """Return a text."""
     if type(value) is not str:
-        raise IrregularError
+        raise DeclinedError
     return value
 
 
@@ -84,7 +84,7 @@ def utc_datetime(value: Any) -> str:
     """Return the text of a datetime of UTC, or of one that PynamoDB takes for that."""
     usual = type(value) is datetime or type(value) is pendulum.DateTime
     if not usual or not (value.tzinfo is None or value.tzinfo is UTC or value.tzinfo is pendulum.UTC):
-        raise IrregularError
+        raise DeclinedError
     naive = datetime.combine(datetime.date(value), datetime.time(value))
     return f"{naive.isoformat(timespec='microseconds')}+0000"
 
@@ -92,57 +92,57 @@ def utc_datetime(value: Any) -> str:
 def listed(value: Any) -> list[Any]:
     """Return a list."""
     if type(value) is not list:
-        raise IrregularError
+        raise DeclinedError
     return value
 
 
 def elements(values: Any, element: Callable[[Any], str]) -> list[str]:
     """Return the elements of a set; PynamoDB stores none where it is empty."""
     if type(values) is not set or not values:
-        raise IrregularError
+        raise DeclinedError
     return [element(one) for one in values]
 
 
-def add_text(parts: Parts, value: Any) -> None:
+def add_text(fragments: Fragments, value: Any) -> None:
     """Add a text."""
-    parts += (TEXT, text(value))
+    fragments += (TEXT, text(value))
 
 
-def add_number(parts: Parts, value: Any) -> None:
+def add_number(fragments: Fragments, value: Any) -> None:
     """Add a number."""
-    parts += (NUMBER, number(value))
+    fragments += (NUMBER, number(value))
 
 
-def add_part(parts: Parts, value: Any) -> None:
+def add_free_value(fragments: Fragments, value: Any) -> None:
     """Add a part of a free map or list."""
     kind = type(value)
     if kind is str:
-        parts += (TEXT, value)
+        fragments += (TEXT, value)
     elif kind is bool:
-        parts.append(TRUE if value else FALSE)
+        fragments.append(TRUE if value else FALSE)
     elif kind is int or kind is float:
-        add_number(parts, value)
+        add_number(fragments, value)
     elif value is None:
-        parts.append(NULL)
+        fragments.append(NULL)
     elif kind is list:
-        add_free_list(parts, value, add_part)
+        add_free_list(fragments, value, add_free_value)
     elif kind is dict or kind is MapAttribute:
-        add_free_map(parts, value)
+        add_free_map(fragments, value)
     elif kind is set and any(type(one) is str for one in value):
-        parts += (_TEXTS, elements(value, text))
+        fragments += (_TEXTS, elements(value, text))
     else:
-        parts += (_NUMBERS, elements(value, number))
+        fragments += (_NUMBERS, elements(value, number))
 
 
 _TEXTS, _NUMBERS = raw('{"SS":'), raw('{"NS":')
 
 
-def add_free_map(parts: Parts, value: Any) -> None:
+def add_free_map(fragments: Fragments, value: Any) -> None:
     """Add a free map."""
     values = vars(value)["attribute_values"] if type(value) is MapAttribute else value
     if type(values) is not dict:
-        raise IrregularError
-    add_map(parts, values, add_part)
+        raise DeclinedError
+    add_map(fragments, values, add_free_value)
 
 
 def kept_map(value: Any) -> Any:
@@ -160,7 +160,7 @@ def _keeping(kind: Any) -> Callable[[Any], Any]:
 NAMES: dict[str, Any] = {
     "LIMIT": LIMIT, "dumps": json.dumps, "number": number, "text": text, "listed": listed,
     "utc_datetime": utc_datetime, "elements": elements, "add_list": add_list, "add_text": add_text,
-    "add_free_list": add_free_list, "add_number": add_number, "add_part": add_part,
+    "add_free_list": add_free_list, "add_number": add_number, "add_free_value": add_free_value,
     "add_free_map": add_free_map, "add_asked": add_asked,
     "kept_map": kept_map, "MapAttribute": MapAttribute, "no_maps": frozenset({str, int, float, datetime}),
     "LIST": LIST, "NO_LIST": NO_LIST, "NEXT": NEXT, "LIST_END": LIST_END,
@@ -170,10 +170,10 @@ NAMES: dict[str, Any] = {
 # -- attributes -----------------------------------------------------------------------------------------------------
 
 _KNOWN = {
-    UnicodeAttribute: ("S", "v if type(v) is str else irregular()"),
+    UnicodeAttribute: ("S", "v if type(v) is str else decline()"),
     NumberAttribute: ("N", "repr(v) if type(v) is int and -LIMIT < v < LIMIT else number(v)"),
-    VersionAttribute: ("N", "str(v) if type(v) is int and -LIMIT < v < LIMIT else irregular()"),
-    BooleanAttribute: ("BOOL", "v if v is True or v is False else irregular()"),
+    VersionAttribute: ("N", "str(v) if type(v) is int and -LIMIT < v < LIMIT else decline()"),
+    BooleanAttribute: ("BOOL", "v if v is True or v is False else decline()"),
     JSONAttribute: ("S", "dumps(v)"),
     UTCDateTimeAttribute: ("S", "utc_datetime(v)"),
     UnicodeSetAttribute: ("SS", "elements(v, text)"),
@@ -185,7 +185,7 @@ _FREE = {
 }  # fmt: skip
 
 
-def _free_parts_are_written_as_usual() -> bool:
+def _free_values_are_written_as_usual() -> bool:
     """Say whether PynamoDB's table of what writes a part of a free map is as PynamoDB has made it."""
     return {kind: type(one) for kind, one in attributes.SERIALIZE_CLASS_MAP.items()} == _FREE
 
@@ -197,12 +197,12 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> FieldWriter:
     if "attr_type" not in vars(attribute):
         if kind in _KNOWN:
             return FieldWriter("False", kept, *_KNOWN[kind])
-        if kind is MapAttribute and _free_parts_are_written_as_usual():
-            return FieldWriter("False", "kept_map(v)", "", "add_free_map(parts, v)")
+        if kind is MapAttribute and _free_values_are_written_as_usual():
+            return FieldWriter("False", "kept_map(v)", "", "add_free_map(fragments, v)")
         if issubclass(kind, MapAttribute) and _compile_map_writer(kind, name, names):
             names[f"keep_{name}"] = _keeping(kind)
             kept = f"keep_{name}(v)" if kind.__set__ is MapAttribute.__set__ else None
-            return FieldWriter("False", kept, "", f"add_{name}(parts, v)")
+            return FieldWriter("False", kept, "", f"add_{name}(fragments, v)")
         if kind is ListAttribute and (add := _list(attribute, name, names)):
             return FieldWriter("False", kept, "", add)
     return FieldWriter("False", kept, *_asked(attribute, name, names))
@@ -213,29 +213,29 @@ def _asked(attribute: Any, name: str, names: dict[str, Any]) -> tuple[str, str]:
     tag = inspect.getattr_static(attribute, "attr_type", None)
     if tag not in ("S", "N") or isinstance(attribute, ListAttribute | MapAttribute):
         names[f"ask_{name}"] = _asking(attribute)
-        return "", f"ask_{name}(parts, v)"
+        return "", f"ask_{name}(fragments, v)"
     names[f"attribute_{name}"] = attribute
-    asked = f"s if type(s := attribute_{name}.serialize(v)) is str else irregular()"
-    return tag, f"irregular() if type(v) not in no_maps and isinstance(v, MapAttribute) else {asked}"
+    asked = f"s if type(s := attribute_{name}.serialize(v)) is str else decline()"
+    return tag, f"decline() if type(v) not in no_maps and isinstance(v, MapAttribute) else {asked}"
 
 
-def _asking(attribute: Any) -> Callable[[Parts, Any], None]:
+def _asking(attribute: Any) -> Callable[[Fragments, Any], None]:
     """Return the function that does so where it may nest, or has another tag."""
 
-    def ask(parts: Parts, value: Any) -> None:
+    def ask(fragments: Fragments, value: Any) -> None:
         if isinstance(value, MapAttribute) and not value.validate(null_check=True):
-            raise IrregularError
-        add_asked(parts, attribute.attr_type, attribute.serialize(value))
+            raise DeclinedError
+        add_asked(fragments, attribute.attr_type, attribute.serialize(value))
 
     return ask
 
 
-def _asking_of_one(attribute: ListAttribute[Any]) -> Callable[[Parts, Any], None]:
+def _asking_of_one(attribute: ListAttribute[Any]) -> Callable[[Fragments, Any], None]:
     """Return what writes an element that is no map of the list's class, but a dict of its fields, say."""
 
-    def ask(parts: Parts, one: Any) -> None:
+    def ask(fragments: Fragments, one: Any) -> None:
         ((tag, value),) = attribute.serialize([one])[0].items()
-        add_asked(parts, tag, value)
+        add_asked(fragments, tag, value)
 
     return ask
 
@@ -243,17 +243,17 @@ def _asking_of_one(attribute: ListAttribute[Any]) -> Callable[[Parts, Any], None
 def _list(attribute: Any, name: str, names: dict[str, Any]) -> str | None:
     """Return what writes a list."""
     of = attribute.element_type
-    if of is None and _free_parts_are_written_as_usual():
-        return "add_free_list(parts, listed(v), add_part)"
+    if of is None and _free_values_are_written_as_usual():
+        return "add_free_list(fragments, listed(v), add_free_value)"
     if of is UnicodeAttribute:
-        return "add_list(parts, listed(v), add_text)"
+        return "add_list(fragments, listed(v), add_text)"
     if of is NumberAttribute:
-        return "add_list(parts, listed(v), add_number)"
+        return "add_list(fragments, listed(v), add_number)"
     if of is not None and issubclass(of, MapAttribute) and _compile_map_writer(of, name, names):
         names[f"ask_{name}"] = _asking_of_one(attribute)
-        one = [f"  (add_{name} if type(one) is class_{name} else ask_{name})(parts, one)"]
+        one = [f"  (add_{name} if type(one) is class_{name} else ask_{name})(fragments, one)"]
         compile_lines(adding_all(f"add_all_{name}", one), names)
-        return f"add_all_{name}(parts, listed(v))"
+        return f"add_all_{name}(fragments, listed(v))"
     return None
 
 
@@ -284,7 +284,7 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
     declared = kind.get_attributes()
     recipes = [recipe(one, f"{name}_{number}", names) for number, one in enumerate(declared.values())]
     whole = Whole(declared, recipes, name, names, '{"M":{')
-    lines = [f"def add_{name}(parts, one):", f" if type(one) is not class_{name}: irregular()"]
+    lines = [f"def add_{name}(fragments, one):", f" if type(one) is not class_{name}: decline()"]
     lines += [' get = one.__dict__["attribute_values"].get', *whole.lines(by_get)]
     compile_lines(lines, names)
     being_compiled.remove(kind)
