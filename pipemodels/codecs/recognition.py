@@ -26,10 +26,11 @@ class FieldWriter(NamedTuple):
         return [f"  if {self.declined}: decline()"] if self.declined != "False" else []
 
 
-def adding_all(function: str, adding_one: list[str]) -> list[str]:
-    """Return the source of a function that adds a list; `adding_one` adds the element `one`."""
-    lines = [f"def {function}(fragments, ones):", " fragments.append(LIST if ones else NO_LIST)", " for one in ones:"]
-    return [*lines, *adding_one, "  fragments.append(NEXT)", " if ones: fragments[-1] = LIST_END"]
+def adding_all(function: str, adding_value: list[str]) -> list[str]:
+    """Return the source of a function that adds a list; `adding_value` adds an element `value`."""
+    lines = [f"def {function}(fragments, values):", " fragments.append(LIST if values else NO_LIST)"]
+    lines += [" for value in values:"]
+    return [*lines, *adding_value, "  fragments.append(NEXT)", " if values: fragments[-1] = LIST_END"]
 
 
 def by_get(name: str) -> str:
@@ -76,12 +77,7 @@ class Whole:
     def _head(self, name: str) -> str:
         """Return the expression of the fragment before the value of an attribute, and note that it is written."""
         first, following = f"first_{self._heads[name]}", f"next_{self._heads[name]}"
-        head = (
-            following
-            if self._certain
-            else f"{following} if len(fragments) > n else {first}"
-            if self._begun
-            else first
-        )
+        head = f"{following} if len(fragments) > n else {first}" if self._begun else first
+        head = following if self._certain else head
         self._begun, self._certain = True, self._certain or not self.attributes[name][0].null
         return head

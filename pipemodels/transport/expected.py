@@ -215,7 +215,7 @@ def fault(operation: str, asked: Asked, parsed: Mapping[str, Any], body: bytes) 
 def _fault_of_count(members: Mapping[str, Any], parsed: Mapping[str, Any]) -> str | None:
     count, items = parsed["Count"], len(parsed.get("Items", ()))
     if "Items" not in members:
-        return f"it has {items} items, but the request asks for their number only" if items else None
+        return f"it has {items} items, but the request asks for a count" if items else None
     return None if count == items else f"Count is {count}, but there are {items} items"
 
 

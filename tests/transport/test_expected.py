@@ -128,7 +128,7 @@ NOT: list[tuple[str, dict[str, Any], Any, str]] = [
     ("Query", {}, {"Items": [], "Count": True, "ScannedCount": 0}, "Count is not what Query returns"),
     ("Query", {}, {"Items": [{}], **COUNTS}, "Items is not what Query returns"),
     ("Query", {}, {"Items": [ITEM], **COUNTS, "LastEvaluatedKey": {}}, "LastEvaluatedKey is not what Query returns"),
-    ("Query", {"Select": "COUNT"}, {"Items": [ITEM], **COUNTS}, "it has 1 items, but the request asks for their number only"),
+    ("Query", {"Select": "COUNT"}, {"Items": [ITEM], **COUNTS}, "it has 1 items, but the request asks for a count"),
     ("Scan", {"Select": "COUNT"}, {"Count": 1}, "ScannedCount is missing"),
     ("BatchGetItem", {}, {"Responses": {}}, "UnprocessedKeys is missing"),
     ("BatchGetItem", {}, {"UnprocessedKeys": {}}, "Responses is missing"),

@@ -27,9 +27,12 @@ VERSIONS: dict[str, tuple[str, str | None]] = {
     "botocore 2": ("import botocore; botocore.__version__ = '2.0.0'", REQUESTS + "all (botocore 2.0.0 is not within"),
     "early": ("import botocore; botocore.__version__ = '1.12'", REQUESTS + "all (botocore 1.12 is not within"),
     "urllib3 3": ("import urllib3; urllib3.__version__ = '3.0'", REQUESTS + "all (urllib3 3.0 is not within"),
-    "pynamodb 7": ("import pynamodb; pynamodb.__version__ = '7.0.0b1'", MODELS + "all (pynamodb 7.0.0b1 is not within"),
+    "pynamodb 7": (
+        "import pynamodb; pynamodb.__version__ = '7.0.0b1'", MODELS + "all (pynamodb 7.0.0b1 is not within",
+    ),
     "no version": (
-        "import botocore, pipemodels.config; botocore.__version__ = 'new'", REQUESTS + "all (botocore new is not within",
+        "import botocore, pipemodels.config; botocore.__version__ = 'new'",
+        REQUESTS + "all (botocore new is not within",
     ),
 }  # fmt: skip
 
@@ -223,7 +226,7 @@ def serialized(self, null_check=True):
     return {name: value for name, value in serialize(self, null_check).items() if value != {"L": []}}
 AttributeContainer._container_serialize = serialized
 """,
-        MODELS + "encoders (an item is written otherwise)",
+        MODELS + "encoders (an item is written differently)",
     ),
     "items are read otherwise": (
         """
@@ -251,7 +254,7 @@ def save(self, *args, **settings):
     return {**saving(self, *args, **settings), "ReturnValuesOnConditionCheckFailure": "NONE"}
 Model.get_save_kwargs_from_instance = save
 """,
-        MODELS + "encoders (a save is written otherwise)",
+        MODELS + "encoders (a save is written differently)",
     ),
     "a table under another name": (
         """

@@ -1,6 +1,6 @@
-"""Encoders of PynamoDB's own attributes, in models that have only swapped PynamoDB's base for ours.
+"""Encoders of PynamoDB's own attributes, for models of PynamoDB moved to the base of this package.
 
-As in the decoders: the types that are known are compiled, with PynamoDB's results; any other is asked.
+The known attribute types are compiled, with the results of PynamoDB; any other attribute encodes its own values.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ from pipemodels.transport.fragments import (
     raw,
 )
 
-# -- values, as the generated functions write them ------------------------------------------------------------------
+# -- functions called by the generated source ------------------------------------------------------------------------
 
 
 def number(value: Any) -> str:
-    """Return the digits of a number, which are those of `json.dumps`."""
+    """Return the digits of a number, as `json.dumps` writes them."""
     kind = type(value)
     if kind is float and _LEAST_PLAIN <= value < _LEAST_LARGE:
         return _digits(value).decode()
@@ -68,20 +68,20 @@ def number(value: Any) -> str:
     raise DeclinedError
 
 
-_LEAST, _TOO_LARGE = 1e-129, 1e126  # what DynamoDB stores, or a little less of it
-_LEAST_PLAIN, _LEAST_LARGE = 1e-4, 1e16  # between these a float has no exponent, and msgspec finds its digits faster
+_LEAST, _TOO_LARGE = 1e-129, 1e126  # just inside the range of DynamoDB
+_LEAST_PLAIN, _LEAST_LARGE = 1e-4, 1e16  # between these a float has no exponent, and msgspec is faster
 _digits = msgspec.json.Encoder().encode
 
 
 def text(value: Any) -> str:
-    """Return a text."""
+    """Return a string, after checking its type."""
     if type(value) is not str:
         raise DeclinedError
     return value
 
 
 def utc_datetime(value: Any) -> str:
-    """Return the text of a datetime of UTC, or of one that PynamoDB takes for that."""
+    """Return the text of a datetime in UTC, or of a naive one, which PynamoDB takes as UTC."""
     usual = type(value) is datetime or type(value) is pendulum.DateTime
     if not usual or not (value.tzinfo is None or value.tzinfo is UTC or value.tzinfo is pendulum.UTC):
         raise DeclinedError
@@ -90,21 +90,21 @@ def utc_datetime(value: Any) -> str:
 
 
 def listed(value: Any) -> list[Any]:
-    """Return a list."""
+    """Return a list, after checking its type."""
     if type(value) is not list:
         raise DeclinedError
     return value
 
 
 def elements(values: Any, element: Callable[[Any], str]) -> list[str]:
-    """Return the elements of a set; PynamoDB stores none where it is empty."""
+    """Return the encoded elements of a set; PynamoDB does not store an empty set."""
     if type(values) is not set or not values:
         raise DeclinedError
-    return [element(one) for one in values]
+    return [element(value) for value in values]
 
 
 def add_text(fragments: Fragments, value: Any) -> None:
-    """Add a text."""
+    """Add a string."""
     fragments += (TEXT, text(value))
 
 
@@ -114,7 +114,7 @@ def add_number(fragments: Fragments, value: Any) -> None:
 
 
 def add_free_value(fragments: Fragments, value: Any) -> None:
-    """Add a part of a free map or list."""
+    """Add a value inside a free map or list."""
     kind = type(value)
     if kind is str:
         fragments += (TEXT, value)
@@ -128,7 +128,7 @@ def add_free_value(fragments: Fragments, value: Any) -> None:
         add_free_list(fragments, value, add_free_value)
     elif kind is dict or kind is MapAttribute:
         add_free_map(fragments, value)
-    elif kind is set and any(type(one) is str for one in value):
+    elif kind is set and any(type(element) is str for element in value):
         fragments += (_TEXTS, elements(value, text))
     else:
         fragments += (_NUMBERS, elements(value, number))
@@ -146,14 +146,14 @@ def add_free_map(fragments: Fragments, value: Any) -> None:
 
 
 def kept_map(value: Any) -> Any:
-    """Return what an attribute of type `MapAttribute` keeps of a value."""
+    """Return the value that a `MapAttribute` keeps."""
     if type(value) is dict:
-        return free_map(dict(**value))  # it refuses what `MapAttribute(**value)` refuses
+        return free_map(dict(**value))  # raises if `MapAttribute(**value)` would
     return MapAttribute(**value) if isinstance(value, Mapping) else value
 
 
 def _keeping(kind: Any) -> Callable[[Any], Any]:
-    """Return what tells what attributes of a class of typed maps keep of a value."""
+    """Return the function that returns the value that an attribute of a typed map keeps."""
     return lambda value: kind(**value) if isinstance(value, Mapping) else value
 
 
@@ -165,7 +165,7 @@ NAMES: dict[str, Any] = {
     "kept_map": kept_map, "MapAttribute": MapAttribute, "no_maps": frozenset({str, int, float, datetime}),
     "LIST": LIST, "NO_LIST": NO_LIST, "NEXT": NEXT, "LIST_END": LIST_END,
 }  # fmt: skip
-"""What the expressions below need."""
+"""The names used by the expressions below."""
 
 # -- attributes -----------------------------------------------------------------------------------------------------
 
@@ -186,12 +186,12 @@ _FREE = {
 
 
 def _free_values_are_written_as_usual() -> bool:
-    """Say whether PynamoDB's table of what writes a part of a free map is as PynamoDB has made it."""
-    return {kind: type(one) for kind, one in attributes.SERIALIZE_CLASS_MAP.items()} == _FREE
+    """Return whether PynamoDB's table of encoders for values in free maps is unchanged."""
+    return {kind: type(encoder) for kind, encoder in attributes.SERIALIZE_CLASS_MAP.items()} == _FREE
 
 
-def recipe(attribute: Any, name: str, names: dict[str, Any]) -> FieldWriter:
-    """Return how an attribute is treated; `names` take what that needs, by this name."""
+def field_writer(attribute: Any, name: str, names: dict[str, Any]) -> FieldWriter:
+    """Return the writer of an attribute; add the names that it uses to `names`, with the suffix `name`."""
     kind: Any = type(attribute)
     kept = "v" if kind.__set__ is Attribute.__set__ else None
     if "attr_type" not in vars(attribute):
@@ -209,7 +209,7 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> FieldWriter:
 
 
 def _asked(attribute: Any, name: str, names: dict[str, Any]) -> tuple[str, str]:
-    """Return the tag of an attribute that is not known, and what writes it."""
+    """Return the tag of an unknown attribute, and the expression that calls it."""
     tag = inspect.getattr_static(attribute, "attr_type", None)
     if tag not in ("S", "N") or isinstance(attribute, ListAttribute | MapAttribute):
         names[f"ask_{name}"] = _asking(attribute)
@@ -220,7 +220,7 @@ def _asked(attribute: Any, name: str, names: dict[str, Any]) -> tuple[str, str]:
 
 
 def _asking(attribute: Any) -> Callable[[Fragments, Any], None]:
-    """Return the function that does so where it may nest, or has another tag."""
+    """Return a function that adds the value encoded by an attribute that may nest or has another tag."""
 
     def ask(fragments: Fragments, value: Any) -> None:
         if isinstance(value, MapAttribute) and not value.validate(null_check=True):
@@ -231,17 +231,17 @@ def _asking(attribute: Any) -> Callable[[Fragments, Any], None]:
 
 
 def _asking_of_one(attribute: ListAttribute[Any]) -> Callable[[Fragments, Any], None]:
-    """Return what writes an element that is no map of the list's class, but a dict of its fields, say."""
+    """Return a function that adds an element of another type than the list's class, such as a dict."""
 
-    def ask(fragments: Fragments, one: Any) -> None:
-        ((tag, value),) = attribute.serialize([one])[0].items()
+    def ask(fragments: Fragments, element: Any) -> None:
+        ((tag, value),) = attribute.serialize([element])[0].items()
         add_asked(fragments, tag, value)
 
     return ask
 
 
 def _list(attribute: Any, name: str, names: dict[str, Any]) -> str | None:
-    """Return what writes a list."""
+    """Return the call that adds a list, or None if the element type is unknown."""
     of = attribute.element_type
     if of is None and _free_values_are_written_as_usual():
         return "add_free_list(fragments, listed(v), add_free_value)"
@@ -251,8 +251,8 @@ def _list(attribute: Any, name: str, names: dict[str, Any]) -> str | None:
         return "add_list(fragments, listed(v), add_number)"
     if of is not None and issubclass(of, MapAttribute) and _compile_map_writer(of, name, names):
         names[f"ask_{name}"] = _asking_of_one(attribute)
-        one = [f"  (add_{name} if type(one) is class_{name} else ask_{name})(fragments, one)"]
-        compile_lines(adding_all(f"add_all_{name}", one), names)
+        adding_value = [f"  (add_{name} if type(value) is class_{name} else ask_{name})(fragments, value)"]
+        compile_lines(adding_all(f"add_all_{name}", adding_value), names)
         return f"add_all_{name}(fragments, listed(v))"
     return None
 
@@ -262,19 +262,19 @@ _MAP_S = (
     "_is_attribute_container", "_container_serialize",
 )  # fmt: skip
 READERS = (CheckedAttribute.__get__, Attribute.__get__, MapAttribute.__get__, VersionAttribute.__get__)
-"""Those that return what `attribute_values` holds, or refuse it, apart from floats of a version."""
+"""The `__get__` functions that return the value in `attribute_values`, or raise; versions convert floats."""
 
 
 def are_read_as_usual(of: Any) -> bool:
-    """Say whether the attributes of a model or a map read what it holds, each its own."""
+    """Return whether each attribute of a model or map returns its own value from `attribute_values`."""
     declared = of.get_attributes().values()
-    distinct = len({one.attr_name for one in declared}) == len(declared)
+    distinct = len({attribute.attr_name for attribute in declared}) == len(declared)
     truthy = not hasattr(of, "__len__") and not hasattr(of, "__bool__")
-    return distinct and truthy and all(type(one).__get__ in READERS for one in declared)
+    return distinct and truthy and all(type(attribute).__get__ in READERS for attribute in declared)
 
 
 def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
-    """Compile, into `names`, what writes maps of a class; False where they are written in a way of their own."""
+    """Compile the function that writes maps of a class into `names`; return False if the class overrides how."""
     being_compiled: set[Any] = names.setdefault("being_compiled", set())
     usual = same_functions(kind, MapAttribute, _MAP_S) and kind is not MapAttribute and not kind._discriminator
     if not usual or not are_read_as_usual(kind) or kind in being_compiled:
@@ -282,10 +282,12 @@ def _compile_map_writer(kind: Any, name: str, names: dict[str, Any]) -> bool:
     being_compiled.add(kind)
     names[f"class_{name}"] = kind
     declared = kind.get_attributes()
-    recipes = [recipe(one, f"{name}_{number}", names) for number, one in enumerate(declared.values())]
-    whole = Whole(declared, recipes, name, names, '{"M":{')
-    lines = [f"def add_{name}(fragments, one):", f" if type(one) is not class_{name}: decline()"]
-    lines += [' get = one.__dict__["attribute_values"].get', *whole.lines(by_get)]
+    writers = [
+        field_writer(attribute, f"{name}_{number}", names) for number, attribute in enumerate(declared.values())
+    ]
+    whole = Whole(declared, writers, name, names, '{"M":{')
+    lines = [f"def add_{name}(fragments, value):", f" if type(value) is not class_{name}: decline()"]
+    lines += [' get = value.__dict__["attribute_values"].get', *whole.lines(by_get)]
     compile_lines(lines, names)
     being_compiled.remove(kind)
     return True
