@@ -1,1 +1,1 @@
-"""Items to and from the JSON of DynamoDB, by code that is compiled for each model."""
+"""Decoders and encoders of items, compiled for each model."""

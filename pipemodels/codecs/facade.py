@@ -1,10 +1,10 @@
-"""The wire: what DynamoDB sends and takes, read and written by compiled code instead of step by step.
+"""The fast path: items are read and written by code that is compiled for each model.
 
-PynamoDB and botocore build every reply and every request several times over. Here a model's decoder and encoder are
-compiled, at first use, from the attributes that it declares, and the JSON itself is left to msgspec. Whatever is out
-of the ordinary goes the ordinary way: same result, slower. `docs/performance.md` says what each step gives.
+PynamoDB and botocore build every reply and every request several times over. Here the decoder and the encoder of a
+model are compiled at first use from its declared attributes, and msgspec reads and writes the JSON. PynamoDB and
+botocore handle unusual values as a fallback, with the same results. `docs/performance.md` describes each step.
 
-This module is all that the rest of the package sees; it imports nothing costly before something is read or written.
+The rest of the package imports this module only; it loads the other modules when an item is first read or written.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _M = TypeVar("_M", bound="Model")
 
 
 def decoder_of(model: type[Model]) -> Decoder | None:
-    """Return the compiled decoder of a model, made at first use; None for a model that reads in a way of its own."""
+    """Return the decoder of a model, compiled at first use; None if the model overrides how it reads."""
     known: Decoder | None
     of, known = model._wire_decoder
-    if of is model:  # and no model from which it inherits
+    if of is model:  # not inherited from another model
         return known
     from pipemodels.codecs import gate
 
@@ -40,10 +40,10 @@ def decoder_of(model: type[Model]) -> Decoder | None:
 
 
 def encoder_of(model: type[Model]) -> Encoder | None:
-    """Return the compiled encoder of a model, made at first use; None for a model that writes in a way of its own."""
+    """Return the encoder of a model, compiled at first use; None if the model overrides how it writes."""
     known: Encoder | None
     of, known = model._wire_encoder
-    if of is model:  # and no model from which it inherits
+    if of is model:  # not inherited from another model
         return known
     from pipemodels.codecs import gate
 
@@ -53,15 +53,15 @@ def encoder_of(model: type[Model]) -> Encoder | None:
 
 
 def decoded(model: type[_M], item: Any, ordinarily: Callable[[dict[str, Any]], _M]) -> _M:
-    """Return an object of an item, in the model's form or plain; `ordinarily` makes one of a plain item."""
+    """Return an object for an item, a struct of the schema or a plain dict; the fallback is `ordinarily`."""
     item = stored_items(item)
     is_plain = isinstance(item, dict)
     decoder = None if is_plain and not wire_is_on() else decoder_of(model)
-    if decoder is None or not (is_plain or type(item) is decoder.form):
+    if decoder is None or not (is_plain or type(item) is decoder.schema):
         return ordinarily(plain(item))
     try:
         found: _M = decoder.of_plain(item) if is_plain else decoder.build(item)
-    except Exception as error:  # whatever it was: the ordinary way reads it, or says in its own words what is wrong
+    except Exception as error:  # any error: the fallback reads the item, or raises its own error
         fallback = _fallback("reading", model, error)
     else:
         return found
@@ -71,14 +71,14 @@ def decoded(model: type[_M], item: Any, ordinarily: Callable[[dict[str, Any]], _
 
 
 def fill(item: Model, keys: Sequence[Any], values: Mapping[str, Any]) -> Fallback | None:
-    """Give a new object its defaults, these values and keys; return a fallback where that is not done."""
+    """Set the defaults, values and keys of a new object; if that fails, return the `Fallback` to count."""
     if not wire_is_on() or (encoder := encoder_of(type(item))) is None:
         from pipemodels.transport.fallbacks import OFF
 
         return OFF
     try:
         encoder.fill(item, keys, values)
-    except Exception as error:  # whatever it was: the ordinary way takes it, or says in its own words what is wrong
+    except Exception as error:  # any error: the fallback sets the values, or raises its own error
         return _fallback("making", type(item), error)
     return None
 
@@ -86,23 +86,23 @@ def fill(item: Model, keys: Sequence[Any], values: Mapping[str, Any]) -> Fallbac
 def encoded(
     item: Model, *, null_check: bool, ordinarily: Callable[[bool], dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
-    """Return the tagged form of an object, checked whole."""
+    """Validate an object and return its item."""
     encoder = encoder_of(type(item)) if wire_is_on() and null_check else None
     return _either(encoder.encoded if encoder else None, item, lambda: ordinarily(null_check))
 
 
 def save_request(item: Model, ordinarily: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return a put under the condition of the object's revision.
+    """Return a put on condition that the stored revision is that of the object.
 
-    It may be a `Written`: its JSON, and a dict to whoever looks.
+    It may be a `Written`, a lazy dict that holds the JSON.
     """
     encoder = encoder_of(type(item)) if wire_is_on() else None
     return _either(encoder.save_request if encoder and encoder.saves else None, item, ordinarily)
 
 
 def item_to_send(item: Model) -> dict[str, Any]:
-    """Return the item of an object; it may be a `Written`."""
-    summary = item._held is not None  # which is refused
+    """Return the item of an object; it may be a `Written`, a lazy dict that holds the JSON."""
+    summary = item._held is not None  # `serialize` refuses it
     encoder = encoder_of(type(item)) if wire_is_on() and not summary else None
     return _either(encoder.written if encoder and encoder.writes else None, item, item.serialize)
 
@@ -114,7 +114,7 @@ def _either(
         return ordinarily()
     try:
         return work(item)
-    except Exception as error:  # whatever it was: the ordinary way writes it, or says in its own words what is wrong
+    except Exception as error:  # any error: the fallback writes the item, or raises its own error
         fallback = _fallback("writing", type(item), error)
     written = ordinarily()
     fallback.happened()
@@ -128,12 +128,12 @@ def _fallback(task: str, model: type[Model], error: Exception) -> Fallback:
 
 
 def is_written(item: Any) -> bool:
-    """Say whether this is a `Written`."""
+    """Return whether this is a `Written`."""
     return hasattr(item, "size")
 
 
 def json_size(put: Any) -> int:
-    """Return how many bytes of JSON this is."""
+    """Return the length of the JSON in bytes."""
     if (size := getattr(put, "size", None)) is not None:
         return int(size)
     return len(json.dumps(put, ensure_ascii=False, default=_base64).encode("utf-8", "surrogatepass"))
@@ -144,7 +144,7 @@ def _base64(value: bytes) -> str:
 
 
 def plain(item: Any) -> Any:
-    """Return an item as botocore gives it, whichever way it was read."""
+    """Return the item as botocore returns it."""
     return item if isinstance(item, dict) else item.plain()
 
 
@@ -152,29 +152,29 @@ def plain(item: Any) -> Any:
 
 
 class reading:
-    """Says that the items of the replies inside the block are for this model; `stored_items` then takes them out."""
+    """A context in which replies are read with the schema of a model; `stored_items` returns their items."""
 
     def __init__(self, model: type[Model] | None) -> None:
         self._model = model
 
     def __enter__(self) -> None:
         decoder = decoder_of(self._model) if self._model is not None and wire_is_on() else None
-        self._token = wanted.set(decoder.form if decoder else None)
+        self._token = wanted.set(decoder.schema if decoder else None)
 
     def __exit__(self, *_: object) -> None:
         wanted.reset(self._token)
 
 
 def stored_items(items: Any) -> Any:
-    """Return a reply's items, or its one, as they are decoded: for `from_raw_data` and for keys; else as they are."""
+    """Return the item or items of a reply as structs, if they were read so, else unchanged."""
     taken = getattr(items, "taken", None)
     return taken() if taken else items
 
 
 class Pages:
-    """An operation of PynamoDB that returns pages, whose items are for one model.
+    """An operation of PynamoDB whose pages are read for a model.
 
-    PynamoDB's iterators call it, and ask `__self__` for the keys of its table.
+    PynamoDB's iterators call it, and read the keys of the table from `__self__`.
     """
 
     def __init__(self, model: type[Model], operation: Callable[..., Mapping[str, Any]]) -> None:
@@ -182,7 +182,7 @@ class Pages:
         self.__self__ = operation.__self__  # type: ignore[attr-defined]  # a bound method
 
     def __call__(self, *args: Any, **settings: Any) -> dict[str, Any]:
-        """Return a page, with its items as they are decoded."""
+        """Return a page with its items as `stored_items` returns them."""
         with reading(self._model):
             page = dict(self._operation(*args, **settings))
         if "Items" in page:

@@ -1,12 +1,12 @@
-"""The gate of the codecs: they are compared with PynamoDB and the attributes before a model uses them."""
+"""The gate of the codecs: they are compared with PynamoDB before their first use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pipemodels.transport.errors import Amiss
-from pipemodels.transport.gate import check_versions, found_right, saying, versions, warn, words
+from pipemodels.transport.errors import ShortcutError
+from pipemodels.transport.gate import check_versions, found_right, versions, warn, warning_of, words
 
 if TYPE_CHECKING:
     from pipemodels.codecs.reading import Decoder
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def encoder(model: type[Model], base: type[Model]) -> Encoder | None:
-    """Return the encoder of a model; None for one that writes in a way of its own, or if encoders are not right."""
+    """Return the encoder of a model; None if the model overrides how it writes, or encoders failed the comparison."""
     if "encoders" not in _right_codecs(base):
         return None
     from pipemodels.codecs.writing import compile_encoder
@@ -25,7 +25,7 @@ def encoder(model: type[Model], base: type[Model]) -> Encoder | None:
 
 
 def decoder(model: type[Model], base: type[Model]) -> Decoder | None:
-    """Return the decoder of a model; None for one that reads in a way of its own, or if decoders are not right."""
+    """Return the decoder of a model; None if the model overrides how it reads, or decoders failed the comparison."""
     if "decoders" not in _right_codecs(base):
         return None
     from pipemodels.codecs.reading import compile_decoder
@@ -47,17 +47,17 @@ def _right_codecs(base: type[Model]) -> tuple[str, ...]:
 
 
 def _codecs_like_pynamodb(base: type[Model]) -> tuple[str, ...]:
-    """Return which codecs make and write of a sample what PynamoDB does."""
+    """Return the codecs whose results for a sample model equal those of PynamoDB."""
     right: list[str] = []
-    with saying("items are read and written as PynamoDB does") as amiss:
+    with warning_of("items are read and written as PynamoDB does") as problems:
         check_versions("pynamodb", "msgspec")
-        from pipemodels.codecs import samples  # it needs what another msgspec or PynamoDB may lack
+        from pipemodels.codecs import samples  # it imports names that another msgspec or PynamoDB may lack
 
         for name, check in (("encoders", samples.check_encoder), ("decoders", samples.check_decoder)):
             try:
                 if differs := check(base):
-                    raise Amiss(differs)
+                    raise ShortcutError(differs)
                 right.append(name)
             except Exception as error:
-                amiss[name] = error
+                problems[name] = error
     return tuple(right)

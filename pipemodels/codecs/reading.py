@@ -1,8 +1,7 @@
-"""Decoders compiled per model: from an item's form to the object, in one function of generated source.
+"""Decoders, compiled for each model: a generated function creates an object from the struct of an item.
 
-Each attribute is recognised by the functions with which it decodes. One whose functions are its own is asked itself.
-The generated functions only ever hasten what the model would do: where one fails, the model's own way follows, and
-gives the value or the error.
+Attributes are recognised by the functions that decode them; an attribute with unknown functions decodes its own
+values. If a generated function fails, the model reads the item as without the fast path, or raises its own error.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ from pipemodels.attributes.scalars import (
 )
 from pipemodels.attributes.times import ExpiryAttribute, UTCInstantAttribute
 from pipemodels.codecs.pynamodb import reading as pynamodb_decoders
-from pipemodels.codecs.pynamodb.reading import compile_maker, same_functions, statement
+from pipemodels.codecs.pynamodb.reading import FieldReader, compile_maker, reader_of, same_functions, statement
 from pipemodels.codecs.source import compile_lines
 from pipemodels.documents import read_number
 from pipemodels.instants import from_utc, read_stored_instant
 from pipemodels.records import Record, record_fields
 from pipemodels.transport import schemas
-from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fallbacks import DeclinedError
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -49,10 +48,10 @@ _TAKES_24 = sys.version_info >= (3, 13)
 
 
 def instant(text: str) -> pendulum.DateTime:
-    """Read the stored form of an instant, or the two others that the attribute reads.
+    """Read the stored form of an instant, or one of the two other forms that the attribute reads.
 
-    `fromisoformat` takes more than the stored form, but nothing else with these characters in these places, apart
-    from hour 24, which later Pythons take.
+    `fromisoformat` accepts other forms too, but none with these characters in these places, except hour 24 in newer
+    versions of Python.
     """
     if text[4:20:3] != "--T::." or text[26:] != "Z" or (_TAKES_24 and text[11:13] == "24"):
         return read_stored_instant(text, "")
@@ -60,29 +59,29 @@ def instant(text: str) -> pendulum.DateTime:
 
 
 def integer(text: str) -> int:
-    """Read a whole number."""
+    """Read an integer."""
     if text.isdecimal() and text.isascii():
         return int(text)
     number = read_number(text)
     if not isinstance(number, int):
-        raise IrregularError
+        raise DeclinedError
     return number
 
 
 def decimal(text: str) -> Decimal:
-    """Read any number; digits alone, and a fraction without exponent or zeros at its end, are exact as they are."""
+    """Read a number; integers, and fractions without exponent and trailing zeros, need no normalising."""
     number = Decimal(text)
     is_fraction = "." in text and text[-1] in "123456789" and "E" not in text and "e" not in text
     return number if is_fraction or (text.isdecimal() and text.isascii()) else Decimal(read_number(text))
 
 
 def moment(text: str) -> pendulum.DateTime:
-    """Read whole seconds since 1970."""
+    """Read integer seconds since 1970."""
     return from_utc(datetime.fromtimestamp(integer(text), UTC))
 
 
 def document(tagged: dict[str, Any]) -> Any:
-    """Read a part of a free document; what is irregular, or binary, is left to the ordinary way."""
+    """Read a value inside a document; decline invalid and binary values."""
     ((tag, value),) = tagged.items()
     kind = type(value)
     if tag == "S" and kind is str:
@@ -90,55 +89,52 @@ def document(tagged: dict[str, Any]) -> Any:
     if tag == "N" and kind is str:
         return int(value) if value.isdecimal() and value.isascii() else read_number(value)
     if tag == "M":
-        return {key: document(part) for key, part in value.items()}
+        return {key: document(element) for key, element in value.items()}
     if tag == "L" and kind is list:
-        return [document(part) for part in value]
+        return [document(element) for element in value]
     if tag == "BOOL" and kind is bool:
         return value
     if tag == "NULL" and kind is bool:
         return None
-    raise IrregularError
+    raise DeclinedError
 
 
 # -- attributes -----------------------------------------------------------------------------------------------------
 
-_Recipe = tuple[Any, str]  # the form, and the expression that makes its value of `t`, an instance of the form
-
-_INSTANT = (schemas.Text, "instant(t.S)")
-_RECIPES: dict[tuple[Any, str], _Recipe] = {
-    (TextAttribute.decode, "S"): (schemas.Text, "t.S"),
-    (UTCInstantAttribute.decode, "S"): _INSTANT,
-    (IntegerAttribute.decode, "N"): (schemas.Number, "integer(t.N)"),
-    (DecimalAttribute.decode, "N"): (schemas.Number, "decimal(t.N)"),
-    (ExpiryAttribute.decode, "N"): (schemas.Number, "moment(t.N)"),
-    (DocumentAttribute.decode, "M"): (schemas.Document, "{k: document(p) for k, p in t.M.items()}"),
-    (TextListAttribute.decode, "L"): (schemas.Documents, "[document(p) for p in t.L]"),
+_READERS: dict[tuple[Any, str], FieldReader] = {
+    (TextAttribute.decode, "S"): reader_of(schemas.Text, "t.S"),
+    (UTCInstantAttribute.decode, "S"): reader_of(schemas.Text, "instant(t.S)"),
+    (IntegerAttribute.decode, "N"): reader_of(schemas.Number, "integer(t.N)"),
+    (DecimalAttribute.decode, "N"): reader_of(schemas.Number, "decimal(t.N)"),
+    (ExpiryAttribute.decode, "N"): reader_of(schemas.Number, "moment(t.N)"),
+    (DocumentAttribute.decode, "M"): reader_of(schemas.Document, "{k: document(p) for k, p in t.M.items()}"),
+    (TextListAttribute.decode, "L"): reader_of(schemas.Documents, "[document(p) for p in t.L]"),
 }
 _CHECKED = ("deserialize", "get_value", "untagged", "__set__")
 
 
-def _recipe(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
-    """Return how an attribute is read, if it is read by functions that we know; `names` take what that needs."""
+def _field_reader(attribute: Any, name: str, names: dict[str, Any]) -> FieldReader | None:
+    """Return the reader of an attribute, adding to `names`; None if its functions are unknown."""
     kind: Any = type(attribute)
     if not issubclass(kind, CheckedAttribute):
         return None
     if kind.untagged is ValueAttribute.untagged and kind.get_value is CheckedAttribute.get_value:
-        return dict[str, Any], "document(t)"
-    if any(getattr(kind, one) is not getattr(CheckedAttribute, one) for one in _CHECKED):
+        return reader_of(dict[str, Any], "document(t)")
+    if any(getattr(kind, function) is not getattr(CheckedAttribute, function) for function in _CHECKED):
         return None
     if kind.decode is RecordListAttribute.decode and attribute.attr_type == "L":
         return _records(attribute.of, name, names)
     if kind.decode is CheckedAttribute.decode:
         return _by_normalising(attribute, name, names)
     if kind.decode is TextListAttribute.decode and kind.element is TextListAttribute.element:
-        return schemas.Texts, "[p.S for p in t.L]"
-    return _RECIPES.get((kind.decode, attribute.attr_type))
+        return reader_of(schemas.Texts, "[p.S for p in t.L]")
+    return _READERS.get((kind.decode, attribute.attr_type))
 
 
-def _by_normalising(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
+def _by_normalising(attribute: Any, name: str, names: dict[str, Any]) -> FieldReader | None:
     kind = type(attribute)
     if kind.normalise is FlagAttribute.normalise and attribute.attr_type == "BOOL":
-        return schemas.Flag, "t.BOOL"
+        return reader_of(schemas.Flag, "t.BOOL")
     if (
         kind.normalise is EnumAttribute.normalise
         and attribute.attr_type == "S"
@@ -146,32 +142,31 @@ def _by_normalising(attribute: Any, name: str, names: dict[str, Any]) -> _Recipe
     ):
         members: Any = attribute.enum
         names[f"members_{name}"] = {member.value: member for member in members}
-        return schemas.Text, f"members_{name}[t.S]"
+        return reader_of(schemas.Text, f"members_{name}[t.S]")
     return None
 
 
-def _records(of: Any, name: str, names: dict[str, Any]) -> _Recipe | None:
+def _records(of: Any, name: str, names: dict[str, Any]) -> FieldReader | None:
     if not _is_plain_record(of):
         return None
-    fields, parts = [], []
+    fields, values = [], []
     for number, (field, attribute) in enumerate(record_fields(of).items()):
-        recipe = _recipe(attribute, f"{name}_{number}", names)
-        if recipe is None:
+        reader = _field_reader(attribute, f"{name}_{number}", names)
+        if reader is None:
             return None
-        form, expression = recipe
-        fields.append((f"f{number}", form, None))
-        parts.append(f"{field!r}: None if (t := s.f{number}) is None else {expression}")
+        fields.append((f"f{number}", reader.schema, None))
+        values.append(f"{field!r}: None if (t := s.f{number}) is None else {reader.value}")
     stored = {f"f{number}": field for number, field in enumerate(record_fields(of))}
     names[f"class_{name}"] = of
     lines = [f"def record_{name}(s):", f"    record = new(class_{name})"]
-    lines += [f'    put(record, "__dict__", {{{", ".join(parts)}}})', "    return record"]
+    lines += [f'    put(record, "__dict__", {{{", ".join(values)}}})', "    return record"]
     compile_lines(lines, names)
-    form = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True)
-    return schemas.list_of(schemas.map_of(form)), f"[record_{name}(e.M) for e in t.L]"
+    schema = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True)
+    return reader_of(schemas.list_of(schemas.map_of(schema)), f"[record_{name}(e.M) for e in t.L]")
 
 
 def _is_plain_record(of: type[Record]) -> bool:
-    """Say whether a record read from storage is no more than its fields."""
+    """Return whether a record read from storage consists of its fields only."""
     return (
         of.from_storage.__func__ is Record.from_storage.__func__  # type: ignore[attr-defined]
         and of.__new__ is object.__new__
@@ -187,44 +182,44 @@ _PYNAMO = ("from_raw_data", "_set_defaults", "_set_discriminator", "get_attribut
 
 
 class Decoder:
-    """Makes objects of one model.
+    """Creates the objects of a model.
 
     Attributes:
-        form: in which its items are read.
-        build: makes an object of an item in that form, or raises, whatever it comes upon.
+        schema: the msgspec schema of its items.
+        build: creates an object from a struct of the schema; may raise any error.
     """
 
-    def __init__(self, form: type[schemas.Stored], build: Callable[[schemas.Stored], Any]) -> None:
-        self.form, self.build = form, build
+    def __init__(self, schema: type[schemas.Stored], build: Callable[[schemas.Stored], Any]) -> None:
+        self.schema, self.build = schema, build
 
     def of_plain(self, item: dict[str, Any]) -> Any:
-        """Return an object of an item as botocore returns it, or raise."""
+        """Return an object from a plain item; may raise any error."""
         stored = {name: tagged for name, tagged in item.items() if "NULL" not in tagged}
-        return self.build(msgspec.convert(stored, self.form))
+        return self.build(msgspec.convert(stored, self.schema))
 
 
 def compile_decoder(model: Any, base: type) -> Decoder | None:
-    """Return the decoder of a model; None where it, or its base, makes objects in a way that we do not know."""
+    """Return the decoder of a model; None if the model or PynamoDB has unknown functions."""
     known = same_functions(model, base, _OWN) and same_functions(model, PynamoModel, _PYNAMO)
     plain = model.__new__ is object.__new__ and model.__setattr__ is object.__setattr__
-    if not known or not plain or model._discriminator:  # PynamoDB's
+    if not known or not plain or model._discriminator:
         return None
     names = pynamodb_decoders.NAMES | {
         "instant": instant, "integer": integer, "decimal": decimal, "moment": moment, "document": document,
         "__name__": f"{model.__module__}.{model.__qualname__}",
     }  # fmt: skip
-    form: Any = compile_maker("build", model, names, _statement, bases=(schemas.Stored,))
-    if form is None:
+    schema: Any = compile_maker("build", model, names, _statement, bases=(schemas.Stored,))
+    if schema is None:
         return None
-    form.fields = dict(zip(form.__struct_encode_fields__, form.__struct_fields__, strict=True))
-    return Decoder(schemas.ready(form), names["build"])
+    schema.fields = dict(zip(schema.__struct_encode_fields__, schema.__struct_fields__, strict=True))
+    return Decoder(schemas.ready(schema), names["build"])
 
 
 def _statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> tuple[Any, str]:
-    """Return the form of an attribute, and the statement that sets it."""
-    recipe = _recipe(attribute, field, names)
-    if recipe is not None and not isinstance(attribute, ValueAttribute):
-        return recipe[0], f"values[{name!r}] = {recipe[1]}"
+    """Return the schema of an attribute, and the statement that sets it."""
+    reader = _field_reader(attribute, field, names)
+    if reader is not None and not isinstance(attribute, ValueAttribute):
+        return reader.schema, f"values[{name!r}] = {reader.value}"
     if not isinstance(attribute, CheckedAttribute):
         return statement(name, attribute, field, names)
     names[f"attribute_{field}"] = attribute

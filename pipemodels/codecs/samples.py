@@ -1,4 +1,4 @@
-"""What the gate compares of codecs: a model with an attribute of each kind that they know."""
+"""The sample model for the comparison of the gate, and the comparison of codecs with PynamoDB."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Place(MapAttribute[str, Any]):
 
 @cache
 def sample_of(base: Any) -> Any:
-    """Return a model on this base with an attribute of each kind that the codecs know."""
+    """Return a model with an attribute of each type that the codecs know."""
 
-    class Sample(base):  # type: ignore[misc]  # of which mypy knows nothing
+    class Sample(base):  # type: ignore[misc]  # a base known only at run time
         """The model."""
 
         class Meta:
@@ -83,7 +83,7 @@ def sample_of(base: Any) -> Any:
 
         @classmethod
         def _get_connection(cls) -> TableConnection:
-            """Return one without a client, which would take longer to make than all else here: nothing is sent."""
+            """Return a connection without a client; nothing is sent, and creating a client is slow."""
             table = TableConnection("sample")
             table.connection = Connection()
             table.connection.add_meta_table(cls.meta_table("sample"))
@@ -109,11 +109,11 @@ def _values() -> dict[str, Any]:
 
 
 def check_encoder(base: Any) -> str | None:
-    """Return what an encoder does otherwise than PynamoDB and the attributes do; None if nothing."""
+    """Return how an encoder differs from PynamoDB, or None."""
     model = sample_of(base)
     encoder = compile_encoder(model, base)
     if encoder is None:
-        return "its functions are not those that are known"
+        return "PynamoDB or the base has unknown functions"
     with using(_OFF):
         for given in (_values, dict):
             theirs = model("é", "b", **given())
@@ -122,30 +122,30 @@ def check_encoder(base: Any) -> str | None:
             if shown(vars(ours)) != shown(vars(theirs)):
                 return "an object is made with other values"
             if encoder.encoded(ours) != theirs.serialize():
-                return "an item is written otherwise"
+                return "an item is written differently"
             if dict(encoder.save_request(ours)) != theirs.get_save_kwargs_from_instance():
-                return "a save is written otherwise"
+                return "a save is written differently"
     return None
 
 
 def check_decoder(base: Any) -> str | None:
-    """Return what a decoder does otherwise than PynamoDB and the attributes do; None if nothing."""
+    """Return how a decoder differs from PynamoDB, or None."""
     model = sample_of(base)
     decoder = compile_decoder(model, base)
     if decoder is None:
-        return "its functions are not those that are known"
+        return "PynamoDB or the base has unknown functions"
     with using(_OFF):
         item = model("é", "b", **_values()).serialize() | {"undeclared": {"S": "a"}}
-        for one in (item, {"id": {"S": "a"}}):
-            theirs = shown(vars(model.from_raw_data(one)))
-            of_json = msgspec.json.decode(msgspec.json.encode(one), type=decoder.form)
-            if shown(vars(decoder.of_plain(one))) != theirs or shown(vars(decoder.build(of_json))) != theirs:
+        for stored in (item, {"id": {"S": "a"}}):
+            theirs = shown(vars(model.from_raw_data(stored)))
+            of_json = msgspec.json.decode(msgspec.json.encode(stored), type=decoder.schema)
+            if shown(vars(decoder.of_plain(stored))) != theirs or shown(vars(decoder.build(of_json))) != theirs:
                 return "an item is read with other values"
     return None
 
 
 def shown(value: Any) -> Any:
-    """Return a value so that it differs from what only equals it, such as 1 from True."""
+    """Return a value with its types, so that 1 and True differ."""
     if isinstance(value, dict):
         return {key: shown(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -1,8 +1,7 @@
-"""Encoders compiled per model: the checks of values that come in, and the form in which DynamoDB takes them.
+"""Encoders, compiled for each model: they check values and write items as JSON.
 
-As in the decoders, each attribute is recognised by the functions with which it checks and encodes, and what the
-fast way does not like is left to the attribute's own, which says what is wrong, or finds that it is right after all.
-What is taken here would be taken there, with the same result.
+Attributes are recognised by the functions that check and encode them. Values that the generated code declines are
+left to the attribute, which accepts them or raises its own error. The results are the same.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from pipemodels.codecs.recognition import FieldWriter, Whole, by_get
 from pipemodels.codecs.source import compile_lines
 from pipemodels.documents import refuse_too_large
 from pipemodels.instants import utc_now
-from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fallbacks import DeclinedError
 from pipemodels.transport.fragments import PUT_END, dict_of, opening_put, put_of, to_json
 from pipemodels.transport.lazy import Written
 
@@ -37,8 +36,8 @@ _WRITING = ("serialize", "get_save_kwargs_from_instance", "_touch", "_refuse_sum
 
 
 def _taking(writers: Mapping[str, FieldWriter]) -> list[str]:
-    """Return the source that checks the values that are given, and puts what is kept of them in their place."""
-    lines = ["def take(values):", " if not known.issuperset(values): irregular()", " get = values.get"]
+    """Return the source that checks given values, and replaces them with the kept values."""
+    lines = ["def take(values):", " if not known.issuperset(values): decline()", " get = values.get"]
     for name, writer in writers.items():
         if writer.kept is not None:
             lines += [f" if (v := {by_get(name)}) is not None:", *writer.refusing()]
@@ -47,37 +46,43 @@ def _taking(writers: Mapping[str, FieldWriter]) -> list[str]:
 
 
 def _writing(attributes: Any, writers: Mapping[str, FieldWriter], version: str | None, names: Any) -> list[str]:
-    """Return the source that checks and writes the values, with the next revision, if there is one."""
+    """Return the source that checks and writes the values, with the next revision if it is given."""
     whole = Whole(attributes, writers.values(), "item", names, "{")
 
     def found(name: str) -> str:
         return f"revision or {by_get(name)}" if name == version else by_get(name)
 
-    return ["def write(values, revision):", " get = values.get", " parts = []", *whole.lines(found), " return parts"]
+    return [
+        "def write(values, revision):",
+        " get = values.get",
+        " fragments = []",
+        *whole.lines(found),
+        " return fragments",
+    ]
 
 
 def _sources(model: Any) -> list[str]:
-    """Return the source that finds what others are derived from, and refuses what lacks a required attribute."""
+    """Return the source that collects the values to derive from, and declines if a required value is missing."""
     required = {name for name, attribute in model.get_attributes().items() if not attribute.null}
     missing = " or ".join(f"values[{name!r}] is None" for name in sorted(required))
     found = {name: f"values[{name!r}]" if name in required else by_get(name) for name in model.derivation_names()}
-    lines = ["def sources(values):", f" if {missing}: irregular()" if missing else "", " get = values.get"]
-    return [*lines, f" return {{{', '.join(f'{name!r}: {one}' for name, one in found.items())}}}"]
+    lines = ["def sources(values):", f" if {missing}: decline()" if missing else "", " get = values.get"]
+    return [*lines, f" return {{{', '.join(f'{name!r}: {value}' for name, value in found.items())}}}"]
 
 
 class Encoder:
-    """Makes and encodes objects of one model; what raises, whatever it is, is to be done the ordinary way."""
+    """Creates and encodes the objects of a model; after any error, callers use the fallback."""
 
     def __init__(self, model: Any, base: type) -> None:
         names = NAMES | {"__name__": f"{model.__module__}.{model.__qualname__}"}
         attributes: dict[str, Any] = model.get_attributes()
-        by_name = {name: _writer(one, f"item_{n}", names) for n, (name, one) in enumerate(attributes.items())}
+        by_name = {name: _writer(each, f"item_{n}", names) for n, (name, each) in enumerate(attributes.items())}
         self._checks: dict[str, Callable[[Any], Any] | None] = {}
-        for number, (name, recipe) in enumerate(by_name.items()):
-            compile_lines([f"def check_{number}(v):", *recipe.refusing(), f"  return {recipe.kept}"], names)
-            self._checks[name] = names[f"check_{number}"] if recipe.kept else None
-        self._as_they_are = frozenset(name for name, recipe in by_name.items() if recipe.kept == "v")
-        self._asked = [name for name, recipe in by_name.items() if recipe.kept is None]
+        for number, (name, writer) in enumerate(by_name.items()):
+            compile_lines([f"def check_{number}(v):", *writer.refusing(), f"  return {writer.kept}"], names)
+            self._checks[name] = names[f"check_{number}"] if writer.kept else None
+        self._as_they_are = frozenset(name for name, writer in by_name.items() if writer.kept == "v")
+        self._asked = [name for name, writer in by_name.items() if writer.kept is None]
         version = model._version_attribute_name
         names["known"] = frozenset(attributes)
         compile_lines(_taking(by_name), names)
@@ -88,7 +93,7 @@ class Encoder:
         self._called: dict[str, Callable[[], Any]] = {}
         for name, attribute in attributes.items():
             default = attribute.default if attribute.default_for_new is None else attribute.default_for_new
-            if callable(default) and default is not utc_now:  # nobody misses the clock where it was not read
+            if callable(default) and default is not utc_now:  # the clock is read only if no value is given
                 self._called[name] = default
             elif default is not None:
                 self._defaults[name] = default
@@ -98,12 +103,15 @@ class Encoder:
         self._version = (version, attributes[version].attr_name) if version else None
         self.writes = same_functions(model, base, _WRITING)
         counts = version is None or _counts(type(attributes[version]))
-        names_writes = model.WRITE_ID is None or by_name[model.WRITE_ID][2:4] == ("S", "v")  # by a text as it is
+        names_writes = model.WRITE_ID is None or by_name[model.WRITE_ID][2:4] == (
+            "S",
+            "v",
+        )  # stored as a plain string
         self.saves = self.writes and counts and names_writes
         self._write_id = (model.WRITE_ID, attributes[model.WRITE_ID].attr_name) if model.WRITE_ID else None
 
     def fill(self, item: Any, keys: Sequence[Any], given: Mapping[str, Any]) -> None:
-        """Give a new object its defaults, and over them these values, with keys in their order."""
+        """Set the defaults of a new object, then the given values and the positional keys."""
         if keys:
             given = self._with_keys(keys, given)
         values: dict[str, Any] = {}
@@ -125,9 +133,9 @@ class Encoder:
                 setattr(item, name, given[name])
 
     def _with_keys(self, keys: Sequence[Any], given: Mapping[str, Any]) -> dict[Any, Any]:
-        """Return what is given, the keys by their names: one that is None is not there, as with PynamoDB."""
+        """Return the given values with the positional keys by name; None is left out, as by PynamoDB."""
         if len(keys) > len(self._keys):
-            raise IrregularError
+            raise DeclinedError
         return {**given, **{name: key for name, key in zip(self._keys, keys, strict=False) if key is not None}}
 
     def _keep(self, item: Any, name: str, value: Any) -> None:
@@ -138,30 +146,30 @@ class Encoder:
             item.attribute_values[name] = None if value is None else check(value)
 
     def encode(self, item: Any, put: Any = None) -> bytes:
-        """Return the item of an object in JSON, with what is derived brought up to date.
+        """Return the item of an object as JSON, with derived values updated.
 
         Args:
-            item: the object, which keeps its revision.
-            put: what opens the put of the item, which then has the next revision, and is returned inside it.
+            item: the object; its revision does not change.
+            put: the opening fragment of a put; the result is then the put, and its item has the next revision.
         """
         values: dict[str, Any] = item.attribute_values
         sources, revision = self._sources(values), None
         if item.rule_problems():
-            raise IrregularError
+            raise DeclinedError
         if self._derives:
             for name, value in item.derived(sources).items():
                 if value is None or name in self._as_they_are:
-                    values[name] = value  # it is checked when it is written
+                    values[name] = value  # checked when it is written
                 else:
                     self._keep(item, name, value)
         if put is not None and self._version:
             revision = (values.get(self._version[0]) or 0) + 1
-        parts = self._write(values, revision)
+        fragments = self._write(values, revision)
         if put is not None:
-            parts.insert(0, put)
-            parts.append(PUT_END)
-        json = to_json(parts)
-        if len(json) > MAX_ITEM_BYTES:  # it is longer than what DynamoDB counts
+            fragments.insert(0, put)
+            fragments.append(PUT_END)
+        json = to_json(fragments)
+        if len(json) > MAX_ITEM_BYTES:  # never less than the size that DynamoDB counts
             whole = dict_of(json)
             refuse_too_large(whole if put is None else whole["Item"])
         return json
@@ -171,11 +179,11 @@ class Encoder:
         return dict_of(self.encode(item))
 
     def written(self, item: Any) -> Written:
-        """Return the item of an object as it is sent."""
+        """Return the item of an object, ready to send."""
         return Written(self.encode(item))
 
     def save_request(self, item: Any) -> Written:
-        """Return a put under the condition of the object's revision, as `get_operation_kwargs` words it."""
+        """Return a put with the condition on the revision that `get_operation_kwargs` returns."""
         table, get = item.Meta.table_name, item.attribute_values.get
         if self._version is None:
             put = put_of(table)
@@ -186,7 +194,7 @@ class Encoder:
         return Written(self.encode(item, put), table)
 
     def _put_over(self, table: str, stored: str, revision: Any, get: Callable[[str], Any]) -> Any:
-        """Return what opens a put over an item of this revision, which is stored under this name."""
+        """Return the opening fragment of a put on condition that the attribute `stored` has this revision."""
         condition, names, values = "#0 = :0", {"#0": stored}, {":0": {"N": str(self._count(revision))}}
         if self._write_id and (write_id := get(self._write_id[0])) is not None:
             condition, names["#1"] = f"({condition} AND #1 = :1)", self._write_id[1]
@@ -201,25 +209,25 @@ class Encoder:
         )
 
     def _count(self, revision: Any) -> int:
-        """Return a revision, checked as its attribute does."""
+        """Return a revision, after the check of its attribute."""
         if type(revision) is not int:
-            raise IrregularError
+            raise DeclinedError
         check = self._checks[self._version[0]] if self._version else None
         return int(check(revision)) if check else revision
 
 
 def _counts(version: Any) -> bool:
-    """Say whether a revision is counted and compared as a whole number."""
+    """Return whether a revision is stored as an integer."""
     return version is VersionAttribute or getattr(version, "encode", None) is IntegerAttribute.encode
 
 
 def _writer(attribute: Any, name: str, names: dict[str, Any]) -> FieldWriter:
     known = None if isinstance(attribute, ValueAttribute) else checked_field(attribute, name, names)
-    return known or pynamodb_encoders.recipe(attribute, name, names)
+    return known or pynamodb_encoders.field_writer(attribute, name, names)
 
 
 def compile_encoder(model: Any, base: type) -> Encoder | None:
-    """Return the encoder of a model; None where it, or its base, makes or writes objects in an unknown way."""
+    """Return the encoder of a model; None if the model or PynamoDB has unknown functions."""
     known = same_functions(model, base, _OWN) and same_functions(model, PynamoModel, _PYNAMO)
     plain = model.__new__ is object.__new__ and model.__setattr__ is object.__setattr__
     discriminator = model._discriminator

@@ -1,6 +1,6 @@
-"""The way to DynamoDB and back: what counts as its reply, and what is done with anything else.
+"""Requests to DynamoDB and its replies: deadlines, lost replies, and the fast path of a client.
 
-This module imports nothing costly before a client is made.
+This module imports no costly module before a client is made.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def install(session: Any) -> None:
-    """Have the clients of a botocore session, which have not been made yet, take only whole replies of DynamoDB's."""
+    """Make all clients that this botocore session creates from now on reject incomplete and foreign replies."""
     from pipemodels.transport.replies import install_guard
 
     install_guard(session)

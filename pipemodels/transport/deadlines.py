@@ -1,4 +1,4 @@
-"""Deadlines: by when the requests of the current command or query must have ended."""
+"""Deadlines: the time limit of the requests of the current command or query."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LEAST_WAIT = 0.001  # seconds; 0 would make a socket non-blocking
 
 @dataclass(slots=True)
 class Deadline:
-    """A period of the monotonic clock, in seconds, within which requests are sent and their replies read."""
+    """The start and end, in seconds of the monotonic clock, of the time allowed for requests and replies."""
 
     started: float
     ends: float
@@ -19,7 +19,7 @@ class Deadline:
 
     @property
     def seconds(self) -> float:
-        """How long the period is."""
+        """The allowed time in seconds."""
         return self.ends - self.started
 
 
@@ -27,19 +27,19 @@ _current: ContextVar[Deadline | None] = ContextVar("pipemodels_deadline", defaul
 
 
 def current() -> Deadline | None:
-    """Return the deadline in force in this thread or task, or None."""
+    """Return the deadline of this thread or task, or None if there is none."""
     return _current.get()
 
 
 def begin(deadline: Deadline | None) -> Token[Deadline | None]:
-    """Put a deadline, or none, in force; returns the token that `end` takes."""
+    """Set or clear the deadline of this thread or task; return the token for `end`."""
     if deadline is not None:
         deadline.around = _current.get()
     return _current.set(deadline)
 
 
 def postpone(seconds: float) -> None:
-    """Move the deadline in force, and those around it, by the time that something took which they do not cover."""
+    """Move the current deadline and those around it, because they do not cover the work that took these seconds."""
     deadline = _current.get()
     while deadline is not None:
         deadline.started += seconds
@@ -48,18 +48,18 @@ def postpone(seconds: float) -> None:
 
 
 def end(token: Token[Deadline | None]) -> None:
-    """Put in force again what was in force before `begin`."""
+    """Restore the deadline from before `begin`."""
     _current.reset(token)
 
 
 def seconds_left() -> float | None:
-    """Return the seconds until the deadline, 0 or less once it has passed; None where there is no deadline."""
+    """Return the seconds until the deadline, 0 or less once it has passed; None if there is no deadline."""
     deadline = _current.get()
     return None if deadline is None else deadline.ends - time.monotonic()
 
 
 def shortened(timeout: float | None) -> float | None:
-    """Return how long a wait may take that may otherwise take `timeout` (None: for ever): it ends at the deadline."""
+    """Return `timeout` (None: wait forever), shortened so that the wait ends at the deadline."""
     left = seconds_left()
     if left is None or (timeout is not None and timeout <= left):
         return timeout

@@ -1,10 +1,10 @@
-"""The gate: a shortcut is compared with the ordinary way before it is used, and stays off where anything differs.
+"""The gate: each shortcut is compared with botocore before its first use, and stays off if the results differ.
 
-The fast way knows how botocore and PynamoDB work inside, which may change with any of their versions. So it is used
-with the versions for which it was tested, and only once it has prepared the same requests, read the same replies and
-made the same objects as they do by themselves. What differs stays theirs, and one warning says which and why.
+The fast path uses private parts of botocore and PynamoDB, which any of their versions may change. It is therefore
+used only with the tested versions, and only after it has prepared the same requests, read the same replies and made
+the same objects as botocore and PynamoDB. A shortcut that differs stays off, and one warning says which and why.
 
-A comparison is made once in a process for each kind of endpoint, when its first client is made; nothing is sent.
+The process compares once for each kind of endpoint, when it creates the first client; no request is sent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pipemodels.transport.errors import Amiss
+from pipemodels.transport.errors import ShortcutError
 from pipemodels.transport.shortcuts import is_of_aws, shortcut
 
 if TYPE_CHECKING:
@@ -29,33 +29,30 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pipemodels.fast_path")
 
 TESTED = {"botocore": ("1.35", "2"), "urllib3": ("1.26.18", "3"), "pynamodb": ("6.1", "7"), "msgspec": ("0.19", "1")}
-"""From which version on, and below which, the fast way is tested: those of `setup.cfg` and `make wire-versions`."""
-_SINCE = {
-    "calls": "1.40",
-    "user_agent": "1.40",
-}  # of botocore: before, what they shorten was not there, or was shorter
-_SHORTCUTS = ("signing", "calls", "user_agent", "replies")  # which change no byte of a request that `requests` writes
+"""The tested versions: the first and, exclusive, the last; the same as in `setup.cfg` and `make wire-versions`."""
+_SINCE = {"calls": "1.40", "user_agent": "1.40"}  # older versions of botocore have nothing to shorten there
+_SHORTCUTS = ("signing", "calls", "user_agent", "replies")  # they change no byte of a request written by `requests`
 
 _lock = RLock()
-_open: dict[Any, tuple[str, ...]] = {}  # what was found, by what it was found for
+_open: dict[Any, tuple[str, ...]] = {}  # the shortcuts found right, by kind
 _asked: set[Any] = set()
-_said: set[str] = set()
+_logged: set[str] = set()
 
 
-# -- one client -----------------------------------------------------------------------------------------------------
+# -- clients --------------------------------------------------------------------------------------------------------
 
 
 def install(client: Any, session: Any) -> None:
-    """Install in a client those shortcuts that are found right for clients of its kind.
+    """Install in a client the shortcuts that passed the comparison for its kind of client.
 
     Args:
-        client: which nobody has used yet.
-        session: which has made it, and makes those that are compared.
+        client: a new client that has not been used.
+        session: the session that created it, and creates the clients to compare.
     """
     for name in found_right(("requests", *_kind(client)), lambda: _right_shortcuts(client, session)):
         try:
             shortcut(name).install(client)
-        except Exception as error:  # this client is not made as those that were compared
+        except Exception as error:  # this client differs from the compared ones
             warn("a client keeps what is botocore's", {name: words(error)})
 
 
@@ -64,9 +61,9 @@ def _kind(client: Any) -> tuple[Any, ...]:
 
 
 def _right_shortcuts(client: Any, session: Any) -> tuple[str, ...]:
-    """Return the shortcuts that do as botocore does."""
+    """Return the shortcuts whose results equal those of botocore."""
     right: Sequence[str] = ()
-    with saying("requests and replies stay botocore's") as amiss:
+    with warning_of("requests and replies stay botocore's") as problems:
         check_versions("botocore", "urllib3", "msgspec")
         from pipemodels.transport.probes import Probe, compare, is_the_same, says_the_same
 
@@ -78,17 +75,17 @@ def _right_shortcuts(client: Any, session: Any) -> tuple[str, ...]:
             plain.install(["requests"])
             compare(plain, whole, is_the_same)
             right = wanted
-        except Exception as error:  # whatever another version has done to its inside
-            found = _right_ones(probe, wanted, amiss)
-            if amiss:
+        except Exception as error:  # any error, as another version may have changed any private part
+            found = _right_ones(probe, wanted, problems)
+            if problems:
                 right = found
             else:
-                amiss["together"] = error
+                problems["together"] = error
     return tuple(right)
 
 
-def _right_ones(probe: Callable[..., Probe], wanted: Sequence[str], amiss: dict[str, Exception]) -> list[str]:
-    """Return those of some shortcuts that do as botocore does, by themselves and together."""
+def _right_ones(probe: Callable[..., Probe], wanted: Sequence[str], problems: dict[str, Exception]) -> list[str]:
+    """Return the shortcuts, of those wanted, whose results equal those of botocore, alone and together."""
     from pipemodels.transport.probes import compare, is_the_same, says_the_same
 
     right: list[str] = []
@@ -97,19 +94,19 @@ def _right_ones(probe: Callable[..., Probe], wanted: Sequence[str], amiss: dict[
         try:
             compare(probe(right), probe([*right, name]), same)
         except Exception as error:
-            amiss[name] = error
+            problems[name] = error
         else:
             right.append(name)
     return right
 
 
-# -- both -----------------------------------------------------------------------------------------------------------
+# -- clients and codecs ----------------------------------------------------------------------------------------------
 
 
 def found_right(key: Any, find: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
-    """Return what was found right for this key; found at the first question, once in a process."""
+    """Return the result of `find` for this key; the process calls it once."""
     with _lock:
-        if key not in _open and key not in _asked:  # what is asked meanwhile, by what is compared, is not found yet
+        if key not in _open and key not in _asked:  # false for a nested call by `find`, which gets ()
             _asked.add(key)
             try:
                 _open[key] = find()
@@ -119,7 +116,7 @@ def found_right(key: Any, find: Callable[[], tuple[str, ...]]) -> tuple[str, ...
 
 
 def _after_fork() -> None:
-    """A child must not wait for a thread that it does not have."""
+    """Replace the lock, which a thread that does not exist in the child may hold."""
     global _lock
     _lock = RLock()
     _asked.clear()
@@ -130,44 +127,46 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def saying(what: str) -> Iterator[dict[str, Exception]]:
-    """Warn, once for all of it, of what was amiss inside the block, by the names of the shortcuts."""
-    amiss: dict[str, Exception] = {}
+def warning_of(what: str) -> Iterator[dict[str, Exception]]:
+    """Yield a dict for problems by name of the shortcut, and log them after the block as one warning."""
+    problems: dict[str, Exception] = {}
     try:
-        yield amiss
-    except Exception as error:  # whatever another version has done to its inside
-        amiss["all"] = error
-    warn(what, {name: words(error) for name, error in amiss.items()})
+        yield problems
+    except Exception as error:  # any error, as another version may have changed any private part
+        problems["all"] = error
+    warn(what, {name: words(error) for name, error in problems.items()})
 
 
 def warn(what: str, reasons: dict[str, str]) -> None:
-    """Warn of what stays as it is, unless all of the reasons were given before."""
-    if new := set(reasons.values()) - _said:
-        _said.update(new)
+    """Log a warning, unless all of the reasons were logged before."""
+    if new := set(reasons.values()) - _logged:
+        _logged.update(new)
         _log.warning("%s: %s", what, "; ".join(f"{name} ({reason})" for name, reason in reasons.items()))
 
 
 def words(error: Exception) -> str:
-    """Return an error as a warning says it."""
+    """Return the text of an error for a warning."""
     said = str(error).partition("\n")[0][:200]
-    return said if isinstance(error, Amiss) else f"{type(error).__name__}: {said}"
+    return said if isinstance(error, ShortcutError) else f"{type(error).__name__}: {said}"
 
 
 def versions(*packages: str) -> tuple[str, ...]:
-    """Return the versions of packages."""
+    """Return the versions of the packages."""
     return tuple(str(getattr(import_module(package), "__version__", None)) for package in packages)
 
 
 def check_versions(*packages: str) -> None:
-    """Refuse versions for which the fast path is not tested.
+    """Check that the packages have versions with which the fast path is tested.
 
     Raises:
-        Amiss: one is not within its range.
+        ShortcutError: a version is outside its range.
     """
     for package in packages:
         low, high = TESTED[package]
         if not _at_least(package, low) or _at_least(package, high):
-            raise Amiss(f"{package} {versions(package)[0]} is not of the tested versions, {low} to below {high}")
+            raise ShortcutError(
+                f"{package} {versions(package)[0]} is not within the tested versions, >={low},<{high}"
+            )
 
 
 def _at_least(package: str, version: str) -> bool:
@@ -175,6 +174,6 @@ def _at_least(package: str, version: str) -> bool:
 
 
 def _numbers(version: str) -> list[int]:
-    """Return the numbers of a version before any letters."""
+    """Return the leading numbers of a version."""
     found = re.match(r"\d+(\.\d+)*", version)
     return [int(number) for number in found[0].split(".")] if found else []

@@ -1,7 +1,7 @@
-"""A list and dicts whose content is made only if somebody looks.
+"""Lazy lists and dicts, which build their content on first access.
 
-What the fast way reads or writes is carried through botocore in another form: as JSON, or in a model's form. Handlers
-of botocore's events, and whoever wraps its calls, meet what botocore would have given them.
+The fast path passes items through botocore as JSON or as structs of a model's schema. Event handlers and wrappers of
+botocore's calls see the same lists and dicts as without the fast path.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pipemodels.transport.fragments import dict_of
 
 
 class _Unread:
-    """What an unread dict holds: who looks past its methods, from C, must not find it empty."""
+    """The value of an unread dict for C code that bypasses its methods; the dict must not look empty."""
 
     __slots__ = ()
 
@@ -22,7 +22,7 @@ _UNREAD = _Unread()
 
 
 class LazyDict(dict[str, Any]):
-    """A dict that is made of what it holds when somebody looks, and is a plain one from then on."""
+    """A dict that is built from the held value on first access, and is a plain dict afterwards."""
 
     __slots__ = ("_held",)
 
@@ -31,11 +31,11 @@ class LazyDict(dict[str, Any]):
         self._held: Any = held
 
     def unread(self) -> Any:
-        """Return what it holds; None if somebody has looked, and may have changed something."""
+        """Return the held value; None after the first access, since the content may have changed."""
         return self._held
 
     def _made(self) -> dict[str, Any]:
-        """Return the plain dict of what it holds."""
+        """Return a plain dict built from the held value."""
         raise NotImplementedError
 
     def _look(self) -> None:
@@ -50,15 +50,15 @@ class LazyDict(dict[str, Any]):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return dict, (dict(self),)
 
-    fromkeys = dict.fromkeys  # of a dict, and makes one
+    fromkeys = dict.fromkeys  # it returns a plain dict
 
 
 class Written(LazyDict):
-    """An item, or a put with its item, as it is sent: JSON.
+    """An item, or a put with its item, as the JSON to send.
 
     Attributes:
-        table: into which an item is put; None of an item alone.
-        size: of its JSON, in bytes.
+        table: the table of a put; None for an item.
+        size: the length of the JSON in bytes.
     """
 
     __slots__ = ("size", "table")
@@ -72,7 +72,7 @@ class Written(LazyDict):
 
 
 class Item(LazyDict):
-    """The item of a reply that was read for a model, in the model's form."""
+    """The item of a reply, read with the schema of a model."""
 
     __slots__ = ("_plain",)
 
@@ -81,7 +81,7 @@ class Item(LazyDict):
         self._plain = plain
 
     def taken(self) -> Any:
-        """Return the item as it is decoded, or a plain one if somebody has looked."""
+        """Return the struct of the item, or a plain dict after the first access."""
         return dict.copy(self) if self._held is None else self._held
 
     def _made(self) -> dict[str, Any]:
@@ -89,14 +89,14 @@ class Item(LazyDict):
 
 
 class Items(list[Any]):
-    """The items of a page that was read for a model, in the model's form."""
+    """The items of a page, read with the schema of a model."""
 
     def __init__(self, stored: list[Any], plain: Callable[[], list[Any]]) -> None:
         super().__init__(stored)
         self._plain: Callable[[], list[Any]] | None = plain
 
     def taken(self) -> list[Any]:
-        """Return the items as they are decoded, or plain ones if somebody has looked."""
+        """Return the structs of the items, or plain dicts after the first access."""
         return list.copy(self)
 
     def _look(self) -> None:
@@ -104,7 +104,7 @@ class Items(list[Any]):
             plain, self._plain = self._plain(), None
             list.__setitem__(self, slice(None), plain)
 
-    def __radd__(self, other: Any) -> Any:  # a list's own looks at nothing
+    def __radd__(self, other: Any) -> Any:  # that of `list` would not build the content
         return other + list(self)
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:

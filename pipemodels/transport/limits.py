@@ -1,9 +1,9 @@
-"""A client whose waits end at the deadline: connecting, TLS, sending, reading a reply, pausing between attempts.
+"""The deadline of a client: it ends connecting, TLS handshakes, sending, reading, and pauses between attempts.
 
-botocore knows two timeouts, and each holds for one wait: an endpoint that sends a byte now and then is waited for
-without end, and so is the next attempt. Here an attempt is not begun after the deadline, which botocore's own events
-allow, and no wait on a connection goes on after it, for which connections of our own are put into the client's pools.
-Without a deadline (the plain ORM) all is as botocore does it.
+The two timeouts of botocore limit a single wait, so an endpoint that sends a byte now and then may keep a request
+waiting forever, and attempts add up. Here no attempt starts after the deadline, by handlers of botocore's events, and
+no wait on a connection continues after it, by connection classes installed in the pools of the client. Without a
+deadline (the plain ORM) nothing changes.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from pipemodels.transport.errors import TimeIsUpError
 
 _log = logging.getLogger("pipemodels.transport")
 
-_LONGEST_PAUSE = 20.0  # botocore's: before attempt n + 1 it waits up to 2 ** n seconds, and no longer than this
+_LONGEST_PAUSE = 20.0  # as in botocore, which waits up to 2 ** n seconds after attempt n, and at most this long
 
-_GRACE = 0.05  # seconds after the deadline, in which what has come is still read
+_GRACE = 0.05  # seconds after the deadline during which received bytes are still read
 
-_ASKED_FOR = 5.0  # and by so much longer where the reply asks for it
+_ASKED_FOR = 5.0  # seconds that a reply may add to the pause
 
 
 def install(client: Any) -> None:
-    """Have a client of botocore heed the deadline in force."""
+    """Make a botocore client observe the current deadline."""
     events, service = client.meta.events, client.meta.service_model.service_id.hyphenize()
     endpoint_url = client.meta.endpoint_url
 
@@ -47,10 +47,10 @@ def install(client: Any) -> None:
 
 
 def refuse_after_the_deadline(endpoint_url: str) -> None:
-    """Raise where no time is left.
+    """Check that the deadline has not passed.
 
     Raises:
-        TimeIsUpError: nothing was sent.
+        TimeIsUpError: it has; the request was not sent.
     """
     left = deadlines.seconds_left()
     if left is not None and left <= 0:
@@ -58,9 +58,9 @@ def refuse_after_the_deadline(endpoint_url: str) -> None:
 
 
 def stop_attempts(*, attempts: int, **_: Any) -> bool | None:
-    """Return False, which stops botocore's attempts, if its pause could last beyond the deadline; otherwise None.
+    """Return False, which ends botocore's attempts, if its next pause could outlast the deadline, else None.
 
-    Commands and queries then repeat the request themselves while there is time, with pauses that end in time.
+    Commands and queries then repeat the request themselves until the deadline.
     """
     left = deadlines.seconds_left()
     if left is None or left >= min(2.0**attempts, _LONGEST_PAUSE) + _ASKED_FOR:
@@ -72,7 +72,7 @@ def stop_attempts(*, attempts: int, **_: Any) -> bool | None:
 
 
 class LimitedSocket:
-    """A socket each of whose waits ends at the deadline; TLS, and whatever else looks at it, finds a socket."""
+    """A socket whose waits end at the deadline; it has all attributes of the wrapped socket, as TLS needs."""
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
@@ -83,20 +83,20 @@ class LimitedSocket:
         return getattr(self._sock, name)
 
     def gettimeout(self) -> float | None:
-        """Return for how long the next wait may last; TLS takes this for its handshake."""
+        """Return the timeout of the next wait; the TLS handshake uses it."""
         self._shorten()
         timeout: float | None = self._sock.gettimeout()
         return timeout
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send all of it; the deadline is one for all its pieces."""
+        """Send all data; one deadline holds for all chunks."""
         view = memoryview(data).cast("B")
         while view:
             self._begin()
             view = view[self._sock.send(view) :]
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Receive some bytes."""
+        """Receive at most `size` bytes."""
         self._begin()
         received: bytes = self._sock.recv(size)
         return received
@@ -107,10 +107,10 @@ class LimitedSocket:
         return io.BufferedReader(_Reader(self._sock.makefile(mode, 0), self._begin), size)
 
     def _begin(self) -> None:
-        """Begin to send or to receive; where bytes come without a pause, nothing is waited for, and that must end.
+        """Prepare to send or receive. The check also ends a stream of bytes that never has to wait.
 
         Raises:
-            TimeoutError: the deadline has passed, and what was there then has been read since.
+            TimeoutError: the deadline, and the grace time for received bytes, have passed.
         """
         left = deadlines.seconds_left()
         if left is not None and left < -_GRACE:
@@ -125,7 +125,7 @@ class LimitedSocket:
 
 
 class _Reader(io.RawIOBase):
-    """The unbuffered file of a socket; each wait is begun."""
+    """The unbuffered file of a socket; it calls `begin` before each read."""
 
     def __init__(self, raw: Any, begin: Callable[[], None]) -> None:
         self._raw, self._begin = raw, begin
@@ -145,11 +145,11 @@ class _Reader(io.RawIOBase):
 
 
 class _Limited(HTTPConnection):
-    """urllib3's connection with such a socket; all addresses of a host share the time that is left."""
+    """A connection of urllib3 with a `LimitedSocket`; all addresses of a host share the remaining time."""
 
     @property
     def timeout(self) -> Any:
-        """How long one wait may last."""
+        """The timeout of a single wait."""
         return deadlines.shortened(self._timeout)
 
     @timeout.setter
@@ -161,7 +161,7 @@ class _Limited(HTTPConnection):
             host, family = self._dns_host.strip("[]"), allowed_gai_family()
             found = socket.getaddrinfo(host, self.port, family, socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            return super()._new_conn()  # which says it in its own words
+            return super()._new_conn()  # which raises its own error
         error: Exception | None = None
         for family, kind, protocol, _, address in found:
             try:
@@ -189,28 +189,28 @@ class _Limited(HTTPConnection):
         return sock
 
     def connect(self) -> None:
-        """Connect; over TLS, the socket is a new one."""
+        """Connect; TLS replaces the socket, so wrap the new one."""
         super().connect()
         if not isinstance(self.sock, LimitedSocket):
             self.sock = LimitedSocket(self.sock)
 
 
 class LimitedHTTPConnection(_Limited, AWSHTTPConnection):  # type: ignore[misc]  # botocore carries no types
-    """botocore's connection, whose waits end at the deadline."""
+    """A connection of botocore whose waits end at the deadline."""
 
 
 class LimitedHTTPSConnection(_Limited, AWSHTTPSConnection):  # type: ignore[misc]  # botocore carries no types
-    """botocore's connection over TLS, whose waits end at the deadline."""
+    """A TLS connection of botocore whose waits end at the deadline."""
 
 
 class LimitedHTTPPool(AWSHTTPConnectionPool):  # type: ignore[misc]  # botocore carries no types
-    """botocore's pool, of such connections."""
+    """A pool of `LimitedHTTPConnection`."""
 
     ConnectionCls = LimitedHTTPConnection
 
 
 class LimitedHTTPSPool(AWSHTTPSConnectionPool):  # type: ignore[misc]  # botocore carries no types
-    """botocore's pool, of such connections over TLS."""
+    """A pool of `LimitedHTTPSConnection`."""
 
     ConnectionCls = LimitedHTTPSConnection
 
@@ -221,18 +221,18 @@ _OURS = {"http": LimitedHTTPPool, "https": LimitedHTTPSPool}
 
 
 def _install_pools(client: Any) -> None:
-    """Have the client's pools, which are made when it first sends, make such connections, if all is as we know it."""
+    """Set the pool classes of a client before its first request; log a warning if its own classes are unknown."""
     session = getattr(getattr(client, "_endpoint", None), "http_session", None)
     classes = getattr(session, "_pool_classes_by_scheme", None)
     if classes != _THEIRS or not _is_known():
         _log.warning(
-            "this botocore or urllib3 is not known to pipemodels: an attempt that is under way does not end at"
-            " time_limit_seconds, but when its own connect_timeout_seconds or read_timeout_seconds have passed"
+            "pipemodels does not know this version of botocore or urllib3: an attempt in progress does not end at"
+            " time_limit_seconds, but after connect_timeout_seconds or read_timeout_seconds"
         )
         return
     classes.update(_OURS)
 
 
 def _is_known() -> bool:
-    """Say whether urllib3's connections are still made by what ours override."""
+    """Return whether the connections of urllib3 still have the members that `_Limited` overrides."""
     return "_new_conn" in vars(HTTPConnection) and isinstance(getattr(HTTPConnection, "host", None), property)

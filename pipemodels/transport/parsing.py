@@ -1,10 +1,10 @@
-"""Replies: botocore's own parser of DynamoDB's JSON, without its walk along the shapes where that changes nothing.
+"""Replies: a subclass of botocore's JSON parser that does not copy each value.
 
-botocore reads the JSON and then copies it, value by value, along the shapes of the service model; that turns base64
-into bytes, and leaves all else as it was. So what holds no bytes, and nothing odd, is taken as msgspec reads it. A
-page for a model is read at once into the model's form.
+botocore reads the JSON and then copies it, value by value, by the shapes of the service model. That turns base64 into
+bytes and changes nothing else, so valid values without bytes are used as msgspec reads them. A page for a model is
+read directly with the schema of the model.
 
-Errors, metadata, the checksum, retries and events stay botocore's: this is its parser, asked by its endpoint.
+botocore handles errors, metadata, the checksum, retries and events as before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from botocore.awsrequest import HeadersDict
 from botocore.parsers import JSONParser, ResponseParserFactory
 
 from pipemodels.transport import schemas
-from pipemodels.transport.fallbacks import Fallback, IrregularError
+from pipemodels.transport.fallbacks import DeclinedError, Fallback
 from pipemodels.transport.lazy import Item, Items
 from pipemodels.transport.replies import GuardedFactory
 from pipemodels.transport.wanted import wanted
@@ -27,11 +27,11 @@ _HELD = {"QueryOutput": "Items", "ScanOutput": "Items", "BatchGetItemOutput": "R
 _Shape = Any  # botocore carries no types
 
 
-class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
-    """botocore's parser, faster."""
+class FastParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
+    """A fast parser with the results of botocore's."""
 
     def parse(self, response: dict[str, Any], shape: _Shape) -> Any:
-        """Parse a reply, its headers by lower-case names: so they are asked for, and told in the metadata."""
+        """Parse a reply; give botocore its headers as a dict with lower-case names, as the metadata has them."""
         if type(response["headers"]) is HeadersDict:
             headers = {key._lower: value for key, value in response["headers"]._dict.items()}
             response = response | {"headers": headers}
@@ -48,31 +48,31 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
             try:
                 for part in value.values():
                     schemas.check_regular(part)
-            except (IrregularError, RecursionError):
+            except (DeclinedError, RecursionError):
                 pass
             else:
                 return value
         return super()._handle_map(shape, value)
 
     def _handle_json_body(self, raw_body: bytes, shape: _Shape) -> Any:
-        form = wanted.get() if shape.name in _HELD else None
-        if form is not None:
+        schema = wanted.get() if shape.name in _HELD else None
+        if schema is not None:
             try:
-                return self._page(raw_body, shape, form)
-            except Exception as error:  # whatever it was: botocore reads it, or says in its own words what is wrong
+                return self._page(raw_body, shape, schema)
+            except Exception as error:  # any error: botocore reads the reply, or raises its own error
                 fallback = Fallback("reading a reply", shape.name, error)
             plain = super()._handle_json_body(raw_body, shape)
             fallback.happened()
             return plain
         return super()._handle_json_body(raw_body, shape)
 
-    def _page(self, body: bytes, shape: _Shape, form: type[schemas.Stored]) -> dict[str, Any]:
-        """Read a page whose items are in a model's form; an item that is not is read as botocore does."""
+    def _page(self, body: bytes, shape: _Shape, schema: type[schemas.Stored]) -> dict[str, Any]:
+        """Read a page with the schema of a model; items that do not fit it are read as botocore reads them."""
         if not body.isascii():
-            str(body, "utf-8")  # msgspec does not look at the characters of what it skips
+            str(body, "utf-8")  # msgspec does not decode the members that it skips
         held = _HELD[shape.name]
         try:
-            page = _page_decoder(shape, form).decode(body)
+            page = _page_decoder(shape, schema).decode(body)
         except msgspec.ValidationError:
             page = _page_decoder(shape, msgspec.Raw).decode(body)
         schemas.Stored.as_botocore = partial(self._parse_shape, _item_shape(shape.members[held]))
@@ -82,31 +82,31 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
             if value is None:
                 continue
             if member == held:
-                parsed[member] = self._held(value, member_shape, form, lambda: self._plain(body, shape)[held])
+                parsed[member] = self._held(value, member_shape, schema, lambda: self._plain(body, shape)[held])
             elif (plain := msgspec.json.decode(value)) is not None:
                 parsed[member] = self._parse_shape(member_shape, plain)
         return parsed
 
-    def _held(self, value: Any, shape: _Shape, form: type[schemas.Stored], plain: Callable[[], Any]) -> Any:
-        """Return the items of a reply: one, a list of them, or a list for each table."""
-        if isinstance(value, msgspec.Raw | form):
-            item = self._item(value, shape, form) if isinstance(value, msgspec.Raw) else value
-            return Item(item, plain) if isinstance(item, form) and item != form() else plain()
+    def _held(self, value: Any, shape: _Shape, schema: type[schemas.Stored], plain: Callable[[], Any]) -> Any:
+        """Return the item, the list of items, or the lists of items by table, of a reply."""
+        if isinstance(value, msgspec.Raw | schema):
+            item = self._item(value, shape, schema) if isinstance(value, msgspec.Raw) else value
+            return Item(item, plain) if isinstance(item, schema) and item != schema() else plain()
         if isinstance(value, dict):
             return {
-                table: self._held(items, shape.value, form, lambda table=table: plain()[table])  # type: ignore[misc]
+                table: self._held(items, shape.value, schema, lambda table=table: plain()[table])  # type: ignore[misc]
                 for table, items in value.items()
             }
         if value and isinstance(value[0], msgspec.Raw):
-            value = [self._item(item, shape.member, form) for item in value]
+            value = [self._item(item, shape.member, schema) for item in value]
         return Items(value, plain)
 
-    def _item(self, item: msgspec.Raw, shape: _Shape, form: type[schemas.Stored]) -> Any:
+    def _item(self, item: msgspec.Raw, shape: _Shape, schema: type[schemas.Stored]) -> Any:
         try:
-            return msgspec.json.decode(item, type=form)
+            return msgspec.json.decode(item, type=schema)
         except msgspec.ValidationError:
             if (plain := msgspec.json.decode(item)) is None:
-                raise IrregularError from None
+                raise DeclinedError from None
             return self._parse_shape(shape, plain)
 
     def _plain(self, body: bytes, shape: _Shape) -> Any:
@@ -114,7 +114,7 @@ class WireParser(JSONParser):  # type: ignore[misc]  # botocore carries no types
 
 
 def _item_shape(shape: _Shape) -> _Shape:
-    """Return the shape of one item of those that a reply holds."""
+    """Return the shape of an item of a reply."""
     if shape.type_name == "list":
         return shape.member
     return shape if shape.value.name == "AttributeValue" else shape.value.member
@@ -124,7 +124,7 @@ _page_decoders: dict[tuple[str, type], msgspec.json.Decoder[Any]] = {}
 
 
 def _page_decoder(shape: _Shape, item: type) -> msgspec.json.Decoder[Any]:
-    """Return the decoder of a reply with these items; its other members are left as JSON."""
+    """Return the decoder of a reply with items of this type; its other members stay JSON."""
     key = shape.name, item
     if key not in _page_decoders:
         held = {"Items": list[item], "Responses": dict[str, list[item]], "Item": item}  # type: ignore[valid-type]
@@ -133,28 +133,28 @@ def _page_decoder(shape: _Shape, item: type) -> msgspec.json.Decoder[Any]:
     return _page_decoders[key]
 
 
-class WireParserFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
-    """Makes the parser of the `json` protocol, once for the same settings; others are botocore's."""
+class FastParserFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
+    """A factory that creates one `FastParser` per settings, and botocore's parsers for other protocols."""
 
-    _kept: tuple[Any, WireParser | None] = None, None
+    _kept: tuple[Any, FastParser | None] = None, None
 
     def create_parser(self, protocol_name: str) -> Any:
-        """Return a parser."""
+        """Return the parser for a protocol."""
         if protocol_name != "json":
             return super().create_parser(protocol_name)
         kept = self._kept
         if kept[0] != self._defaults:
-            kept = self._kept = dict(self._defaults), WireParser(**self._defaults)
+            kept = self._kept = dict(self._defaults), FastParser(**self._defaults)
         return kept[1]
 
 
 def install(client: Any) -> None:
-    """Have a client read replies by this parser."""
+    """Make a client read replies with `FastParser`."""
     guard = client._endpoint._response_parser_factory
     theirs = guard.guarded if type(guard) is GuardedFactory else guard
     if type(theirs) is not ResponseParserFactory:
         raise TypeError(f"the parser factory is a {type(theirs).__qualname__}")
-    ours = WireParserFactory()
+    ours = FastParserFactory()
     ours.set_parser_defaults(**theirs._defaults)
-    # a guard of its own: the other is that of all clients of the session
+    # a separate guard, as the clients of a session share the other
     client._endpoint._response_parser_factory = ours if guard is theirs else GuardedFactory(ours)

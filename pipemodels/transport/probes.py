@@ -1,4 +1,4 @@
-"""Clients that send nothing, and what they would send and read compared: how the gate finds out."""
+"""Probes: clients that send nothing, whose requests and replies the gate compares."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipemodels.transport import fallbacks, samples
-from pipemodels.transport.errors import Amiss
+from pipemodels.transport.errors import ShortcutError
 from pipemodels.transport.shortcuts import is_of_aws, shortcut
 from pipemodels.transport.wanted import wanted
 
-Same = Callable[[str, "Prepared", "Prepared"], None]  # refuses what is not
+Same = Callable[[str, "Prepared", "Prepared"], None]  # raises if they are not
 
 
 class Prepared(BaseException):
-    """A request that would now go to the socket; no handler that comes later is told of it, nor is a retry tried."""
+    """A request ready to send. Raised as an exception to end the call without later handlers and retries."""
 
     def __init__(self, request: Any) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ def _text(value: Any) -> str:
 
 
 class Probe:
-    """A client like another, with credentials of its own and some shortcuts, which sends nothing."""
+    """A client with the settings of another, test credentials and some shortcuts, which sends nothing."""
 
     def __init__(self, like: Any, session: Any, shortcuts: Sequence[str] = ()) -> None:
         from botocore.config import Config
@@ -41,7 +41,7 @@ class Probe:
             "dynamodb",
             like.meta.region_name,
             endpoint_url=None if is_aws else like.meta.endpoint_url,
-            config=like.meta.config.merge(Config(parameter_validation=False)),  # as PynamoDB's
+            config=like.meta.config.merge(Config(parameter_validation=False)),  # as PynamoDB sets it
             **keys,
         )
         events = self.client.meta.events
@@ -51,22 +51,22 @@ class Probe:
         self.install(shortcuts)
 
     def install(self, shortcuts: Sequence[str]) -> None:
-        """Install some shortcuts more."""
+        """Install more shortcuts."""
         for name in shortcuts:
             shortcut(name).install(self.client)
             self.shortcuts.append(name)
 
     def prepared(self, operation: str, parameters: dict[str, Any]) -> Prepared:
-        """Return the request of an operation; instrumentation that is wrapped around calls is passed by."""
+        """Return the request of an operation, without calling instrumentation that wraps API calls."""
         call = inspect.unwrap(type(self.client)._make_api_call)
         try:
             call(self.client, operation, parameters)
         except Prepared as request:
             return request
-        raise Amiss(f"{operation} prepares no request")
+        raise ShortcutError(f"{operation} does not prepare a request")
 
     def parsed(self, operation: str, status: int, body: bytes) -> Any:
-        """Return what is read of a reply."""
+        """Return the parsed reply."""
         from botocore.awsrequest import HeadersDict
 
         model = self.client.meta.service_model.operation_model(operation)
@@ -99,7 +99,7 @@ def compare(theirs: Probe, ours: Probe, same: Same) -> None:
     """Compare the requests and replies of two clients.
 
     Raises:
-        Amiss: some are not the same.
+        ShortcutError: they differ.
     """
     with _refusing_fallbacks():
         _compare_requests(theirs, ours, same)
@@ -110,7 +110,7 @@ def compare(theirs: Probe, ours: Probe, same: Same) -> None:
 def _compare_requests(theirs: Probe, ours: Probe, same: Same) -> None:
     plain, given = samples.requests(written=False), samples.requests(written=same is says_the_same)
     for (operation, their_parameters), (_, our_parameters) in zip(plain, given, strict=True):
-        for _ in range(9):  # until both were signed in the same second
+        for _ in range(9):  # repeat until both are signed in the same second
             first, second = theirs.prepared(operation, their_parameters()), ours.prepared(operation, our_parameters())
             if dict(first.headers)["x-amz-date"] == dict(second.headers).get("x-amz-date"):
                 break
@@ -118,50 +118,50 @@ def _compare_requests(theirs: Probe, ours: Probe, same: Same) -> None:
 
 
 def _compare_replies(theirs: Probe, ours: Probe) -> None:
-    """Compare what two clients read of replies: as it is, and for a model.
+    """Compare the replies that two clients read, plain and for a model.
 
     Raises:
-        Amiss: some of it is not the same.
+        ShortcutError: they differ.
     """
     for operation, status, body in samples.REPLIES:
-        read, ordinarily = ours.parsed(operation, status, body), theirs.parsed(operation, status, body)
+        read, expected = ours.parsed(operation, status, body), theirs.parsed(operation, status, body)
         token = wanted.set(samples.Schema)
         try:
             for_model = ours.parsed(operation, status, body)
         finally:
             wanted.reset(token)
-        held = samples.held(for_model)  # first: who looks at a reply makes it plain
-        if held != samples.held_plain(ordinarily) or not read == ordinarily == for_model:
-            raise Amiss(f"a reply to {operation} is read otherwise")
+        held = samples.held(for_model)  # first, as access to a lazy reply makes it plain
+        if held != samples.held_plain(expected) or not read == expected == for_model:
+            raise ShortcutError(f"a reply to {operation} is read differently")
 
 
 def is_the_same(operation: str, theirs: Prepared, ours: Prepared, but_for: Sequence[str] = ()) -> None:
-    """Refuse two requests that are not the same, byte for byte, but for some parts of them.
+    """Check that two requests are the same byte for byte, except for the parts in `but_for`.
 
     Raises:
-        Amiss: they are not.
+        ShortcutError: they differ.
     """
     for part in ("method", "url", "body"):
         if part not in but_for and getattr(theirs, part) != getattr(ours, part):
-            raise Amiss(f"{operation}: its {part} differs")
-    mine, yours = ([one for one in request.headers if one[0] not in but_for] for request in (ours, theirs))
+            raise ShortcutError(f"{operation}: its {part} differs")
+    mine, yours = ([header for header in request.headers if header[0] not in but_for] for request in (ours, theirs))
     if mine != yours:
         names = sorted({name for name, _ in set(mine) ^ set(yours)})
-        raise Amiss(f"{operation}: its headers differ: {', '.join(names) or 'in their order'}")
+        raise ShortcutError(f"{operation}: its headers differ: {', '.join(names) or 'in their order'}")
 
 
 def says_the_same(operation: str, theirs: Prepared, ours: Prepared) -> None:
-    """Refuse requests that do not say the same JSON, which botocore writes with spaces, and so has another signature.
+    """Check that two requests have the same JSON. botocore writes spaces in it, so the signatures differ.
 
     Raises:
-        Amiss: they do not, or botocore writes JSON in another way than is known.
+        ShortcutError: they differ, or botocore writes JSON in an unknown way.
     """
     is_the_same(operation, theirs, ours, ("body", "content-length", "authorization"))
-    said = json.loads(theirs.body)
-    if theirs.body != json.dumps(said).encode():
-        raise Amiss(f"{operation}: botocore writes its JSON in a way that is not known")
-    if json.loads(ours.body) != said:
-        raise Amiss(f"{operation}: its body says something else")
-    signed = [dict(one.headers)["authorization"].rpartition("Signature=")[0] for one in (theirs, ours)]
+    expected = json.loads(theirs.body)
+    if theirs.body != json.dumps(expected).encode():
+        raise ShortcutError(f"{operation}: botocore writes its JSON in an unknown way")
+    if json.loads(ours.body) != expected:
+        raise ShortcutError(f"{operation}: its body has other JSON")
+    signed = [dict(request.headers)["authorization"].rpartition("Signature=")[0] for request in (theirs, ours)]
     if signed[0] != signed[1] or dict(ours.headers)["content-length"] != str(len(ours.body)):
-        raise Amiss(f"{operation}: something else is signed")
+        raise ShortcutError(f"{operation}: other headers are signed")

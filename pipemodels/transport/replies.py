@@ -1,9 +1,8 @@
-"""Replies: only a whole reply of DynamoDB's is an answer. Anything else is a lost reply, and is sent again.
+"""Replies: a response that is not a complete reply from DynamoDB is a lost reply, and the request is sent again.
 
-The guard stands around the parser that botocore asks, its own or the wire's, so that it sees every reply of every
-operation, however that has come: over the network, or from `mock_aws`. It tells botocore that the request has timed
-out, an error that botocore's retries know as one that passes. Where the attempts are used up, a handler of botocore's
-event `after-call` raises `LostReplyError`.
+The guard wraps the response parser, that of botocore or of the fast path, so it checks the replies to all operations,
+whether they come over the network or from `mock_aws`. It reports a lost reply to botocore as a `RequestTimeout`,
+which botocore retries. After the last attempt, a handler of botocore's event `after-call` raises `LostReplyError`.
 """
 
 from __future__ import annotations
@@ -17,60 +16,60 @@ from botocore.exceptions import BotoCoreError
 from botocore.parsers import ResponseParserFactory
 
 from pipemodels.errors import shown
+from pipemodels.transport.asked import NOTHING, Asked, asked_of
 from pipemodels.transport.errors import LostReplyError
-from pipemodels.transport.expected import NOTHING, Asked, asked_of, fault, fault_of_refusal
+from pipemodels.transport.expected import fault
+from pipemodels.transport.refusals import fault_of_refusal
 
 _log = logging.getLogger("pipemodels.transport")
 _CHECKSUM = "x-amz-crc32"
 _CONTENT_TYPE = "application/x-amz-json-1."
 _MOST_UNPACKED = 64 * 1024 * 1024  # bytes; DynamoDB's largest reply, of BatchGetItem, holds 16 MB
-_SHOWN = 80  # bytes of a body that a message shows
-_PASSING = {408, 425, 429}  # what servers in between answer where the same request may succeed a moment later
+_SHOWN = 80  # bytes of the body shown in a message
+_PASSING = {408, 425, 429}  # statuses from proxies after which the same request may succeed
 _Shape = Any  # botocore carries no types
 
 _asked: ContextVar[Asked] = ContextVar("pipemodels_asked", default=NOTHING)
 
 
 class LostReply(dict[str, Any]):
-    """What botocore is told of a reply that is not a whole one of DynamoDB's.
+    """The parsed form of a lost reply, for botocore.
 
     Attributes:
-        reason: why.
-        is_foreign: the reply is whole, and somebody else's: a web server's, a login page's.
+        reason: why the response is not a complete reply.
+        is_foreign: whether the response is complete but comes from another server.
     """
 
     def __init__(self, response: dict[str, Any], reason: str, *, is_foreign: bool) -> None:
         metadata = {"HTTPStatusCode": response["status_code"], "HTTPHeaders": {}}
-        # a code that botocore's retries know; with a status of 200 it would be no error without `_raise_if_lost`
+        # botocore retries this code; with status 200, only `_raise_if_lost` makes it an error
         super().__init__({"Error": {"Code": "RequestTimeout", "Message": reason}, "ResponseMetadata": metadata})
         self.reason, self.is_foreign = reason, is_foreign
 
 
 class GuardedParser:
-    """A parser of botocore's, which is asked only for what may be a reply of DynamoDB's."""
+    """A wrapper of a parser that checks each response before and after it is parsed."""
 
     def __init__(self, parser: Any) -> None:
         self._parser = parser
 
     def parse(self, response: dict[str, Any], shape: _Shape) -> Any:
-        """Return a reply parsed, or a `LostReply`."""
+        """Return the parsed reply, or a `LostReply`."""
         if shape is not None and shape.metadata.get("exception"):
-            return self._parser.parse(response, shape)  # a second look at an error that has been checked
+            return self._parser.parse(response, shape)  # the second parse of an error, already checked
         operation = response.get("context", {}).get("operation_name", "")
         headers, sent = response["headers"], response["body"]
-        names = {name.lower() for name in headers}  # to look for one that is not there is slow
+        names = {name.lower() for name in headers}  # looking up an absent header is slow
         checksum = headers[_CHECKSUM] if _CHECKSUM in names else None
         body = _unpacked(sent, headers["content-encoding"]) if "content-encoding" in names else sent
         if body is None:
-            parsed = _lost(
-                operation, response, "it is packed in a way that was not asked for, or the packing is broken"
-            )
+            parsed = _lost(operation, response, "its content encoding was not asked for, or is broken")
         elif checksum is not None and not _is_sum(checksum, sent, body):
             parsed = _lost(operation, response, f"its checksum is not {shown(checksum)}")
         else:
             parsed = self._checked(operation, response if body is sent else response | {"body": body}, shape)
         if checksum is not None:
-            del headers[_CHECKSUM]  # botocore would work it out again, and fail where it is no number
+            del headers[_CHECKSUM]  # botocore would check it again, and fail if it is not a number
         return parsed
 
     def _checked(self, operation: str, response: dict[str, Any], shape: _Shape) -> Any:
@@ -88,13 +87,13 @@ class GuardedParser:
                 if reason is None:
                     parsed = self._parser.parse(response, shape)
                     reason = fault(operation, _asked.get(), parsed, body) if status == 200 else None
-            except Exception as error:  # what a parser makes of nonsense: AttributeError, UnicodeDecodeError, …
+            except Exception as error:  # any error, such as AttributeError or UnicodeDecodeError
                 reason = f"it cannot be parsed ({type(error).__name__})"
         return parsed if reason is None else _lost(operation, response, reason)
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes | None:
-    """Return a body as it was before a server in between packed it; None where that cannot be."""
+    """Return the body without the content encoding that a proxy added, or None if it cannot be decoded."""
     if encoding.strip().lower() == "identity":
         return body
     if encoding.strip().lower() not in ("gzip", "x-gzip"):
@@ -108,34 +107,34 @@ def _unpacked(body: bytes, encoding: str) -> bytes | None:
 
 
 def _is_sum(checksum: str, sent: bytes, body: bytes) -> bool:
-    """Say whether this is the checksum of a body, as it was sent or before a server in between packed it."""
-    said = checksum.strip()
-    return any(said == str(zlib.crc32(one)) for one in ((sent,) if sent is body else (sent, body)))
+    """Return whether this is the checksum of the body, before or after content decoding."""
+    expected = checksum.strip()
+    return any(expected == str(zlib.crc32(content)) for content in ((sent,) if sent is body else (sent, body)))
 
 
 def _is_marked(headers: Any) -> bool:
-    """Say whether a reply has what all of DynamoDB's have, and a web server's have not."""
+    """Return whether a reply has a request id or the content type of DynamoDB, as no web page has."""
     return "x-amzn-requestid" in headers or str(headers.get("content-type")).lower().startswith(_CONTENT_TYPE)
 
 
 def _lost(operation: str, response: dict[str, Any], reason: str) -> LostReply:
     status, headers, body = response["status_code"], response["headers"], response["body"]
-    # a head that ended too soon says nothing of a body: http.client takes that for an empty one
+    # if the head is cut off, http.client returns an empty body
     is_whole = bool(body) or "content-length" in headers or "transfer-encoding" in headers
     is_marked = _is_marked(headers)
     said = f"status {status}, content type {shown(headers.get('content-type'))}"
-    if body and not is_marked:  # DynamoDB's own may hold a part of an item, which nobody wants in a log
+    if body and not is_marked:  # a body from DynamoDB may contain an item, which must not be logged
         said += f", {shown(bytes(body[:_SHOWN]))}"
     is_foreign = is_whole and not is_marked and status < 500 and status not in _PASSING
-    _log.debug("the reply to %s is not DynamoDB's: %s (%s)", operation, reason, said)
+    _log.debug("the reply to %s is not from DynamoDB: %s (%s)", operation, reason, said)
     return LostReply(response, f"{reason} ({said})", is_foreign=is_foreign)
 
 
 class GuardedFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore carries no types
-    """Makes the parsers that another factory makes, guarded.
+    """A factory that wraps the parsers of another factory.
 
     Attributes:
-        guarded: that factory.
+        guarded: the other factory.
     """
 
     def __init__(self, factory: Any) -> None:
@@ -144,11 +143,11 @@ class GuardedFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore c
         self._kept: tuple[Any, GuardedParser] | None = None
 
     def set_parser_defaults(self, **defaults: Any) -> None:
-        """Set what parsers are made with."""
+        """Set the arguments for new parsers."""
         self.guarded.set_parser_defaults(**defaults)
 
     def create_parser(self, protocol_name: str) -> Any:
-        """Return a parser; the same one, as long as the other factory gives the same."""
+        """Return the wrapped parser; the same one as long as the other factory returns the same parser."""
         parser, kept = self.guarded.create_parser(protocol_name), self._kept
         if kept is None or kept[0] is not parser:
             kept = self._kept = parser, GuardedParser(parser)
@@ -156,15 +155,15 @@ class GuardedFactory(ResponseParserFactory):  # type: ignore[misc]  # botocore c
 
 
 def _note_request(params: Any, **_: Any) -> None:
-    """Keep what the reply depends on; botocore sends a request and reads its reply in one thread."""
+    """Store the parameters that the reply depends on; botocore reads the reply in the thread of the request."""
     _asked.set(asked_of(params))
 
 
 def _raise_if_lost(http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
-    """Raise where the last attempt has brought no reply of DynamoDB's.
+    """Raise an error if the reply of the last attempt is lost.
 
     Raises:
-        LostReplyError: always, for a `LostReply`.
+        LostReplyError: the reply is lost.
     """
     if isinstance(parsed, LostReply):
         url = str(http_response.url).rstrip("/")
@@ -174,13 +173,13 @@ def _raise_if_lost(http_response: Any, parsed: Any, model: Any, **_: Any) -> Non
 
 
 def _name_operation(exception: Exception, event_name: str, **_: Any) -> None:
-    """Keep with an error of botocore's what was asked for, for whoever translates it."""
+    """Add the operation to an error of botocore, for its translation."""
     if isinstance(exception, BotoCoreError):
         exception.kwargs["operation"] = event_name.rpartition(".")[2]
 
 
 def install_guard(session: Any) -> None:
-    """Guard the clients that a session makes from now on."""
+    """Guard all clients that a session creates from now on."""
     factory = session.get_component("response_parser_factory")
     session.register_component("response_parser_factory", GuardedFactory(factory))
     session.register("before-parameter-build.dynamodb", _note_request, unique_id="pipemodels-note-request")

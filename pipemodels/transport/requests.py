@@ -1,8 +1,8 @@
-"""Requests: botocore's own serializer of DynamoDB's JSON, without its walk along the shapes.
+"""Requests: a subclass of botocore's JSON serializer that does not copy each value.
 
-The walk copies every value and turns bytes into base64. Here msgspec holds the parameters against the shape: what is
-exactly of it, and holds no bytes, is written as it stands; all else goes botocore's way. All that comes before and
-after, events, endpoint and signature, is botocore's.
+botocore copies every value and turns bytes into base64. Here msgspec validates the parameters against the shape of
+the operation; if they fit exactly and contain no bytes, it writes them unchanged. Otherwise botocore writes the
+request. Events, endpoint and signature are botocore's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from botocore.serialize import JSONSerializer
 
-from pipemodels.transport.fallbacks import Fallback, IrregularError
+from pipemodels.transport.fallbacks import DeclinedError, Fallback
 from pipemodels.transport.lazy import Written
 from pipemodels.transport.schemas import ready
 
@@ -24,16 +24,16 @@ _OPERATIONS = frozenset(
     }
 )  # fmt: skip
 _TRANSACTION, _BATCH = "TransactWriteItemsInput", "BatchWriteItemInput"
-_WRITTEN = {"TransactWriteItem": "Put", "PutRequest": "Item"}  # what may be written already, by what it is a part of
+_WRITTEN = {"TransactWriteItem": "Put", "PutRequest": "Item"}  # members that may be JSON already, by structure
 _KINDS = {"string": str, "integer": int, "long": int, "boolean": bool}
 _Shape = Any  # botocore carries no types
 
 
-_ABSENT: Any = None  # one that is given is refused
+_ABSENT: Any = None  # the default of the fields; a given None is refused
 
 
 class Value(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """A tagged value of any kind but bytes."""
+    """An attribute value of any type except bytes."""
 
     S: str = _ABSENT
     N: str = _ABSENT
@@ -45,15 +45,15 @@ class Value(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=
     NS: list[str] = _ABSENT
 
 
-class WireSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries no types
-    """botocore's serializer, faster."""
+class FastSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries no types
+    """A fast serializer with the results of botocore's."""
 
     def serialize_to_request(self, parameters: Any, operation_model: Any) -> Any:
         """Return the request as a dict."""
         if operation_model.name in _OPERATIONS and operation_model.endpoint is None:
             try:
                 body = _body(parameters, operation_model.input_shape)
-            except Exception as error:  # whatever it was: botocore writes it, or says in its own words what is wrong
+            except Exception as error:  # any error: botocore writes the request, or raises its own error
                 fallback = Fallback("writing a request", operation_model.name, error)
             else:
                 return self._empty(operation_model) | {"body": body}
@@ -63,8 +63,8 @@ class WireSerializer(JSONSerializer):  # type: ignore[misc]  # botocore carries 
         return super().serialize_to_request(parameters, operation_model)
 
     def _empty(self, operation_model: Any) -> dict[str, Any]:
-        """Return an operation's request without parameters."""
-        kept = self.__dict__.setdefault("_wire_kept", {})
+        """Return the request of an operation without parameters."""
+        kept = self.__dict__.setdefault("_kept_requests", {})
         if operation_model.name not in kept:
             kept[operation_model.name] = super().serialize_to_request({}, operation_model)
         empty: dict[str, Any] = kept[operation_model.name]
@@ -79,28 +79,28 @@ def _body(parameters: Any, shape: _Shape) -> bytes:
         _types[shape.name] = ready(_type_of(shape))
     request = msgspec.convert(parameters, _types[shape.name])
     if shape.name == _TRANSACTION:
-        for one in request.TransactItems:
-            if one.Put is not msgspec.UNSET:
-                one.Put = _as_sent(one.Put, _types["Put"])
+        for action in request.TransactItems:
+            if action.Put is not msgspec.UNSET:
+                action.Put = _as_sent(action.Put, _types["Put"])
     elif shape.name == _BATCH:
-        for ones in request.RequestItems.values():
-            for one in ones:
-                if one.PutRequest is not None:
-                    one.PutRequest.Item = _as_sent(one.PutRequest.Item, _types["Item"])
+        for writes in request.RequestItems.values():
+            for write in writes:
+                if write.PutRequest is not None:
+                    write.PutRequest.Item = _as_sent(write.PutRequest.Item, _types["Item"])
     try:
         return msgspec.json.encode(request)
-    except (TypeError, ValueError):  # a value that is of no type of JSON, or a text that is no Unicode
-        raise IrregularError from None
+    except (TypeError, ValueError):  # a value without a JSON type, or a string that is not valid Unicode
+        raise DeclinedError from None
 
 
 def _as_sent(given: Any, kind: Any) -> Any:
-    """Return an item, or a put, as it is sent: its JSON, unless somebody has looked at it."""
+    """Return an item or a put to send: its JSON if it is still unread, else its values."""
     json = given.unread() if type(given) is Written else None
     return msgspec.convert(given, kind) if json is None else msgspec.Raw(json)
 
 
 def _type_of(shape: _Shape) -> Any:
-    """Return the type that takes what is exactly of a shape."""
+    """Return the msgspec type of a shape."""
     if shape.name == "AttributeValue":
         return Value
     if shape.type_name == "list":
@@ -109,10 +109,10 @@ def _type_of(shape: _Shape) -> Any:
         return GenericAlias(dict, (str, _type_of(shape.value)))
     if shape.type_name != "structure":
         if shape.type_name not in _KINDS:
-            raise IrregularError
+            raise DeclinedError
         return _KINDS[shape.type_name]
     if any(member.serialization.get("name", name) != name for name, member in shape.members.items()):
-        raise IrregularError
+        raise DeclinedError
     fields: list[Any] = []
     for name, member in shape.members.items():
         if _WRITTEN.get(shape.name) == name:
@@ -124,7 +124,7 @@ def _type_of(shape: _Shape) -> Any:
 
 
 def install(client: Any) -> None:
-    """Have a client write requests by this serializer."""
+    """Make a client write requests with `FastSerializer`."""
     if type(client._serializer) is not JSONSerializer:
         raise TypeError(f"the serializer is a {type(client._serializer).__qualname__}")
-    client._serializer = WireSerializer()
+    client._serializer = FastSerializer()

@@ -1,4 +1,4 @@
-"""What the gate compares: requests, and replies, also those that are read for a model."""
+"""Sample requests and replies for the comparison of the gate, plain and for a model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _QUERY: dict[str, Any] = {
 
 
 def requests(*, written: bool) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
-    """Yield operations, each with what makes its parameters; `written`: items in JSON, as encoders hand on."""
+    """Yield operations, each with a function that returns its parameters; if `written`, with items as JSON."""
 
     def item(value: dict[str, Any], table: str | None = None) -> dict[str, Any]:
         return Written(msgspec.json.encode(value), table) if written else dict(value)
@@ -47,11 +47,11 @@ def requests(*, written: bool) -> Iterator[tuple[str, Callable[[], dict[str, Any
     yield "BatchWriteItem", lambda: {"RequestItems": {"t": [{"PutRequest": {"Item": item(_ITEM)}}]}}
 
 
-_SAID = json.dumps(
+_PAGE = json.dumps(
     {"Items": [_ITEM, {"b": {"B": "AAE="}}], "Count": 2, "ConsumedCapacity": {"CapacityUnits": 0.5}, "New": 1}
 ).encode()
 REPLIES: list[tuple[str, int, bytes]] = [
-    ("Query", 200, _SAID),
+    ("Query", 200, _PAGE),
     ("GetItem", 200, json.dumps({"Item": _ITEM}).encode()),
     ("PutItem", 200, b"{}"),
     ("PutItem", 400, json.dumps({"__type": "x#ConditionalCheckFailedException", "message": "é"}).encode()),
@@ -63,11 +63,11 @@ REPLIES: list[tuple[str, int, bytes]] = [
         ).encode(),
     ),
 ]
-"""Operations, each with a status and the body of a reply."""
+"""Operations, each with the status and body of a reply."""
 
 
 class Schema(Stored, kw_only=True):
-    """The schema of a model that declares some of the attributes of an item."""
+    """The schema of a model that declares some attributes of the sample item."""
 
     id: Text | None = None
     number: Number | None = None
@@ -79,12 +79,12 @@ ready(Schema)
 
 
 def held(reply: dict[str, Any]) -> list[Any]:
-    """Return the items of a reply that was read for the model, as plain ones with what that declares."""
+    """Return the items of a reply read for the model, as plain dicts of the declared attributes."""
     return [_declared(item.plain() if isinstance(item, Schema) else item) for item in _items(reply)]
 
 
 def held_plain(reply: dict[str, Any]) -> list[Any]:
-    """Return the same of a reply that was read as botocore does."""
+    """Return the items of a reply read by botocore, as plain dicts of the declared attributes."""
     return [_declared(item) for item in _items(reply)]
 
 

@@ -1,7 +1,7 @@
-"""The forms in which DynamoDB's JSON is read: one class for each type tag, one for each model and record.
+"""The msgspec schemas of DynamoDB's JSON: a class for each type tag, and one for each model and record.
 
-A form takes exactly what it declares. A value under another tag, under two, a null, a binary value where none is
-declared: msgspec refuses them, and the reply is read the ordinary way.
+A schema accepts exactly the declared values. msgspec refuses a value with another tag or with two tags, a null, and
+an undeclared binary value; botocore then reads the reply.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fallbacks import DeclinedError
 
 
 class Text(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -71,31 +71,31 @@ class Texts(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class Document(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """`{"M": {…}}`, whatever is in it."""
+    """`{"M": {…}}` with any content."""
 
     M: dict[str, dict[str, Any]]
 
 
 class Documents(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """`{"L": […]}`, whatever is in it."""
+    """`{"L": […]}` with any content."""
 
     L: list[dict[str, Any]]
 
 
 class Stored(msgspec.Struct, gc=False, omit_defaults=True):
-    """Base of the models' forms: an item, of which only the declared attributes were read; None where absent.
+    """Base of the schemas of models: an item with its declared attributes only; None if absent.
 
-    Looks up the tagged value of an attribute by its stored name, as a plain item does.
+    `item[name]` returns the attribute value by its stored name, as in a plain item.
     """
 
     fields: ClassVar[dict[str, str]] = {}
-    """The names of the fields by stored name."""
+    """The field names by stored name."""
 
     as_botocore: ClassVar[Callable[[Any], dict[str, Any]]]
-    """Makes a plain item of one as it is in the JSON; the parser that read one has set it."""
+    """Converts an item in JSON to a plain item; set by the parser that read the item."""
 
     def plain(self) -> dict[str, Any]:
-        """Return the item as botocore gives it, but for what the model does not declare."""
+        """Return the item as botocore returns it, without undeclared attributes."""
         return type(self).as_botocore(msgspec.to_builtins(self))
 
     def __getitem__(self, name: str) -> Any:
@@ -103,54 +103,54 @@ class Stored(msgspec.Struct, gc=False, omit_defaults=True):
         return msgspec.to_builtins(value) if isinstance(value, Text | Number) else self.plain()[name]
 
 
-_looking_at_a_form = Lock()
+_preparing = Lock()
 
 
-def ready(form: Any) -> Any:
-    """Return a type once msgspec has looked at all of it.
+def ready(schema: Any) -> Any:
+    """Return a type after msgspec has prepared it.
 
-    It does that when the type is first used; another thread that uses it meanwhile reads what is not there yet, and
-    the process ends. So one thread has it done, for one type after the other, before anybody else has the type.
+    msgspec prepares a type on first use. A second thread that uses the type at the same time crashes the process, so
+    types are prepared under a lock, before other threads can use them.
     """
-    with _looking_at_a_form:
-        msgspec.json.Decoder(form)
-    return form
+    with _preparing:
+        msgspec.json.Decoder(schema)
+    return schema
 
 
 def list_of(element: type[Any]) -> type[msgspec.Struct]:
-    """Return the form of a list whose elements are of this form."""
+    """Return the schema of a list of elements with this schema."""
     elements: Any = GenericAlias(list, (element,))
     return msgspec.defstruct("List", [("L", elements)], gc=False, forbid_unknown_fields=True)
 
 
 def map_of(record: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Return the form of a map of which the fields are those of a record's form."""
+    """Return the schema of a map with the fields of this record schema."""
     return msgspec.defstruct("Map", [("M", record)], gc=False, forbid_unknown_fields=True)
 
 
 def check_regular(tagged: Any) -> None:
-    """Check that botocore would return this part of a reply as the JSON has it.
+    """Check that botocore would return this attribute value unchanged.
 
     Raises:
-        IrregularError: it would not: a binary value, an unknown tag, two tags, a null, a value of another type.
+        DeclinedError: it is binary, or has an unknown tag, two tags, a null, or a value of another type.
     """
     if type(tagged) is not dict or len(tagged) != 1:
-        raise IrregularError
+        raise DeclinedError
     for tag, value in tagged.items():
         kind = type(value)
         if tag in ("S", "N"):
             good = kind is str
         elif tag == "M":
             good = kind is dict
-            for part in value.values() if good else ():
-                check_regular(part)
+            for element in value.values() if good else ():
+                check_regular(element)
         elif tag == "L":
             good = kind is list
-            for part in value if good else ():
-                check_regular(part)
+            for element in value if good else ():
+                check_regular(element)
         elif tag in ("BOOL", "NULL"):
             good = kind is bool
         else:
-            good = tag in ("SS", "NS") and kind is list and all(type(part) is str for part in value)
+            good = tag in ("SS", "NS") and kind is list and all(type(element) is str for element in value)
         if not good:
-            raise IrregularError
+            raise DeclinedError

@@ -1,4 +1,4 @@
-"""The shortcuts that a client may get, by name."""
+"""The shortcuts for clients, by name."""
 
 from __future__ import annotations
 
@@ -16,17 +16,15 @@ _MODULES = {
 
 
 def shortcut(name: str) -> Any:
-    """Return the module of a shortcut, whose `install` takes a client.
+    """Return the module of a shortcut; its function `install` takes a client.
 
     Raises:
-        ImportError: something that the module needs is missing from botocore or msgspec.
+        ImportError: botocore or msgspec lacks a name that the module imports.
     """
-    return import_module(
-        _MODULES[name]
-    )  # one by one: a module that cannot be imported keeps no other from being used
+    return import_module(_MODULES[name])  # imported one by one, so that one failure does not disable the others
 
 
 def is_of_aws(client: Any) -> bool:
-    """Say whether a client speaks to AWS's own endpoint, which botocore chooses for each request."""
+    """Return whether a client uses an endpoint of AWS, which botocore chooses for each request."""
     host = urlsplit(client.meta.endpoint_url).hostname or ""
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))

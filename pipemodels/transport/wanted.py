@@ -1,4 +1,4 @@
-"""The schema in which the items of the current reply are wanted: set by whoever asks, read by the parser."""
+"""The schema for the items of the current reply: a query sets it, the parser reads it."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from contextvars import ContextVar
 from typing import Any
 
 wanted: ContextVar[Any] = ContextVar("pipemodels_wanted_schema", default=None)
-"""A `transport.schemas.Stored`; None for plain items."""
+"""A subclass of `transport.schemas.Stored`; None for plain items."""

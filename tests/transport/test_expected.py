@@ -12,9 +12,12 @@ from botocore.parsers import JSONParser
 
 from pipemodels import PipelineConfig
 from pipemodels.codecs import facade
-from pipemodels.transport.expected import NOTHING, Asked, asked_of, fault, fault_of_refusal, is_item
-from pipemodels.transport.parsing import WireParser
+from pipemodels.transport.asked import NOTHING, Asked, asked_of
+from pipemodels.transport.expected import fault
+from pipemodels.transport.parsing import FastParser
+from pipemodels.transport.refusals import fault_of_refusal
 from pipemodels.transport.replies import GuardedParser, LostReply
+from pipemodels.transport.typed_values import is_item
 from tests.helpers.odd_replies import JSON
 
 MODEL = botocore.session.get_session().get_service_model("dynamodb")
@@ -35,7 +38,7 @@ DESCRIBED = {"TableDescription": {"TableName": "t", "TableStatus": "CREATING"}}
 
 def parsed(operation: str, body: bytes, *, request: dict[str, Any] | None = None, model: Any = None) -> Any:
     """Return why a reply is not whole, by botocore's parser or, for a model, by the wire's; None: it is."""
-    parser = JSONParser() if model is None else WireParser()
+    parser = JSONParser() if model is None else FastParser()
     response = {"status_code": 200, "headers": HeadersDict({}), "body": body, "context": {}}
     with facade.reading(model):
         found = parser.parse(response, MODEL.operation_model(operation).output_shape)
@@ -94,17 +97,17 @@ def test_a_whole_reply_is_one(operation: str, request_: dict[str, Any], reply: d
 
 NOT: list[tuple[str, dict[str, Any], Any, str]] = [
     ("GetItem", {}, {"Item": {}}, "Item is not what GetItem returns"),
-    ("GetItem", {}, {"Item": None}, "it holds Item, which is null or belongs to another request"),
-    ("GetItem", {}, {"Items": [ITEM], **COUNTS}, "it holds Count, which is null or belongs to another request"),
+    ("GetItem", {}, {"Item": None}, "it has Item, which is null or belongs to another request"),
+    ("GetItem", {}, {"Items": [ITEM], **COUNTS}, "it has Count, which is null or belongs to another request"),
     ("GetItem", {"Key": ITEM}, {"Item": OTHER}, "Item is not what GetItem returns"),
     ("UpdateItem", {"Key": ITEM, "ReturnValues": "ALL_NEW"}, {"Attributes": OTHER},
      "Attributes is not what UpdateItem returns"),
     ("DeleteItem", {"Key": ITEM, "ReturnValues": "ALL_OLD"}, {"Attributes": OTHER},
      "Attributes is not what DeleteItem returns"),
     ("PutItem", {}, {"__type": "x#ThrottlingException"},
-     "it holds __type, which is null or belongs to another request"),
-    ("GetItem", {}, {"message": "m"}, "it holds message, which is null or belongs to another request"),
-    ("TransactWriteItems", {}, {"Message": "m"}, "it holds Message, which is null or belongs to another request"),
+     "it has __type, which is null or belongs to another request"),
+    ("GetItem", {}, {"message": "m"}, "it has message, which is null or belongs to another request"),
+    ("TransactWriteItems", {}, {"Message": "m"}, "it has Message, which is null or belongs to another request"),
     *[(operation, {"ExclusiveStartKey": ITEM}, {"Items": [], "Count": 0, "ScannedCount": 0, "LastEvaluatedKey": ITEM},
        f"LastEvaluatedKey is not what {operation} returns") for operation in ("Query", "Scan")],
     ("BatchGetItem", {"RequestItems": {"t": {}}}, {"Responses": {}, "UnprocessedKeys": {"u": {"Keys": [ITEM]}}},
@@ -113,19 +116,19 @@ NOT: list[tuple[str, dict[str, Any], Any, str]] = [
      "UnprocessedKeys is not what BatchGetItem returns"),
     ("BatchWriteItem", {"RequestItems": {"t": []}}, {"UnprocessedItems": {"u": []}},
      "UnprocessedItems is not what BatchWriteItem returns"),
-    ("PutItem", {}, {"Responses": {}}, "it holds Responses, which is null or belongs to another request"),
-    ("TransactWriteItems", {}, {"Item": ITEM}, "it holds Item, which is null or belongs to another request"),
+    ("PutItem", {}, {"Responses": {}}, "it has Responses, which is null or belongs to another request"),
+    ("TransactWriteItems", {}, {"Item": ITEM}, "it has Item, which is null or belongs to another request"),
     ("UpdateItem", {"ReturnValues": "ALL_NEW"}, {}, "Attributes is missing"),
     ("UpdateItem", {"ReturnValues": "ALL_NEW"}, {"Attributes": {}}, "Attributes is not what UpdateItem returns"),
     ("Query", {}, {"Items": [ITEM], "Count": 1}, "ScannedCount is missing"),
     ("Query", {}, {"Items": [ITEM], "ScannedCount": 1}, "Count is missing"),
     ("Query", {}, COUNTS, "Items is missing"),
-    ("Query", {}, {"Items": [ITEM], "Count": 2, "ScannedCount": 2}, "Count is 2, and there are 1 items"),
+    ("Query", {}, {"Items": [ITEM], "Count": 2, "ScannedCount": 2}, "Count is 2, but there are 1 items"),
     ("Query", {}, {"Items": [], "Count": -1, "ScannedCount": 0}, "Count is not what Query returns"),
     ("Query", {}, {"Items": [], "Count": True, "ScannedCount": 0}, "Count is not what Query returns"),
     ("Query", {}, {"Items": [{}], **COUNTS}, "Items is not what Query returns"),
     ("Query", {}, {"Items": [ITEM], **COUNTS, "LastEvaluatedKey": {}}, "LastEvaluatedKey is not what Query returns"),
-    ("Query", {"Select": "COUNT"}, {"Items": [ITEM], **COUNTS}, "it holds 1 items, and their number was asked for"),
+    ("Query", {"Select": "COUNT"}, {"Items": [ITEM], **COUNTS}, "it has 1 items, but the request asks for a count"),
     ("Scan", {"Select": "COUNT"}, {"Count": 1}, "ScannedCount is missing"),
     ("BatchGetItem", {}, {"Responses": {}}, "UnprocessedKeys is missing"),
     ("BatchGetItem", {}, {"UnprocessedKeys": {}}, "Responses is missing"),
@@ -200,7 +203,7 @@ def test_a_refusal_is_dynamodbs_word(said: dict[str, Any]) -> None:
     assert fault_of_refusal(Asked(actions=2, key=ITEM), json.dumps(said).encode()) is None
 
 
-NO_OBJECT = "it is not a JSON object with a __type and what belongs to that"
+NO_OBJECT = "it is not a JSON object with a __type and the members of that error"
 NO_REASON = "a transaction was cancelled, and CancellationReasons gives no reason"
 
 
@@ -214,12 +217,12 @@ NO_REASON = "a transaction was cancelled, and CancellationReasons gives no reaso
         ({"__type": FAILED, "Item": 7}, NO_OBJECT),
         ({**CANCELLED, "CancellationReasons": [{}]}, NO_OBJECT),
         ({**CANCELLED, "CancellationReasons": [None, 7]}, NO_OBJECT),
-        ({"__type": "x#"}, "its __type names no error"),
-        ({"__type": "x# "}, "its __type names no error"),
+        ({"__type": "x#"}, "its __type does not name an error"),
+        ({"__type": "x# "}, "its __type does not name an error"),
         ({"__type": FAILED, "Item": OTHER}, "its Item has another key"),
-        ({"__type": FAILED, "Item": {}}, "its Item is empty, or not of its type"),
-        ({"__type": FAILED, "Item": {"a": {"S": 1}}}, "its Item is empty, or not of its type"),
-        ({"__type": FAILED, "Item": {"a": {"B": "a"}}}, "its Item is empty, or not of its type"),
+        ({"__type": FAILED, "Item": {}}, "its Item is empty or not an item"),
+        ({"__type": FAILED, "Item": {"a": {"S": 1}}}, "its Item is empty or not an item"),
+        ({"__type": FAILED, "Item": {"a": {"B": "a"}}}, "its Item is empty or not an item"),
         (
             {"__type": "x#TransactionCanceledException"},
             "a transaction was cancelled, and CancellationReasons is missing",
@@ -229,7 +232,7 @@ NO_REASON = "a transaction was cancelled, and CancellationReasons gives no reaso
         ({**CANCELLED, "CancellationReasons": [*REASONS, {"Code": "None"}]}, "3 CancellationReasons for 2 actions"),
         (
             {**CANCELLED, "CancellationReasons": [{"Code": "None"}, {"Code": "x", "Item": {}}]},
-            "an Item of CancellationReasons is empty, or not of its type",
+            "an Item of CancellationReasons is empty or not an item",
         ),
     ],
 )

@@ -24,12 +24,15 @@ def rewrite(of, name, *words):
 REQUESTS, MODELS = "requests and replies stay botocore's: ", "items are read and written as PynamoDB does: "
 
 VERSIONS: dict[str, tuple[str, str | None]] = {
-    "botocore 2": ("import botocore; botocore.__version__ = '2.0.0'", REQUESTS + "all (botocore 2.0.0 is not of"),
-    "early": ("import botocore; botocore.__version__ = '1.12'", REQUESTS + "all (botocore 1.12 is not of"),
-    "urllib3 3": ("import urllib3; urllib3.__version__ = '3.0'", REQUESTS + "all (urllib3 3.0 is not of"),
-    "pynamodb 7": ("import pynamodb; pynamodb.__version__ = '7.0.0b1'", MODELS + "all (pynamodb 7.0.0b1 is not of"),
+    "botocore 2": ("import botocore; botocore.__version__ = '2.0.0'", REQUESTS + "all (botocore 2.0.0 is not within"),
+    "early": ("import botocore; botocore.__version__ = '1.12'", REQUESTS + "all (botocore 1.12 is not within"),
+    "urllib3 3": ("import urllib3; urllib3.__version__ = '3.0'", REQUESTS + "all (urllib3 3.0 is not within"),
+    "pynamodb 7": (
+        "import pynamodb; pynamodb.__version__ = '7.0.0b1'", MODELS + "all (pynamodb 7.0.0b1 is not within",
+    ),
     "no version": (
-        "import botocore, pipemodels.config; botocore.__version__ = 'new'", REQUESTS + "all (botocore new is not of",
+        "import botocore, pipemodels.config; botocore.__version__ = 'new'",
+        REQUESTS + "all (botocore new is not within",
     ),
 }  # fmt: skip
 
@@ -67,7 +70,7 @@ from botocore.auth import SigV4Auth
 rewrite(SigV4Auth, "add_auth", "self.signature(string_to_sign, request", "self.signature(string_to_sign, request, 1")
 rewrite(SigV4Auth, "signature", "string_to_sign, request", "string_to_sign, request, more")
 """,
-        REQUESTS + "signing (TypeError: WireSigner.signature() takes 3",
+        REQUESTS + "signing (TypeError: FastSigner.signature() takes 3",
     ),
     "the chooser of signers renamed": (
         """
@@ -86,7 +89,7 @@ PROTOCOL: dict[str, tuple[str, str | None]] = {
 from botocore.serialize import JSONSerializer
 rewrite(JSONSerializer, "serialize_to_request", "json.dumps(body)", "json.dumps(body, separators=(', ', ' : '))")
 """,
-        REQUESTS + "requests (PutItem: botocore writes its JSON in a way that is not known)",
+        REQUESTS + "requests (PutItem: botocore writes its JSON in an unknown way)",
     ),
     "a header that follows from the parameters": (
         """
@@ -113,7 +116,7 @@ serialize.SERIALIZERS["json"] = Cbor
 from botocore.parsers import JSONParser
 JSONParser._handle_json_body = lambda self, body, shape: {**self._parse_body_as_json(body), "New": 1}
 """,
-        REQUESTS + "replies (a reply to Query is read otherwise)",
+        REQUESTS + "replies (a reply to Query is read differently)",
     ),
     "a parser that reads values otherwise": (
         """
@@ -124,7 +127,7 @@ def handle_map(self, shape, value):
     return found | {"_new": {"S": "1"}} if shape.value.name == "AttributeValue" else found
 BaseJSONParser._handle_map = JSONParser._handle_map = handle_map
 """,
-        REQUESTS + "replies (a reply to Query is read otherwise)",
+        REQUESTS + "replies (a reply to Query is read differently)",
     ),
     "the parser factory in another place": (
         """
@@ -204,10 +207,13 @@ del context.get_context
 }
 
 MSGSPEC: dict[str, tuple[str, str | None]] = {
-    "msgspec 1": ("import msgspec; msgspec.__version__ = '1.0'", REQUESTS + "all (msgspec 1.0 is not of the tested"),
+    "msgspec 1": (
+        "import msgspec; msgspec.__version__ = '1.0'",
+        REQUESTS + "all (msgspec 1.0 is not within the tested",
+    ),
     "a class of msgspec's removed": (
         "import msgspec; del msgspec.Raw",
-        REQUESTS + "requests (AttributeError: module 'msgspec' has no attribute 'Raw')",
+        REQUESTS + "all (AttributeError: module 'msgspec' has no attribute 'Raw')",
     ),
 }
 
@@ -220,7 +226,7 @@ def serialized(self, null_check=True):
     return {name: value for name, value in serialize(self, null_check).items() if value != {"L": []}}
 AttributeContainer._container_serialize = serialized
 """,
-        MODELS + "encoders (an item is written otherwise)",
+        MODELS + "encoders (an item is written differently)",
     ),
     "items are read otherwise": (
         """
@@ -248,7 +254,7 @@ def save(self, *args, **settings):
     return {**saving(self, *args, **settings), "ReturnValuesOnConditionCheckFailure": "NONE"}
 Model.get_save_kwargs_from_instance = save
 """,
-        MODELS + "encoders (a save is written otherwise)",
+        MODELS + "encoders (a save is written differently)",
     ),
     "a table under another name": (
         """

@@ -27,7 +27,7 @@ from pipemodels.connections import ConfiguredConnection, connection_of
 from pipemodels.transport import parsing as replies
 from pipemodels.transport.errors import LostReplyError
 from pipemodels.transport.per_call import transactions as calls
-from pipemodels.transport.requests import WireSerializer
+from pipemodels.transport.requests import FastSerializer
 from tests.wire import worlds
 from tests.wire.worlds import outcome
 
@@ -68,8 +68,8 @@ def answered(*replies_: tuple[int, Any], **settings: Any) -> Iterator[tuple[Any,
 def shortcuts(client: Any) -> set[str]:
     """Return the names of the shortcuts that are installed in a client."""
     found = {
-        "requests": isinstance(client._serializer, WireSerializer),
-        "replies": isinstance(client._endpoint._response_parser_factory.guarded, replies.WireParserFactory),
+        "requests": isinstance(client._serializer, FastSerializer),
+        "replies": isinstance(client._endpoint._response_parser_factory.guarded, replies.FastParserFactory),
         "signing": "get_auth_instance" in vars(client._request_signer),
         "user_agent": "to_string" in vars(client._user_agent_creator),
         "calls": "_resolve_param_as_operation_context_param" in vars(client._ruleset_resolver),
@@ -105,7 +105,7 @@ def test_all_of_botocore_s_events_are_emitted_and_may_change_things() -> None:
     def see(event_name: str, **_: Any) -> None:
         seen.append(event_name.partition(".")[0])
 
-    with answered((200, {"Item": RUN})) as (client, sent):
+    with answered((200, {"Item": RUN | {"run_id": {"S": "é"}}})) as (client, sent):
         names = (
             "provide-client-params", "before-parameter-build", "before-endpoint-resolution", "before-call",
             "request-created", "choose-signer", "before-sign", "before-send", "response-received", "needs-retry",
@@ -217,7 +217,7 @@ def test_the_tables_of_a_transaction_are_those_that_botocore_finds(parameters: A
 def test_the_metadata_of_a_reply_are_botocore_s(told: dict[str, str], status: int, body: bytes) -> None:
     """Whatever headers a success or an error comes with, and in whatever letters."""
     found = []
-    for parser in (replies.WireParser(), JSONParser()):
+    for parser in (replies.FastParser(), JSONParser()):
         response = {"status_code": status, "headers": HeadersDict(told), "body": body, "context": {}}
         found.append((outcome(partial(parser.parse, response, worlds.shape("GetItem"))), response["headers"]))
     assert found[0] == found[1]
@@ -225,12 +225,12 @@ def test_the_metadata_of_a_reply_are_botocore_s(told: dict[str, str], status: in
 
 def test_a_parser_is_made_once_for_the_same_settings() -> None:
     """Anew for others; another protocol's is botocore's."""
-    factory = replies.WireParserFactory()
+    factory = replies.FastParserFactory()
     first = factory.create_parser("json")
     assert factory.create_parser("json") is first
     factory.set_parser_defaults(timestamp_parser=str)
     second = factory.create_parser("json")
-    assert (type(second), second is first, second._timestamp_parser) == (replies.WireParser, False, str)
+    assert (type(second), second is first, second._timestamp_parser) == (replies.FastParser, False, str)
     assert type(factory.create_parser("query")) is QueryParser
 
 

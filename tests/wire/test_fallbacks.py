@@ -16,7 +16,7 @@ from benchmarks.values import decoded
 from pipemodels import PipelineRunLog, ValidationError, using
 from pipemodels.codecs import facade, source
 from pipemodels.transport import fallbacks
-from pipemodels.transport.parsing import WireParser
+from pipemodels.transport.parsing import FastParser
 from tests.wire import worlds
 from tests.wire.worlds import ON
 
@@ -31,7 +31,7 @@ def test_a_fallback_is_counted_each_time_and_told_once(caplog: pytest.LogCapture
             assert PipelineRunLog(**KEYS, cpu_hours=Decimal("1.50")).cpu_hours == Decimal("1.5")
     assert fallbacks.counted == {("making", RUN_LOG, fallbacks.DECLINED): 3}
     (told,) = [record.getMessage() for record in caplog.records if record.name == "pipemodels.fast_path"]
-    assert told.startswith(f"making of {RUN_LOG} falls back to the ordinary way: IrregularError\n")
+    assert told.startswith(f"making of {RUN_LOG} uses the fallback: DeclinedError\n")
     assert f'File "<pipemodels {RUN_LOG}.take>"' in told
     assert "if type(v) is not Decimal or" in told
 
@@ -68,7 +68,7 @@ def test_what_is_usual_never_falls_back() -> None:
             assert run.serialize() == item
             assert run.batch_put()["TableName"] == "pipeline_run_logs"
         with facade.reading(PipelineRunLog):
-            reply = WireParser().parse(worlds.reply(body), worlds.shape("Query"))
+            reply = FastParser().parse(worlds.reply(body), worlds.shape("Query"))
         for one, item in zip(facade.stored_items(reply["Items"]), items.easy + items.nested, strict=True):
             assert PipelineRunLog.from_raw_data(one).serialize() == item
     assert not fallbacks.counted

@@ -18,7 +18,7 @@ from pipemodels.codecs import facade
 from pipemodels.models.base import Model
 from pipemodels.transport import schemas
 from pipemodels.transport.lazy import Item
-from pipemodels.transport.parsing import WireParser
+from pipemodels.transport.parsing import FastParser
 from tests.wire import worlds
 from tests.wire.worlds import MODELS, ON, exact, made_ordinarily, ordinarily, outcome, reply
 
@@ -31,7 +31,7 @@ def replied(item: Any) -> dict[str, Any]:
 def got(model: type[Model], body: bytes) -> Any:
     """Return a reply as it is read for a model."""
     with facade.reading(model):
-        return WireParser().parse(reply(body), worlds.shape("GetItem"))
+        return FastParser().parse(reply(body), worlds.shape("GetItem"))
 
 
 def drawn(model: type[Model]) -> Any:

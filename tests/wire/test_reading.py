@@ -32,7 +32,7 @@ from pipemodels.models.base import Model
 from pipemodels.records import Record, part
 from pipemodels.transport import schemas
 from pipemodels.transport.lazy import Items
-from pipemodels.transport.parsing import WireParser
+from pipemodels.transport.parsing import FastParser
 from pipemodels.transport.wanted import wanted
 from tests.wire import worlds
 from tests.wire.swapped import Every, Theirs
@@ -49,7 +49,7 @@ def drawn_page(model: type[Model], *, nonsense: bool = False) -> Any:
 
 def read(body: bytes, operation: str = "Query") -> Any:
     """Return a reply as the wire reads it."""
-    return WireParser().parse(reply(body), worlds.shape(operation))
+    return FastParser().parse(reply(body), worlds.shape(operation))
 
 
 def read_for(model: type[Model], body: bytes) -> tuple[Any, list[Any]]:
@@ -154,7 +154,7 @@ def test_any_body_is_read_as_botocore_reads_it(body: bytes, operation: str, stat
     """Broken JSON, no Unicode, numbers out of range, errors: botocore's result, or its error, with its metadata."""
     one, other = (
         outcome(lambda: exact(parser.parse(reply(body, status), worlds.shape(operation))))  # noqa: B023  # called at once
-        for parser in (WireParser(), JSONParser())
+        for parser in (FastParser(), JSONParser())
     )
     assert one == other
 
@@ -436,7 +436,7 @@ def test_replies_are_read_for_a_model_inside_its_block_alone() -> None:
             _ = 1 / 0
         decoder = facade.decoder_of(Odd)
         assert decoder is not None
-        assert wanted.get() is decoder.form
+        assert wanted.get() is decoder.schema
     assert wanted.get() is None
 
 

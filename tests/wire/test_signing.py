@@ -73,7 +73,7 @@ def test_a_signature_is_botocore_s(
     """Whatever secret, day and region come after each other, and whatever is signed."""
     for secret, day, region in made_of:
         found = []
-        for kind in (SigV4Auth, signing.WireSigner):
+        for kind in (SigV4Auth, signing.FastSigner):
             request = AWSRequest(method, url, data=body, params=parameters)
             for name, value in headers:
                 request.headers.add_header(name, value)
@@ -85,7 +85,7 @@ def test_a_signature_is_botocore_s(
 def test_a_body_that_is_read_is_left_where_it_was() -> None:
     """And is signed as by botocore."""
     found = []
-    for kind in (SigV4Auth, signing.WireSigner):
+    for kind in (SigV4Auth, signing.FastSigner):
         request = AWSRequest("POST", "https://x.test/", data=(body := BytesIO(b"body")))
         request.context["timestamp"] = "20260101T000000Z"
         found.append((*signed(kind(Credentials("a", "b"), "dynamodb", "r"), request)[:2], body.read()))
@@ -96,7 +96,7 @@ def test_a_body_that_is_read_is_left_where_it_was() -> None:
 def test_a_signer_signs_again_with_what_has_changed() -> None:
     """The headers of the first time are not those of the second."""
     requests = []
-    for kind in (SigV4Auth, signing.WireSigner):
+    for kind in (SigV4Auth, signing.FastSigner):
         request = AWSRequest("POST", "https://x.test/", data=b"{}")
         request.context["timestamp"] = "20260101T000000Z"
         signer = kind(Credentials("key", "secret"), "dynamodb", "eu-central-1")
@@ -113,20 +113,20 @@ def test_only_the_usual_signer_is_replaced(kind: type[SigV4Auth]) -> None:
     client = SimpleNamespace(_request_signer=SimpleNamespace(get_auth_instance=lambda *_: chosen))
     signing.install(client)
     signer = client._request_signer.get_auth_instance("dynamodb", "r")
-    assert type(signer) is (signing.WireSigner if kind is SigV4Auth else S3SigV4Auth)
+    assert type(signer) is (signing.FastSigner if kind is SigV4Auth else S3SigV4Auth)
     assert vars(signer) == vars(chosen)
 
 
 @pytest.mark.falls_back
 def test_what_fails_is_signed_by_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it was, and however far it had come."""
-    monkeypatch.setattr(signing.WireSigner, "signature", lambda *_: 1 / 0)
+    monkeypatch.setattr(signing.FastSigner, "signature", lambda *_: 1 / 0)
 
     def headers(kind: type[SigV4Auth]) -> list[tuple[str, str]]:
         request = AWSRequest("POST", "https://x.test/", data=b"{}", headers={"X-Mine": "1"})
         kind(Credentials("key", "secret", "token"), "dynamodb", "eu-central-1").add_auth(request)
         return list(request.headers.items())
 
-    both = [(headers(SigV4Auth), headers(signing.WireSigner)) for _ in range(3)]  # a second may end in one of them
+    both = [(headers(SigV4Auth), headers(signing.FastSigner)) for _ in range(3)]  # a second may end in one of them
     assert any(theirs == ours for theirs, ours in both)
     assert {name for name, _ in both[0][1]} == {"X-Mine", "X-Amz-Date", "X-Amz-Security-Token", "Authorization"}

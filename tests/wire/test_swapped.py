@@ -62,7 +62,7 @@ def read(item: dict[str, Any]) -> Any:
     body = json.dumps(worlds.page([item])).encode()
     decoder = facade.decoder_of(Every)
     assert decoder is not None
-    ours = outcome(lambda: decoder.build(msgspec.json.decode(json.dumps(item), type=decoder.form)))
+    ours = outcome(lambda: decoder.build(msgspec.json.decode(json.dumps(item), type=decoder.schema)))
     return values(ours), values(outcome(lambda: Theirs.from_raw_data(worlds.ordinarily(body)["Items"][0])))
 
 
@@ -117,7 +117,7 @@ def test_what_reads_parts_of_free_maps_may_be_replaced(monkeypatch: pytest.Monke
         item = {"the key": {"S": "k"}, name: stored}
         decoder = facade.decoder_of(fresh)
         assert decoder is not None
-        made = decoder.build(msgspec.json.decode(json.dumps(item), type=decoder.form))
+        made = decoder.build(msgspec.json.decode(json.dumps(item), type=decoder.schema))
         assert exact(vars(made)) == exact(vars(Theirs.from_raw_data(item)))
         assert "exactly 1" in repr(made)
 

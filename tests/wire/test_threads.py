@@ -11,8 +11,8 @@ _ALL_AT_ONCE = """
 import json, sys, threading
 from pipemodels.codecs import facade
 from pipemodels.models import PipelineRunLog
-from pipemodels.transport.parsing import WireParser
-from pipemodels.transport.requests import WireSerializer
+from pipemodels.transport.parsing import FastParser
+from pipemodels.transport.requests import FastSerializer
 from tests.wire import worlds
 
 sys.setswitchinterval(1e-6)
@@ -27,8 +27,8 @@ def work():
     barrier.wait()
     for _ in range(3):
         with facade.reading(PipelineRunLog):
-            count = WireParser().parse(REPLY, query.output_shape)["Count"]
-        done.append((count, json.loads(WireSerializer().serialize_to_request(SENT, write)["body"]) == SENT))
+            count = FastParser().parse(REPLY, query.output_shape)["Count"]
+        done.append((count, json.loads(FastSerializer().serialize_to_request(SENT, write)["body"]) == SENT))
 
 threads = [threading.Thread(target=work) for _ in range(8)]
 for thread in threads: thread.start()

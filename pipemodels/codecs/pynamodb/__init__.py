@@ -1,1 +1,1 @@
-"""The same for the attributes of PynamoDB."""
+"""Decoders and encoders of PynamoDB's own attributes."""

@@ -1,7 +1,8 @@
-"""Decoders of PynamoDB's own attributes, in models that have only swapped PynamoDB's base for ours.
+"""Decoders of PynamoDB's own attributes, for models of PynamoDB moved to the base of this package.
 
-The types that are known here are compiled, maps and lists of them too, with PynamoDB's results: numbers through JSON,
-free maps as `MapAttribute`, free maps inside them as dicts. Any other attribute, a subclass among them, is asked.
+The known attribute types, and maps and lists of them, are compiled, with the results of PynamoDB: numbers are read as
+JSON, free maps as `MapAttribute`, and free maps inside them as dicts. Any other attribute, including subclasses of
+the known types, decodes its own values.
 """
 
 from __future__ import annotations
@@ -35,48 +36,48 @@ from pynamodb.attributes import (
 
 from pipemodels.codecs.source import compile_lines
 from pipemodels.transport import schemas
-from pipemodels.transport.fallbacks import IrregularError
+from pipemodels.transport.fallbacks import DeclinedError
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
-_scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # of `json.loads`; its types leave it out
+_scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # used by `json.loads`; the type stubs lack it
 _scan_loosely: Any = json.JSONDecoder(strict=False).scan_once  # type: ignore[attr-defined]  # the same
 _TAKES_24 = sys.version_info >= (3, 13)
 
 
 def from_json(text: str, scan: Callable[..., Any] = _scan_loosely) -> Any:
-    """Read JSON by the scanner of `json.loads`, which finds neither white space around it nor more behind it."""
+    """Read JSON with the scanner of `json.loads`; decline white space around it and text after it."""
     try:
         value, end = scan(text, 0)
-    except StopIteration:  # there is a space before it, or nothing
-        raise IrregularError from None
+    except StopIteration:  # white space before it, or no text
+        raise DeclinedError from None
     if end != len(text):
-        raise IrregularError
+        raise DeclinedError
     return value
 
 
 def number(text: str) -> Any:
-    """Read a number as `json.loads` does: an int, a float, or whatever else stands there."""
+    """Read a number as `json.loads` does: an int, a float, or any other JSON value."""
     return from_json(text, _scan)
 
 
 def utc_datetime(text: str) -> datetime:
-    """Read the form of `UTCDateTimeAttribute`; anything else is left to it."""
+    """Read the stored form of `UTCDateTimeAttribute`; decline any other."""
     if text[4:20:3] != "--T::." or text[26:] != "+0000" or (_TAKES_24 and text[11:13] == "24"):
-        raise IrregularError
+        raise DeclinedError
     return datetime.fromisoformat(text)
 
 
 def expiry(text: str) -> datetime:
-    """Read whole seconds; of others, `TTLAttribute` drops the fraction."""
+    """Read integer seconds; decline fractions, which `TTLAttribute` truncates."""
     seconds = number(text)
     if type(seconds) is not int:
-        raise IrregularError
+        raise DeclinedError
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def part(tagged: dict[str, Any]) -> Any:
-    """Read a part of a free map or list."""
+def free_value(tagged: dict[str, Any]) -> Any:
+    """Read a value inside a free map or list."""
     ((tag, value),) = tagged.items()
     kind = type(value)
     if kind is str:
@@ -86,25 +87,25 @@ def part(tagged: dict[str, Any]) -> Any:
             return from_json(value, _scan)
     elif kind is dict:
         if tag == "M":
-            return {key: part(one) for key, one in value.items()}
+            return {key: free_value(element) for key, element in value.items()}
     elif kind is list:
         if tag == "L":
-            return [part(one) for one in value]
-        schemas.check_regular(tagged)  # a set, or nothing that is known
-        return set(value) if tag == "SS" else {number(one) for one in value}
+            return [free_value(element) for element in value]
+        schemas.check_regular(tagged)  # a set, or declined
+        return set(value) if tag == "SS" else {number(element) for element in value}
     elif kind is bool and tag == "BOOL":
         return value
     elif kind is bool and tag == "NULL":
         return None
-    raise IrregularError
+    raise DeclinedError
 
 
-# of `MapAttribute(**values)`: names that it takes for settings of an attribute, or for its own parameters
+# names that `MapAttribute(**values)` takes as settings or parameters
 _SETTINGS = frozenset({*MapAttribute.attribute_args, "self", "_user_instantiated"})
 
 
 def free_map(values: dict[str, Any]) -> MapAttribute[str, Any]:
-    """Return what setting an attribute of type `MapAttribute` makes of a dict."""
+    """Return the `MapAttribute` that setting an attribute to a dict creates."""
     if not _SETTINGS.isdisjoint(values):
         return MapAttribute(**values)
     made: MapAttribute[str, Any] = object.__new__(MapAttribute)
@@ -113,48 +114,50 @@ def free_map(values: dict[str, Any]) -> MapAttribute[str, Any]:
 
 
 def regular(tagged: dict[str, Any]) -> dict[str, Any]:
-    """Return a tagged value for an attribute that decodes by itself; none is asked about NULL."""
+    """Return a checked attribute value for an attribute that decodes it itself; decline NULL."""
     schemas.check_regular(tagged)
     if "NULL" in tagged:
-        raise IrregularError
+        raise DeclinedError
     return tagged
 
 
 NAMES: dict[str, Any] = {
-    "new": object.__new__, "put": object.__setattr__, "number": number, "from_json": from_json, "part": part,
+    "new": object.__new__, "put": object.__setattr__, "number": number, "from_json": from_json,
+    "free_value": free_value,
     "utc_datetime": utc_datetime, "expiry": expiry, "free_map": free_map, "regular": regular,
 }  # fmt: skip
-"""What the expressions below need."""
+"""The names used by the expressions below."""
 
 # -- attributes -----------------------------------------------------------------------------------------------------
 
 
-class Recipe(NamedTuple):
-    """How an attribute is read: its form, and Python source that makes its value of `t`, an instance of the form."""
+class FieldReader(NamedTuple):
+    """The schema of an attribute, and Python expressions of its value, from an instance `t` of the schema."""
 
-    form: Any
+    schema: Any
     value: str
-    """What `deserialize` returns."""
+    """The value that `deserialize` returns."""
     kept: str | None
-    """What an object keeps of it; None where that is up to the attribute's `__set__`."""
+    """The value that an object keeps; None if the attribute's own `__set__` decides."""
 
 
-def _known(form: type, value: str) -> Recipe:
-    return Recipe(form, value, value)
+def reader_of(schema: type, value: str) -> FieldReader:
+    """Return the reader of an attribute whose objects keep what `deserialize` returns."""
+    return FieldReader(schema, value, value)
 
 
-_KNOWN: dict[type, Recipe] = {
-    UnicodeAttribute: _known(schemas.Text, "t.S"),
-    NumberAttribute: _known(schemas.Number, "number(t.N)"),
-    VersionAttribute: _known(schemas.Number, "int(number(t.N))"),
-    BooleanAttribute: _known(schemas.Flag, "t.BOOL"),
-    JSONAttribute: _known(schemas.Text, "from_json(t.S)"),
-    UTCDateTimeAttribute: _known(schemas.Text, "utc_datetime(t.S)"),
-    TTLAttribute: _known(schemas.Number, "expiry(t.N)"),
-    UnicodeSetAttribute: _known(schemas.TextSet, "set(t.SS)"),
-    NumberSetAttribute: _known(schemas.NumberSet, "{number(n) for n in t.NS}"),
+_KNOWN: dict[type, FieldReader] = {
+    UnicodeAttribute: reader_of(schemas.Text, "t.S"),
+    NumberAttribute: reader_of(schemas.Number, "number(t.N)"),
+    VersionAttribute: reader_of(schemas.Number, "int(number(t.N))"),
+    BooleanAttribute: reader_of(schemas.Flag, "t.BOOL"),
+    JSONAttribute: reader_of(schemas.Text, "from_json(t.S)"),
+    UTCDateTimeAttribute: reader_of(schemas.Text, "utc_datetime(t.S)"),
+    TTLAttribute: reader_of(schemas.Number, "expiry(t.N)"),
+    UnicodeSetAttribute: reader_of(schemas.TextSet, "set(t.SS)"),
+    NumberSetAttribute: reader_of(schemas.NumberSet, "{number(n) for n in t.NS}"),
 }
-_FORMS: dict[str, Any] = {
+_SCHEMAS: dict[str, Any] = {
     "S": schemas.Text, "N": schemas.Number, "BOOL": schemas.Flag, "B": schemas.Binary, "SS": schemas.TextSet,
     "NS": schemas.NumberSet, "BS": schemas.BinarySet,
 }  # fmt: skip
@@ -165,13 +168,13 @@ _FREE = {
 }  # fmt: skip
 
 
-def _free_parts_are_read_as_usual() -> bool:
-    """Say whether PynamoDB's table of what reads a part of a free map is as PynamoDB has made it."""
-    return {tag: type(one) for tag, one in attributes.DESERIALIZE_CLASS_MAP.items()} == _FREE
+def _free_values_are_read_as_usual() -> bool:
+    """Return whether PynamoDB's table of decoders for values in free maps is unchanged."""
+    return {tag: type(decoder) for tag, decoder in attributes.DESERIALIZE_CLASS_MAP.items()} == _FREE
 
 
-def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
-    """Return how an attribute is read; `names` take what that needs, by this name."""
+def field_reader(attribute: Any, name: str, names: dict[str, Any]) -> FieldReader:
+    """Return the reader of an attribute; add the names that it uses to `names`, with the suffix `name`."""
     kind: Any = type(attribute)
     if "attr_type" not in vars(attribute):
         if kind in _KNOWN:
@@ -185,35 +188,39 @@ def recipe(attribute: Any, name: str, names: dict[str, Any]) -> Recipe:
             return compiled
     names[f"attribute_{name}"] = attribute
     tag = attribute.attr_type
-    if kind.get_value is Attribute.get_value and tag in _FORMS:
-        form, stored = _FORMS[tag], f"t.{tag}"
+    if kind.get_value is Attribute.get_value and tag in _SCHEMAS:
+        schema, stored = _SCHEMAS[tag], f"t.{tag}"
     else:
-        form, stored = dict[str, Any], f"attribute_{name}.get_value(regular(t))"
+        schema, stored = dict[str, Any], f"attribute_{name}.get_value(regular(t))"
     value = f"attribute_{name}.deserialize({stored})"
-    return Recipe(form, value, value if kind.__set__ is Attribute.__set__ else None)
+    return FieldReader(schema, value, value if kind.__set__ is Attribute.__set__ else None)
 
 
-def _list(of: Any, name: str, names: dict[str, Any]) -> Recipe | None:
+def _list(of: Any, name: str, names: dict[str, Any]) -> FieldReader | None:
     if of is None:
-        return _known(schemas.Documents, "[part(one) for one in t.L]") if _free_parts_are_read_as_usual() else None
+        return (
+            reader_of(schemas.Documents, "[free_value(element) for element in t.L]")
+            if _free_values_are_read_as_usual()
+            else None
+        )
     if of in _KNOWN or of is ListAttribute or issubclass(of, MapAttribute):
-        element = recipe(of(), name, names)
-        if element.kept is not None:  # it is compiled
-            return _known(schemas.list_of(element.form), f"[{element.value} for t in t.L]")
+        element = field_reader(of(), name, names)
+        if element.kept is not None:  # the element is compiled
+            return reader_of(schemas.list_of(element.schema), f"[{element.value} for t in t.L]")
     return None
 
 
-def _map(kind: Any, name: str, names: dict[str, Any]) -> Recipe | None:
-    if kind is MapAttribute and _free_parts_are_read_as_usual():
-        values = "{key: part(one) for key, one in t.M.items()}"
-        return Recipe(schemas.Document, values, f"free_map({values})")
+def _map(kind: Any, name: str, names: dict[str, Any]) -> FieldReader | None:
+    if kind is MapAttribute and _free_values_are_read_as_usual():
+        values = "{key: free_value(element) for key, element in t.M.items()}"
+        return FieldReader(schemas.Document, values, f"free_map({values})")
     being_compiled: set[Any] = names.setdefault("being_compiled", set())
     if not is_plain_map(kind) or kind in being_compiled:
         return None
     being_compiled.add(kind)
-    form = compile_maker(f"make_{name}", kind, names, statement)
+    schema = compile_maker(f"make_{name}", kind, names, statement)
     being_compiled.remove(kind)
-    return _known(schemas.map_of(form), f"make_{name}(t.M)") if form else None
+    return reader_of(schemas.map_of(schema), f"make_{name}(t.M)") if schema else None
 
 
 _MAP_S = (
@@ -224,36 +231,36 @@ _MAP_S = (
 
 
 def same_functions(model: type, base: type, names: Iterable[str]) -> bool:
-    """Say whether a class has these functions of its base, and none of its own."""
+    """Return whether a class does not override these functions of its base."""
     static = inspect.getattr_static
     return all(static(model, name) is static(base, name) for name in names)
 
 
 def is_plain_map(kind: Any) -> bool:
-    """Say whether maps of a class are made as `MapAttribute` makes them, of the attributes that they declare."""
+    """Return whether maps of a class are created as `MapAttribute` creates them, from declared attributes."""
     usual = same_functions(kind, MapAttribute, _MAP_S) and kind is not MapAttribute and not kind._discriminator
     return usual and not issubclass(kind, Mapping)
 
 
-# -- what holds attributes ------------------------------------------------------------------------------------------
+# -- models and maps ------------------------------------------------------------------------------------------------
 
 Statement = Callable[[str, Any, str, dict[str, Any]], tuple[Any, str]]
 
 
 def statement(name: str, attribute: Any, field: str, names: dict[str, Any]) -> tuple[Any, str]:
-    """Return the form of an attribute, and the statement that sets it: in `values`, or by its own `__set__`."""
+    """Return the schema of an attribute, and the statement that sets its value."""
     if attribute.attr_type == "NULL" and type(attribute).get_value is Attribute.get_value:
-        return schemas.Null, "pass"  # PynamoDB asks nobody about NULL
-    form, value, kept = recipe(attribute, field, names)
-    return form, f"setattr(item, {name!r}, {value})" if kept is None else f"values[{name!r}] = {kept}"
+        return schemas.Null, "pass"  # PynamoDB decodes NULL itself
+    schema, value, kept = field_reader(attribute, field, names)
+    return schema, f"setattr(item, {name!r}, {value})" if kept is None else f"values[{name!r}] = {kept}"
 
 
 def compile_maker(
     function: str, of: Any, names: dict[str, Any], statement: Statement, **settings: Any
 ) -> type[Any] | None:
-    """Compile, into `names`, what makes a model or a map of its form; return that form, made with these settings.
+    """Compile the function that creates a model or a map from its schema into `names`; return the schema.
 
-    None where two attributes read one stored value, and where PynamoDB would set nothing, because it is falsy.
+    Return None if two attributes have the same stored name, or if objects may be falsy, as PynamoDB then skips them.
     """
     declared: dict[str, Any] = of.get_attributes()
     stored = {f"f{number}": attribute.attr_name for number, attribute in enumerate(declared.values())}
@@ -277,5 +284,7 @@ def compile_maker(
         held = 'put(item, "__dict__", {"attribute_kwargs": {}, "attribute_values": values})'
     first = [f"def {function}(s):", f"    item = new(class_{function}); values = {{}}", f"    {held}"]
     compile_lines([*first, *defaults, *lines, "    return item"], names)
-    form: type[Any] = msgspec.defstruct(of.__name__, fields, rename=stored, gc=False, omit_defaults=True, **settings)
-    return form
+    schema: type[Any] = msgspec.defstruct(
+        of.__name__, fields, rename=stored, gc=False, omit_defaults=True, **settings
+    )
+    return schema

@@ -1,1 +1,1 @@
-"""Shortcuts of one call, which the gate may leave off."""
+"""Shortcuts for parts of a call besides request and reply bodies."""

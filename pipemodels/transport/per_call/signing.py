@@ -1,8 +1,8 @@
-"""Signing: botocore's Signature Version 4, with what does not change from one request to the next kept.
+"""Signing: botocore's Signature Version 4 with cached keys.
 
-What is kept is kept under all that it is made of: the key that signs by secret, day, region and service; the value of
-the `host` header by the URL. A request that is plain, as all of DynamoDB's are, is written down in its canonical form
-as it stands; another goes botocore's way. When to sign, with which credentials and what comes of it is botocore's.
+The signing key is cached by secret, day, region and service, the `host` header by URL. The canonical form of a plain
+request, as all of DynamoDB's are, is built directly; botocore signs other requests. botocore also chooses when to
+sign and with which credentials.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _NOT_SIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
 _BY_SIGNERS = {"authorization", "date", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"}
 _ROOT = re.compile(r"https?://[A-Za-z0-9.:-]+/")
 _host = lru_cache(maxsize=32)(_host_from_url)
-_signing: tuple[Any, hmac.HMAC] | None = None  # the last key, set up to sign, and what it was made of
+_signing: tuple[Any, hmac.HMAC] | None = None  # the last signing key as an HMAC, with its inputs
 
 
-class WireSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
-    """botocore's Signature Version 4. One signs one request."""
+class FastSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
+    """A signer with the signatures of botocore's; each request gets its own signer."""
 
-    _headers: dict[str, str] | None = None  # of a plain request those that are signed, by lower-case name, in order
+    _headers: dict[str, str] | None = None  # the signed headers of a plain request, sorted by lower-case name
 
     def add_auth(self, request: Any) -> None:
-        """Sign a request; where that fails, whatever it was, botocore signs it, or says what is wrong."""
+        """Sign a request; after any error, botocore signs it or raises its own error."""
         try:
             super().add_auth(request)
         except NoCredentialsError:
@@ -55,11 +55,11 @@ class WireSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
         self._headers = dict(sorted(headers.items()))
 
     def canonical_request(self, request: Any) -> str:
-        """Return what is signed."""
+        """Return the canonical form of the request, which is signed."""
         if self._headers is None:
             return str(super().canonical_request(request))
         lines = [f"{name}:{' '.join(value.split())}" for name, value in self._headers.items()]
-        body = sha256(request.data).hexdigest()  # botocore prepares the whole request to see it
+        body = sha256(request.data).hexdigest()  # botocore would prepare the whole request for this
         return "\n".join(("POST", "/", "", *lines, "", ";".join(self._headers), body))
 
     def _inject_signature_to_request(self, request: Any, signature: str) -> Any:
@@ -72,22 +72,22 @@ class WireSigner(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
         return request
 
     def signature(self, string_to_sign: str, request: Any) -> str:
-        """Return the signature; the key is made of the secret in four steps, all of one day and region."""
+        """Return the signature; the key is derived from the secret in four steps."""
         global _signing
-        made_of = self.credentials.secret_key, request.context["timestamp"][:8], self._region_name, self._service_name
+        inputs = self.credentials.secret_key, request.context["timestamp"][:8], self._region_name, self._service_name
         kept = _signing
-        if kept is None or kept[0] != made_of:
-            key = f"AWS4{made_of[0]}".encode()
-            for part in (*made_of[1:], "aws4_request"):
-                key = self._sign(key, part)
-            kept = _signing = made_of, hmac.new(key, digestmod=sha256)
+        if kept is None or kept[0] != inputs:
+            key = f"AWS4{inputs[0]}".encode()
+            for text in (*inputs[1:], "aws4_request"):
+                key = self._sign(key, text)
+            kept = _signing = inputs, hmac.new(key, digestmod=sha256)
         signed = kept[1].copy()
         signed.update(string_to_sign.encode())
         return signed.hexdigest()
 
 
 def _plain(request: Any) -> dict[str, str] | None:
-    """Return the headers that are signed of a request of the usual form, which has not been signed; else None."""
+    """Return the headers to sign of a plain request that is not signed yet, or None for other requests."""
     is_root = request.method == "POST" and not request.params and _ROOT.fullmatch(request.url)
     if not is_root or type(request.data) is not bytes or not request.context.get("payload_signing_enabled", True):
         return None
@@ -103,7 +103,7 @@ def _plain(request: Any) -> dict[str, str] | None:
 
 
 def install(client: Any) -> None:
-    """Have a client sign by `WireSigner` where botocore chooses its usual signer."""
+    """Make a client use `FastSigner` if botocore chooses `SigV4Auth`."""
     chooser = client._request_signer
     choose = chooser.get_auth_instance
 
@@ -111,6 +111,6 @@ def install(client: Any) -> None:
         signer = choose(*args, **settings)
         if type(signer) is not SigV4Auth:
             return signer
-        return WireSigner(signer.credentials, signer._service_name, signer._region_name)
+        return FastSigner(signer.credentials, signer._service_name, signer._region_name)
 
     chooser.get_auth_instance = get_auth_instance

@@ -1,4 +1,4 @@
-"""The User-Agent: botocore's, which it puts together twice for each request, though it is seldom another."""
+"""The User-Agent header, cached; botocore builds it twice per request although it seldom changes."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pipemodels.transport.fallbacks import Fallback
 
 
 def install(client: Any) -> None:
-    """Have a client keep its User-Agent for as long as all that it is made of is the same."""
+    """Make a client keep its User-Agent as long as the inputs stay the same."""
     creator = client._user_agent_creator
     build = creator.to_string
-    kept: tuple[Any, str] = None, ""  # one value for two parts, so that a thread sees both or neither
+    kept: tuple[Any, str] = None, ""  # one tuple, so that other threads see both values or neither
 
     def to_string() -> str:
         nonlocal kept
         try:
-            made_of = _made_of(creator)
-        except Exception as error:  # what it is made of has become something else: botocore knows
+            inputs = _inputs_of(creator)
+        except Exception as error:  # any error: this botocore has other inputs
             fallback = Fallback("building", "the User-Agent", error)
             built = str(build())
             fallback.happened()
             return built
-        if kept[0] != made_of:
-            kept = deepcopy(made_of), build()
+        if kept[0] != inputs:
+            kept = deepcopy(inputs), build()
         return kept[1]
 
     creator.to_string = to_string
 
 
-def _made_of(creator: Any) -> tuple[Any, ...]:
-    """Return all that a User-Agent is made of: what a request has used, and what a client is set to."""
+def _inputs_of(creator: Any) -> tuple[Any, ...]:
+    """Return all inputs of a User-Agent: features used by the request, and settings of the client."""
     context, config = get_context(), creator._client_config
     return (
         context and vars(context),
