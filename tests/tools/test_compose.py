@@ -113,7 +113,7 @@ def test_a_mapping_and_a_list_of_pairs_say_the_same(tmp_path: Path) -> None:
         ("image", "${UNSET}", "services.localstack.image must be a text that is not empty: ''"),
         ("image", "${UNSET:?name one}", "UNSET is needed: name one"),
         ("image", "$1", "not a variable that compose would read: '$1'"),
-        ("container_name", "-", "no name for a container: '-'"),
+        ("container_name", "-", "not a valid container name: '-'"),
         ("restart", "always", "services.localstack has settings that this tool does not support: restart"),
         ("ports", [270166], "services.localstack.ports must be a list of one text"),
         ("ports", ["4566:4566"], "not ADDRESS:PORT:PORT"),
