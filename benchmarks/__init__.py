@@ -1,1 +1,1 @@
-"""What the package costs, beside its peers; `docs/benchmarks.md` says how to run and read it."""
+"""Benchmarks that compare the package with other clients; `docs/benchmarks.md` says how to run and read them."""

@@ -1,10 +1,11 @@
-"""Time the package beside its peers on the same items; into `docs/benchmarks.md` and `docs/benchmarks.svg`.
+"""Time the package and other clients on the same items; write `docs/benchmarks.md` and `docs/benchmarks.svg`.
 
     python -m benchmarks.compare [--rounds N] [--seconds S] [--clients NAME…] [--dry-run]
 
-Each client is a process of its own, and they take turns: in each round every client does every work once, in another
-order than the round before, so that what the machine does besides is everybody's. A ratio is taken inside a round;
-the median of the rounds' is shown, with its quartiles. Who returns a wrong item is told so, and no figure is printed.
+Each client runs in a separate process, and they take turns: in each round every client does all work, in a
+different order than in the round before, so that other load on the machine affects all of them. A ratio is
+computed within a round; the tables show the median of all rounds, with quartiles. If a client returns a wrong
+item, no figures are printed.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ ROUNDS, SECONDS = 15, 180.0
 
 @dataclass(frozen=True)
 class Work:
-    """What is timed, how often in a round, and against which client's which work it is held.
+    """Work to time, how often in a round, and the client and work to compare it with.
 
     Attributes:
-        calls: in one turn of a client.
-        turns: of each client in one round: a short work comes often, lest it meet one mood of the machine only.
+        calls: calls in one turn of a client.
+        turns: turns of each client in a round; short work has several, to average over the load of the machine.
     """
 
     name: str
@@ -82,12 +83,12 @@ CLOCKS = ("processor", "wall")
 
 @dataclass
 class Times:
-    """Microseconds an item of every client, work and clock, a number for each round."""
+    """Microseconds per item by client, work and clock, with a number for each round."""
 
     rounds: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
 
     def add(self, client: str, work: str, found: Mapping[str, float]) -> None:
-        """Add one round of one client's work."""
+        """Add the result of one round."""
         for clock in CLOCKS:
             self.rounds.setdefault((client, work, clock), []).append(found[clock] / found["items"] * 1e6)
 
@@ -96,8 +97,8 @@ class Times:
         return statistics.median(self.rounds[client, work, clock])
 
     def ratio(self, client: str, work: Work, clock: str) -> tuple[float, float, float] | None:
-        """Return the quartiles of the rounds' ratios, the median in the middle; None without a reference."""
-        # a listing is held against the same client's own page
+        """Return the first quartile, the median and the third quartile of the ratios; None without a reference."""
+        # a listing is compared with the page of the same client
         reference = client if work.reference_work != work.name else work.reference
         theirs = self.rounds.get((reference, work.reference_work, clock))
         if theirs is None:
@@ -108,23 +109,23 @@ class Times:
 
 @contextmanager
 def workers(names: Sequence[str]) -> Iterator[dict[str, WorkerProcess]]:
-    """Start the canned endpoint and the clients, each checked."""
+    """Start the canned endpoint and the clients, and check each client."""
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         path = Path(directory) / "corpus.json"
         corpus().save(path)
         endpoint = stack.enter_context(running(path))
-        # one after the other: a check reads what its client has written
+        # one after the other: a check reads the items that its client wrote
         yield {name: stack.enter_context(WorkerProcess(name, path, endpoint)) for name in names}
 
 
 def measure(clients: Mapping[str, WorkerProcess], rounds: int, seconds: float) -> Times:
-    """Let the clients take turns, until there are enough rounds or the time is up; three rounds at the least."""
+    """Let the clients take turns, for this many rounds or seconds, but at least three rounds."""
     times = Times()
     end = time.monotonic() + seconds
     for number in range(rounds):
         if number >= 3 and time.monotonic() > end:
             break
-        order = random.Random(number)  # of turns
+        order = random.Random(number)  # the order of turns
         for work in WORKS:
             for name, found in _taken_in_turns(clients, work, order).items():
                 times.add(name, work.name, found)
@@ -135,9 +136,9 @@ def measure(clients: Mapping[str, WorkerProcess], rounds: int, seconds: float) -
 def _taken_in_turns(
     clients: Mapping[str, WorkerProcess], work: Work, order: random.Random
 ) -> dict[str, Counter[str]]:
-    """Let every client do a work, in as many turns as it has; return the sums."""
+    """Let every client do the work in all its turns; return the sums."""
     found = {name: Counter[str]() for name in clients}
-    held_together = {OURS, SWAPPED, work.reference}  # next to each other: a machine may change its mood every second
+    held_together = {OURS, SWAPPED, work.reference}  # next to each other, because the load may change every second
     for _ in range(work.turns):
         for name in sorted(order.sample(sorted(clients), len(clients)), key=held_together.__contains__):
             found[name].update(clients[name].timed(work.name, work.calls))
@@ -145,9 +146,11 @@ def _taken_in_turns(
 
 
 def tables(clients: Mapping[str, WorkerProcess], times: Times) -> str:
-    """Return what was measured, in Markdown."""
+    """Return the results as Markdown tables."""
     parts = [_goals(clients, times)] if OURS in clients else []
-    decoding = report.table(["client", "decodes"], [[one.title, one.decodes] for one in clients.values()], texts=2)
+    decoding = report.table(
+        ["client", "decodes"], [[client.title, client.decodes] for client in clients.values()], texts=2
+    )
     return "\n\n".join([*parts, decoding, *(_table(work, clients, times) for work in WORKS)])
 
 
@@ -188,7 +191,7 @@ def _ratio(found: tuple[float, float, float] | None) -> str:
 
 
 def picture(clients: Mapping[str, WorkerProcess], times: Times) -> str:
-    """Return what was measured, by processor time, as an SVG."""
+    """Return the processor times as an SVG picture."""
     panels = [
         Panel(
             f"{work.title}: µs of processor time {work.unit}",
@@ -200,12 +203,12 @@ def picture(clients: Mapping[str, WorkerProcess], times: Times) -> str:
 
 
 def main() -> None:
-    """Measure, and write it down."""
+    """Measure and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"at the most; {ROUNDS}")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"to go on starting rounds; {SECONDS:g}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"most rounds; {ROUNDS}")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"start no round after these; {SECONDS:g}")
     parser.add_argument("--clients", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=" ".join(NAMES))
-    parser.add_argument("--dry-run", action="store_true", help="print, and write no file")
+    parser.add_argument("--dry-run", action="store_true", help="print the results, write no file")
     given = parser.parse_args()
     with workers(given.clients) as clients:
         times = measure(clients, given.rounds, given.seconds)

@@ -1,4 +1,4 @@
-"""The items of a benchmark on their way between its processes; only the one that draws them needs `pipemodels`."""
+"""Pass the items of a benchmark between its processes; only the process that generates them needs `pipemodels`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Item = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Corpus:
-    """All items of a benchmark, in DynamoDB's form."""
+    """All items of a benchmark, in DynamoDB's JSON."""
 
     easy: list[Item]
     hard: list[Item]
     listed: list[Item]
-    """What the index that lists a pipeline's runs holds of the easy ones."""
+    """The easy items as the index of a pipeline's runs holds them."""
     nested: list[Item]
-    """Items of another shape: documents in documents, and lists of them."""
+    """Items of another shape: nested documents and lists of documents."""
 
     def save(self, path: Path) -> None:
         """Write the items to a file."""
@@ -27,5 +27,5 @@ class Corpus:
 
     @classmethod
     def load(cls, path: Path) -> Corpus:
-        """Read what `save` has written."""
+        """Read items that `save` wrote."""
         return cls(**json.loads(path.read_text()))

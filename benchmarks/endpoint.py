@@ -1,13 +1,13 @@
-"""A canned DynamoDB: every reply is bytes that were made before the first request, so that clients are what is timed.
+"""A canned DynamoDB: all replies are made before the first request, so that only the clients are timed.
 
     python -m benchmarks.endpoint CORPUS
 
-prints its port on 127.0.0.1 and serves until its standard input ends. It is a process of its own, so that its work is
-in no client's processor time. It answers
+prints its port on 127.0.0.1 and serves until its standard input ends. It is a separate process, so that its work does
+not count as a client's processor time. It answers
 
-- `Query` of the partition `easy`, `hard` or `nested`: one page of all those; with an index name: the listed ones;
+- `Query` of the partition `easy`, `hard` or `nested`: one page of those items; with an index name: the listed items;
 - `Query` of the partition `pages-N`: the easy page N times, joined by LastEvaluatedKey;
-- `GetItem`: the first easy item; `BatchWriteItem` and `TransactWriteItems`: done;
+- `GetItem`: the first easy item; `BatchWriteItem` and `TransactWriteItems`: success;
 - `GET /written`: the bodies of the last writes, as a JSON list.
 """
 
@@ -41,7 +41,7 @@ _KEPT_WRITES = 64
 
 
 class Opening:
-    """The beginning of a reply's body, with its check sum, to which an end may be added."""
+    """The beginning of a reply's body, with its check sum; the end is added for each reply."""
 
     def __init__(self, body: bytes) -> None:
         self.body, self.crc = body, crc32(body)
@@ -52,7 +52,7 @@ class Opening:
 
 
 class Canned:
-    """The replies to all that a benchmark asks."""
+    """The replies to all requests of a benchmark."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._pages = {name: _page(getattr(corpus, name)) for name in ("easy", "hard", "listed", "nested")}
@@ -102,12 +102,12 @@ def _capacity(asks: bool) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    # as DynamoDB writes it: no spaces, letters of all scripts as they are
+    # as DynamoDB writes it: without spaces, non-ASCII letters unescaped
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def serve(listener: socket.socket, canned: Canned) -> None:
-    """Accept connections and answer each on a thread of its own, until the listener is closed."""
+    """Accept connections and answer each in a separate thread, until the listener is closed."""
     while True:
         try:
             connection, _ = listener.accept()
@@ -141,11 +141,11 @@ def _written(canned: Canned) -> bytes:
 
 @contextmanager
 def running(corpus: Path) -> Iterator[str]:
-    """Run an endpoint with these items in a process of its own, and yield its URL."""
+    """Run an endpoint with these items in a separate process, and yield its URL."""
     command = [sys.executable, "-m", "benchmarks.endpoint", str(corpus)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None, "it was asked for"
-        assert process.stdout is not None, "it was asked for"
+        assert process.stdin is not None, "Popen opened a pipe"
+        assert process.stdout is not None, "Popen opened a pipe"
         try:
             yield f"http://127.0.0.1:{int(process.stdout.readline())}"
         finally:

@@ -1,6 +1,7 @@
-"""Whether an item costs the same in a million as in a thousand, and whether memory stays where it is.
+"""Measure whether time per item and memory stay the same from a thousand to a million items.
 
-A process of its own for each size iterates so many items, page after page of the canned endpoint, and keeps none:
+A separate process for each size iterates that many items, page by page from the canned endpoint, without keeping
+them:
 
     python -m benchmarks.growth whole|listed ITEMS ENDPOINT
 """
@@ -22,33 +23,33 @@ from pipemodels import DynamoDBConfig, configure, queries
 from pipemodels.models import PipelineRunLog
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-_ENOUGH = 20_000  # items for a steady figure: small sizes are iterated several times
+_ENOUGH = 20_000  # items for a stable figure: small sizes are iterated several times
 
 
 def items(kind: str, count: int) -> Iterable[Any]:
-    """Return the whole items of a table, or the summaries of an index: lazy, and so many."""
+    """Return an iterable of this many whole items of a table, or summaries of an index."""
     partition = f"pages-{count // PAGE}"
     return PipelineRunLog.query(partition) if kind == "whole" else queries.runs_of_pipeline(partition)
 
 
 def iterated(kind: str, count: int) -> float:
-    """Iterate the items and keep none; return the microseconds of processor time for each.
+    """Iterate the items without keeping them; return the microseconds of processor time per item.
 
     Raises:
-        RuntimeError: there were more or fewer.
+        RuntimeError: the number of items is wrong.
     """
     began = time.process_time()
     seen = sum(1 for _ in items(kind, count))
     spent = time.process_time() - began
     if seen != count:
-        raise RuntimeError(f"{seen} items, and not {count}")
+        raise RuntimeError(f"{seen} items instead of {count}")
     return spent / count * 1e6
 
 
 def peak_megabytes() -> float:
-    """Return the most memory that this process has had."""
+    """Return the peak memory of this process."""
     status = Path("/proc/self/status")
-    if status.exists():  # what getrusage says counts that of the process which started this one
+    if status.exists():  # getrusage would include the memory of the parent process
         found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(), re.M)
         assert found is not None, "Linux writes it for every process"
         return int(found[1]) / 1_000
@@ -58,7 +59,7 @@ def peak_megabytes() -> float:
 def main(kind: str, count: str, endpoint: str) -> None:
     """Measure one size."""
     configure(DynamoDBConfig.for_local_development(endpoint, table_prefix="bench_"))
-    iterated(kind, PAGE)  # what comes once
+    iterated(kind, PAGE)  # one-time work
     times = [iterated(kind, int(count)) for _ in range(max(1, _ENOUGH // int(count)))]
     print(json.dumps({"microseconds": statistics.median(times), "megabytes": peak_megabytes()}))
 

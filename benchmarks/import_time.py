@@ -1,6 +1,6 @@
-"""Print how long `import pipemodels` takes against `import pynamodb, pendulum`: medians of many fresh processes.
+"""Compare the time of `import pipemodels` with `import pynamodb, pendulum`: medians of many new processes.
 
-The two take turns, so that a noisy machine is noisy for both.
+The two take turns, so that other load on the machine affects both.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 ROUNDS = 15
 OURS = "pipemodels"
-# pynamodb's own package is empty: what anybody imports of it is its models
+# the package pynamodb itself is empty: users import its models
 THEIRS = "pynamodb, pynamodb.models, pendulum"
 CODE = """
 import resource
@@ -24,9 +24,9 @@ print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def seconds(modules: str) -> float:
-    """Return the processor seconds that a fresh process needs to import the modules."""
+    """Return the processor seconds that a new process needs to import the modules."""
     command = [sys.executable, "-c", CODE.format(modules=modules)]
-    # compiled modules are kept, as an installer keeps them, whatever the environment says
+    # let Python write .pyc files, as an installer does
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
 
@@ -35,7 +35,7 @@ def main(rounds: int = ROUNDS) -> None:
     """Measure and print."""
     times: dict[str, list[float]] = {OURS: [], THEIRS: []}
     for modules in times:
-        seconds(modules)  # compiles what is not compiled yet
+        seconds(modules)  # writes the .pyc files
     for _ in range(rounds):
         for modules, found in times.items():
             found.append(seconds(modules))

@@ -1,10 +1,10 @@
-"""Count the instructions that each work takes, an item; into `docs/benchmarks.md`. Needs valgrind.
+"""Count the instructions per item; write them to `docs/benchmarks.md`. Needs valgrind.
 
     python -m benchmarks.instructions [--clients NAME…] [--dry-run]
 
-A count is hardly moved by what else the machine does, where a time is. Each client runs under callgrind, does a work
-in two lengths, and the difference is divided by the items between them: the start of the process, the reading of
-the order and whatever else comes once has no share in it. The system's instructions are not counted.
+Other load on the machine hardly affects a count, unlike a time. Each client runs under callgrind and does its
+work in two lengths; the difference is divided by the number of additional items, so that one-time work, such as
+the start of the process, does not count. The system's instructions are not counted.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from benchmarks.endpoint import running
 from benchmarks.items import corpus
 from benchmarks.processes import WorkerProcess
 
-SIZE = 100  # items of a page: callgrind takes fifty times as long as the processor
+SIZE = 100  # items of a page: callgrind is fifty times as slow as the processor
 LENGTHS: Mapping[str, tuple[int, int]] = {"get": (5, 25)}
 _PAGES = (1, 3)
 _CALLGRIND = ("valgrind", "-q", "--tool=callgrind", "--instr-atstart=no")
 _TOTALS = re.compile(r"^totals: (\d+)$", re.M)
 
 Counts = dict[tuple[str, str], float]
-"""Thousands of instructions an item, by client and work."""
+"""Thousands of instructions per item, by client and work."""
 
 
 class Counted:
-    """A client under callgrind, which counts from one look to the next."""
+    """A client under callgrind, which counts the instructions from one dump to the next."""
 
     def __init__(self, worker: WorkerProcess, dumps: Path) -> None:
         self._worker, self._dumps, self._looks = worker, dumps, 0
         self._control("-i", "on")
-        self._count()  # a process that has just begun to be counted is translated anew
+        self._count()  # the first dump includes translating the process
 
     def _control(self, *order: str) -> None:
         subprocess.run(["callgrind_control", *order, str(self._worker.pid)], check=True, capture_output=True)
 
     def _count(self) -> int:
-        """Return the instructions since the last look."""
+        """Return the instructions since the last dump."""
         self._control("--dump")
         self._looks += 1
         found = _TOTALS.search(Path(f"{self._dumps}.{self._looks}").read_text())
@@ -64,7 +64,7 @@ class Counted:
 
 
 def measure(names: Sequence[str]) -> tuple[Counts, dict[str, str]]:
-    """Count all works of the clients, one client after the other; return the counts, and the clients' titles."""
+    """Count all work of the clients, one client after the other; return the counts and the titles of the clients."""
     counts: Counts = {}
     titles = {}
     with tempfile.TemporaryDirectory() as directory:
@@ -77,14 +77,14 @@ def measure(names: Sequence[str]) -> tuple[Counts, dict[str, str]]:
                 titles[name] = worker.title
                 counted = Counted(worker, dumps)
                 counts |= {(name, work.name): counted.an_item(work.name) for work in WORKS}
-            # at once, so that a run that is cut short has said something
+            # now, so that an interrupted run has printed something
             shown = (f"{work.label} {counts[name, work.name]:,.0f}" for work in WORKS)
             print(f"{name}: {', '.join(shown)}", file=sys.stderr, flush=True)
     return counts, titles
 
 
 def table(counts: Counts, titles: Mapping[str, str]) -> str:
-    """Return the counts, each with its ratio, in Markdown; the least for a page first."""
+    """Return a Markdown table of the counts with their ratios, the fewest for a page first."""
     rows = [
         [f"**{titles[name]}**" if name == OURS else titles[name], *(_cell(counts, name, work) for work in WORKS)]
         for name in sorted(titles, key=lambda name: counts[name, "page"])
@@ -99,10 +99,10 @@ def _cell(counts: Counts, name: str, work: Work) -> str:
 
 
 def main() -> None:
-    """Count, and write it down."""
+    """Count and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions")
     parser.add_argument("--clients", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=" ".join(NAMES))
-    parser.add_argument("--dry-run", action="store_true", help="print, and write no file")
+    parser.add_argument("--dry-run", action="store_true", help="print the results, write no file")
     given = parser.parse_args()
     if shutil.which("callgrind_control") is None:
         sys.exit("valgrind is not installed: `apt-get install valgrind`, or your system's package of that name")

@@ -1,8 +1,9 @@
-"""The items that are read and written: run logs as `pipemodels` stores them, drawn from a seed.
+"""The items that are read and written: run logs as `pipemodels` stores them, generated from a seed.
 
-`easy` ones are what a healthy pipeline leaves: three stages, ten instants. `hard` ones hold what fast parsers trip
-over: stack traces with newlines and quotes, escapes, other scripts, texts such as "B", and ever other attributes.
-`nested` ones are of another shape: no stages, but documents in documents, lists of documents and lists of texts.
+`easy` items are those of a healthy pipeline: three stages, ten instants. `hard` items are difficult for fast
+parsers: stack traces with newlines and quotes, escapes, non-Latin scripts, texts such as "B", and varying
+attributes. `nested` items have another shape: instead of stages they have nested documents, lists of documents
+and lists of texts.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ _TEXTS = (
 
 
 def corpus(size: int = PAGE, seed: int = SEED) -> Corpus:
-    """Draw the items; the same seed gives the same items."""
+    """Generate the items; the same seed gives the same items."""
     with using(DynamoDBConfig.for_local_development()):
         easy = [_stored(_easy(Random(f"{seed} easy {n}"), n)) for n in range(size)]
         hard = [_stored(_hard(Random(f"{seed} hard {n}"), n)) for n in range(size)]
         nested = [_stored(_nested(Random(f"{seed} nested {n}"), n)) for n in range(size)]
     held = PipelineRunLog.held_by("PipelineRunsIndex") or frozenset()
-    listed = [{name: one for name, one in item.items() if name in held} for item in easy]
+    listed = [{name: value for name, value in item.items() if name in held} for item in easy]
     return Corpus(easy, hard, listed, nested)
 
 
@@ -114,7 +115,7 @@ def _hard(random: Random, number: int) -> dict[str, Any]:
     }
     taken = random.sample(sorted(sometimes), k=random.randrange(len(sometimes) + 1))
     dropped = random.sample(["tags", "cpu_hours", "environment", "created_by", "stages"], k=random.randrange(3))
-    return {name: one for name, one in fields.items() if name not in dropped} | {
+    return {name: value for name, value in fields.items() if name not in dropped} | {
         name: sometimes[name] for name in taken
     }
 

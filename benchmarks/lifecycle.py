@@ -1,10 +1,10 @@
-"""Print how many requests and capacity units one whole run takes, with and without a limit, and the fewest possible.
+"""Print the requests and capacity units of a whole run, with and without a limit, and the fewest possible requests.
 
     python -m benchmarks.lifecycle [ENDPOINT]
 
-Units are counted as the store reports them (`ReturnConsumedCapacity`): the embedded store, or one at an endpoint, as
-that of `python tools/localstack.py start`. A refused write reports none; AWS bills it as if it had been written. The
-fewest requests: one for each thing that is said, and one to read the token that a slot is taken under.
+The store reports the units (`ReturnConsumedCapacity`): the embedded store, or the one at an endpoint, such as
+that of `python tools/localstack.py start`. A refused write reports none, although AWS bills it like a write. The
+fewest possible requests are one for each command, and one to read the lease token of the last slot.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ READS = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
 
 @dataclass
 class Bill:
-    """What some work has cost: requests, those among them that were refused, and the units read and written."""
+    """The cost of some work: requests, refused requests, and read and write units."""
 
     requests: int = 0
     refused: int = 0
@@ -37,7 +37,7 @@ class Bill:
     def add(self, operation: str, reply: dict[str, Any]) -> None:
         """Count one request."""
         consumed = reply.get("ConsumedCapacity", [])
-        units = sum(one["CapacityUnits"] for one in (consumed if isinstance(consumed, list) else [consumed]))
+        units = sum(table["CapacityUnits"] for table in (consumed if isinstance(consumed, list) else [consumed]))
         self.requests += 1
         self.refused += "Error" in reply
         if operation in READS:
@@ -51,7 +51,7 @@ class Bill:
 
 @contextmanager
 def billed(config: DynamoDBConfig) -> Iterator[Bill]:
-    """Count what this configuration's client sends inside the block."""
+    """Count the requests of this configuration's client inside the block."""
     bill = Bill()
     events = connection_of(config).client.meta.events
 
@@ -72,7 +72,7 @@ def billed(config: DynamoDBConfig) -> Iterator[Bill]:
 
 @dataclass(frozen=True)
 class Line:
-    """One command of the lifecycle: what it cost, and the fewest requests that it could take."""
+    """One command of the lifecycle: its cost, and the fewest possible requests."""
 
     command: str
     bill: Bill
@@ -80,11 +80,11 @@ class Line:
 
 
 class Lifecycle:
-    """One whole run, billed command by command."""
+    """One whole run, with a bill for each command."""
 
     def __init__(self, config: DynamoDBConfig, limit: int | None) -> None:
         self.config = config
-        # no transaction returns what it has written: the token must be read before
+        # a transaction returns no item, so the token must be read before
         self.start_needs = 1 if limit is None else 2
         self.key: dict[str, Any] = {"pipeline_id": f"orders-{uuid.uuid4().hex[:8]}", "run_id": "2026-05-17T12:00"}
         self.lines: list[Line] = []
@@ -94,14 +94,14 @@ class Lifecycle:
         )
 
     def line(self, name: str, call: Callable[[], Any], fewest: int = 1) -> Any:
-        """Do something and write down what it cost."""
+        """Call a function and keep its bill as a line."""
         with billed(self.config) as bill:
             result = call()
         self.lines.append(Line(name, bill, fewest))
         return result
 
     def by_commands(self) -> list[Line]:
-        """Say everything by a command of its own, as a worker with its lease."""
+        """Record a run by separate commands, as a worker with its lease."""
         run = self.line("`start_run`", lambda: commands.start_run(**self.key), self.start_needs)
         mine = {**self.key, "lease_token": run.lease_token}
         stage = {**mine, "stage_name": "extract"}
@@ -110,11 +110,11 @@ class Lifecycle:
         self.line("`record_metrics`", lambda: commands.record_metrics(**mine, total_records_processed=7))
         self.line("`finish_stage`", lambda: commands.finish_stage(**stage, records_processed=7))
         self.line("`finish_run`", lambda: commands.finish_run(**mine))
-        in_all = sum((one.bill for one in self.lines), Bill())
-        return [*self.lines, Line("in all", in_all, sum(one.fewest for one in self.lines))]
+        in_all = sum((line.bill for line in self.lines), Bill())
+        return [*self.lines, Line("in all", in_all, sum(line.fewest for line in self.lines))]
 
     def by_recorded_run(self) -> list[Line]:
-        """Say the same, but the heartbeat, by `recorded_run`, which knows the run."""
+        """Record the same, except the heartbeat, by `recorded_run`."""
 
         def work() -> None:
             with commands.recorded_run(**self.key) as run, run.stage("extract"):
@@ -130,10 +130,10 @@ def table(lines: list[Line]) -> str:
     return "\n".join([*head, *map(_row, lines)])
 
 
-def _row(one: Line) -> str:
-    bill = one.bill
-    numbers = (bill.requests, one.fewest, bill.refused, bill.read, bill.written)
-    return f"| {one.command} | " + " | ".join(f"{value:g}" for value in numbers) + " |"
+def _row(line: Line) -> str:
+    bill = line.bill
+    numbers = (bill.requests, line.fewest, bill.refused, bill.read, bill.written)
+    return f"| {line.command} | " + " | ".join(f"{value:g}" for value in numbers) + " |"
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""So many calls of one kind, shared out among threads, each call timed, in a process of its own.
+"""Time calls of one kind, distributed over threads, in a separate process.
 
     python -m benchmarks.load WORK THREADS CALLS ENDPOINT PREFIX PIPELINE RUN
 
-The items are there, under that prefix; PIPELINE and RUN name one of them.
+The tables of that prefix have the items; PIPELINE and RUN name one of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WRITTEN = 100  # items: one transaction
 
 
 def works(pipeline_id: str, run_id: str) -> dict[str, Callable[[], Any]]:
-    """Return what can be asked for, by name."""
+    """Return the kinds of calls by name."""
     return {
         "get": lambda: queries.get_run(pipeline_id, run_id),
         "page": lambda: list(PipelineRunLog.query(pipeline_id)),
@@ -48,7 +48,7 @@ def _run(pipeline_id: str) -> None:
 
 
 def loaded(call: Callable[[], Any], threads: int, calls: int) -> dict[str, Any]:
-    """Do all calls on so many threads; return calls a second, µs of processor a call, and latencies in ms."""
+    """Make all calls on these threads; return calls per second, processor µs per call, and latencies in ms."""
 
     def timed(_: int) -> float:
         began = time.perf_counter()
@@ -56,7 +56,7 @@ def loaded(call: Callable[[], Any], threads: int, calls: int) -> dict[str, Any]:
         return (time.perf_counter() - began) * 1e3
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(timed, range(_WARM_UP * threads)))  # connections are made, threads started
+        list(pool.map(timed, range(_WARM_UP * threads)))  # opens connections and starts threads
         wall, processor = time.perf_counter(), time.process_time()
         latencies = list(pool.map(timed, range(calls)))
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
@@ -71,7 +71,7 @@ def loaded(call: Callable[[], Any], threads: int, calls: int) -> dict[str, Any]:
 
 
 def main(work: str, threads: str, calls: str, endpoint: str, prefix: str, pipeline_id: str, run_id: str) -> None:
-    """Load it, and print what was found."""
+    """Make the calls and print the results."""
     configure(DynamoDBConfig.for_local_development(endpoint, table_prefix=prefix))
     print(json.dumps(loaded(works(pipeline_id, run_id)[work], int(threads), int(calls))))
 

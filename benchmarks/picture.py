@@ -1,4 +1,4 @@
-"""Bars in SVG: text that a diff can show, and no library to draw it."""
+"""Draw bar charts as SVG, which a diff can show, without a library."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ rect { fill: #8c959f }
 
 @dataclass(frozen=True)
 class Panel:
-    """One comparison: a title, and a number for each name; less is better."""
+    """A comparison: a title, and a number for each name; smaller is better."""
 
     title: str
     numbers: Mapping[str, float]
 
 
 def bars(panels: Sequence[Panel], ours: str) -> str:
-    """Return the panels below each other, the shortest bar of each first, the bars of `ours` marked."""
+    """Return the panels below each other, each with its shortest bar first, and the bars of `ours` in colour."""
     height = sum(_HEAD + _ROW * len(panel.numbers) + _GAP for panel in panels) + _GAP
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">'
     lines = [head, _STYLE, f'<rect class="paper" width="{_WIDTH}" height="{height}"/>']

@@ -1,4 +1,4 @@
-"""A worker (`benchmarks.worker`) as its driver sees it."""
+"""Start and control a worker (`benchmarks.worker`)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import IO, Any, Self
 
 
 class WorkerProcess:
-    """One client in a process of its own, checked when it has been entered; it ends with the block.
+    """A client in a separate process, which runs for the block and checks the client at its start.
 
     Args:
         name: the client.
         corpus: the file of its items.
-        endpoint: to which it speaks.
-        under: a command that runs it, as a counter of instructions.
+        endpoint: the URL of the endpoint.
+        under: a command that runs the process, such as a counter of instructions.
 
     Raises:
-        RuntimeError: the client returned something wrong, or died; it has said why on standard error.
+        RuntimeError: the client returned a wrong result, or ended; standard error has the reason.
     """
 
     def __init__(self, name: str, corpus: Path, endpoint: str, *, under: Sequence[str] = ()) -> None:
@@ -30,7 +30,7 @@ class WorkerProcess:
         self._command = [*under, sys.executable, "-m", "benchmarks.worker", name, str(corpus), endpoint]
 
     def __enter__(self) -> Self:
-        # what is counted must not depend on the order of a set of texts
+        # counts must not depend on the order of a set of texts
         environment = os.environ | {"PYTHONHASHSEED": "0"}
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -41,7 +41,7 @@ class WorkerProcess:
         return self
 
     def timed(self, work: str, calls: int) -> dict[str, float]:
-        """Let it do a work so many times; return seconds by clock, and how many items that were."""
+        """Repeat the work this many times; return the seconds by clock, and the number of items."""
         orders = self._stream(self._process.stdin)
         orders.write(f"{work} {calls}\n")
         orders.flush()
@@ -57,7 +57,7 @@ class WorkerProcess:
 
     @staticmethod
     def _stream(stream: IO[str] | None) -> IO[str]:
-        assert stream is not None, "it was asked for"
+        assert stream is not None, "Popen opened a pipe"
         return stream
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""Where the figures go: sections of `docs/benchmarks.md` between marks, each written anew by its command."""
+"""Write results into `docs/benchmarks.md`: each command replaces its section between two marks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SHOWN = ("pipemodels", "pynamodb", "botocore", "pydynox", "pydantic", "aiodynam
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> str:
-    """Return a Markdown table: the first columns are texts, the others numbers."""
+    """Return a Markdown table whose first columns are texts and the others numbers."""
     lines = [head, ["---"] * texts + ["---:"] * (len(head) - texts), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def circumstances() -> str:
-    """Return on what it was measured, and how busy that is at this moment."""
+    """Return the versions, the machine and its current load."""
     versions = ", ".join(f"{name} {_version(name)}" for name in _SHOWN)
     machine = f"{platform.machine()}, {os.cpu_count()} processors under a load of {os.getloadavg()[0]:.0f}"
     return f"Python {platform.python_version()}, {machine}; {versions}"
@@ -35,12 +35,12 @@ def _version(name: str) -> str:
 
 
 def write(section: str, text: str) -> None:
-    """Put the text between the marks of a section of the page."""
+    """Replace the text of a section of the page."""
     PAGE.write_text(replaced(PAGE.read_text(), section, text))
 
 
 def replaced(page: str, section: str, text: str) -> str:
-    """Return the page with the text between the marks of the section, in place of what was there.
+    """Return the page with the text between the marks of the section replaced.
 
     Raises:
         ValueError: the page has no such marks.

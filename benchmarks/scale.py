@@ -1,9 +1,9 @@
-"""How time and memory grow with items and threads, and what whole calls take; into `docs/benchmarks.md`.
+"""Measure growth with items and threads, and whole calls on stores; write the results to `docs/benchmarks.md`.
 
     python -m benchmarks.scale [--most ITEMS] [--dry-run]
 
 Growth and threads are measured on the canned endpoint, whole calls on the embedded store, and on the LocalStack at
-`PIPEMODELS_LOCALSTACK_ENDPOINT` where that is set.
+`PIPEMODELS_LOCALSTACK_ENDPOINT`, if that is set.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ENDPOINT_VARIABLE = "PIPEMODELS_LOCALSTACK_ENDPOINT"
 THREADS = (1, 2, 4, 8)
 KINDS = {"whole": "whole items of a table", "listed": "summaries of an index"}
 CALLS = {"get": 400, "page": 40, "listing": 40, "write": 20, "run": 100}
-"""The works of `benchmarks.load`, and how many calls of each are timed against a store."""
+"""The calls of `benchmarks.load`, and how many of each are timed on a store."""
 TITLES = {
     "get": "get a run",
     "page": "read 500 whole runs",
@@ -47,24 +47,24 @@ _BATCH = 25
 
 
 def _child(module: str, *arguments: object) -> Any:
-    """Run a measuring module in a process of its own, and return what it prints."""
+    """Run a benchmark module in a separate process, and return the JSON that it prints."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
     print(" ".join(command[2:]), file=sys.stderr)
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
 def growth(endpoint: str, most: int) -> str:
-    """Iterate ever more items; return a table."""
+    """Measure iterating up to `most` items; return a table."""
     rows = []
     for kind, title in KINDS.items():
-        for size in (one for one in SIZES if one <= most):
+        for size in (size for size in SIZES if size <= most):
             found = _child("growth", kind, size, endpoint)
             rows.append([title, f"{size:,}", f"{found['microseconds']:.1f}", f"{found['megabytes']:.0f}"])
     return report.table(["iterated, none kept", "items", "processor, µs an item", "peak memory, MB"], rows)
 
 
 def threads(endpoint: str, items: Corpus) -> str:
-    """Share calls out among ever more threads; return a table."""
+    """Measure calls on 1 to 8 threads; return a table."""
     rows = []
     for work, calls in _THREADED.items():
         for number in THREADS:
@@ -83,7 +83,7 @@ def _latencies(found: dict[str, float]) -> list[str]:
 
 
 def whole_calls(name: str, store: DynamoDBConfig, items: Corpus) -> str:
-    """Call a store that really stores, with tables of its own, which are dropped; return a table."""
+    """Measure calls on a real store, with separate tables that are dropped at the end; return a table."""
     rows = []
     with _filled(store, items) as config:
         for number in (1, THREADS[-1]):
@@ -113,7 +113,7 @@ def _filled(store: DynamoDBConfig, items: Corpus) -> Iterator[DynamoDBConfig]:
 
 
 def measured(most: int) -> Iterator[str]:
-    """Yield one table after the other."""
+    """Yield the tables of results."""
     items = corpus()
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "corpus.json"
@@ -128,10 +128,10 @@ def measured(most: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure, and write it down."""
+    """Measure and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale")
-    parser.add_argument("--most", type=int, default=SIZES[-1], help=f"items that are iterated; {SIZES[-1]:,}")
-    parser.add_argument("--dry-run", action="store_true", help="print, and write no file")
+    parser.add_argument("--most", type=int, default=SIZES[-1], help=f"iterate at most this many items; {SIZES[-1]:,}")
+    parser.add_argument("--dry-run", action="store_true", help="print the results, write no file")
     given = parser.parse_args()
     text = "\n\n".join([f"{report.circumstances()}.", *measured(given.most)])
     print(text)

@@ -1,7 +1,7 @@
-"""What a stored item means, read without any client: the measure of whether a client has decoded it.
+"""Decode stored items without a client, to check the results of the clients.
 
-A client may decode less than all, and says so in its `Fidelity`; a page is right when it equals the stored items as
-far as that goes.
+A client may decode only some values, as its `Fidelity` states; its result is right if it equals the stored items
+to that extent.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any, Literal
 INSTANTS = frozenset(
     {"start_time", "end_time", "created_at", "updated_at", "lease_expires_at", "heartbeat_at"},
 )
-"""The names whose texts are instants, in an item and in its stages."""
+"""The names of instants, in an item and in its stages."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fidelity:
-    """How far a client decodes.
+    """Which values a client decodes.
 
     Attributes:
-        instants: `all`; `own`: the item's own, those of its stages stay text; `none`.
-        exact: numbers keep their digits; otherwise they go through float.
+        instants: `all`; `own`: those of the item, while those of its stages stay text; `none`.
+        exact: numbers keep their digits; if False, they are converted to float.
     """
 
     instants: Literal["all", "own", "none"] = "all"
@@ -35,7 +35,7 @@ class Fidelity:
 
 
 def decoded(item: dict[str, Any]) -> dict[str, Any]:
-    """Return the plain values of an item in DynamoDB's form: instants in UTC, numbers exact."""
+    """Return the plain values of an item in DynamoDB's JSON: instants in UTC, numbers exact."""
     return {name: _decoded(name, value) for name, value in item.items()}
 
 
@@ -45,7 +45,7 @@ def _decoded(name: str, tagged: dict[str, Any]) -> Any:
         case "M":
             return decoded(value)
         case "L":
-            return [_decoded("", one) for one in value]
+            return [_decoded("", element) for element in value]
         case "N":
             number = Decimal(value)
             return int(number) if number == number.to_integral_value() else number
@@ -55,50 +55,52 @@ def _decoded(name: str, tagged: dict[str, Any]) -> Any:
             return datetime.fromisoformat(value)
         case "S" | "BOOL":
             return value
-    raise ValueError(f"no benchmark item holds a value under {tag!r}")
+    raise ValueError(f"benchmark items have no values of type {tag!r}")
 
 
 def instant_text(value: datetime) -> str:
-    """Return the stored form of an instant."""
+    """Return the stored text of an instant."""
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def without_instants(value: Any) -> Any:
-    """Return a plain value with each instant as the text that is stored: what untyped clients take and give."""
+    """Return a plain value with each instant as its stored text, as untyped clients use it."""
     if isinstance(value, datetime):
         return instant_text(value)
     if isinstance(value, dict):
-        return {name: without_instants(one) for name, one in value.items()}
-    return [without_instants(one) for one in value] if isinstance(value, list) else value
+        return {name: without_instants(inner) for name, inner in value.items()}
+    return [without_instants(inner) for inner in value] if isinstance(value, list) else value
 
 
 def with_floats(value: Any) -> Any:
-    """Return a plain value with each Decimal as a float, for clients that take no Decimal."""
+    """Return a plain value with each Decimal as a float, for clients that do not accept Decimal."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, dict):
-        return {name: with_floats(one) for name, one in value.items()}
-    return [with_floats(one) for one in value] if isinstance(value, list) else value
+        return {name: with_floats(inner) for name, inner in value.items()}
+    return [with_floats(inner) for inner in value] if isinstance(value, list) else value
 
 
 def expected(item: dict[str, Any], fidelity: Fidelity) -> Any:
-    """Return what a client of this fidelity must make of a stored item, in comparable form."""
+    """Return the expected result of a client of this fidelity for a stored item, in comparable form."""
     values = decoded(item)
     if fidelity.instants == "none":
         values = without_instants(values)
     elif fidelity.instants == "own":
-        values = {name: one if isinstance(one, datetime) else without_instants(one) for name, one in values.items()}
+        values = {
+            name: value if isinstance(value, datetime) else without_instants(value) for name, value in values.items()
+        }
     return comparable(values, exact=fidelity.exact)
 
 
 def comparable(value: Any, *, exact: bool) -> Any:
-    """Return a value as something that compares with its kind: 1, 1.0, True and "1" are all different.
+    """Return a value in a form in which 1, 1.0, True and "1" are all different.
 
-    A name whose value is None is absent: models hold None for what an item lacks.
+    A None in a dict counts as absent: models use None for attributes that an item lacks.
 
     Args:
-        value: what a client has decoded, or what it should.
-        exact: a float is refused as a number; otherwise every number is compared as a float.
+        value: a decoded value of a client, or the expected value.
+        exact: numbers must not be floats; if False, every number is compared as a float.
     """
     if isinstance(value, datetime):
         return "instant", instant_text(value)
@@ -111,5 +113,5 @@ def comparable(value: Any, *, exact: bool) -> Any:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, dict):
-        return {name: comparable(one, exact=exact) for name, one in value.items() if one is not None}
-    return [comparable(one, exact=exact) for one in value]
+        return {name: comparable(inner, exact=exact) for name, inner in value.items() if inner is not None}
+    return [comparable(inner, exact=exact) for inner in value]

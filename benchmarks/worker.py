@@ -1,9 +1,9 @@
-"""One client in a process of its own: checked once, then timed as often as it is asked.
+"""Run one client: check it once, then time it on request.
 
     python -m benchmarks.worker CLIENT CORPUS ENDPOINT
 
-reads an order a line, `WORK CALLS`, and answers each with a line of JSON: the seconds of wall clock and of processor
-(its own, all threads, the system's on its behalf among them), and the items that were read or written.
+reads lines `WORK CALLS` and answers each with a line of JSON: the seconds of wall clock, those of the processor
+(all threads of the process, and the system's work for it), and the number of items that were read or written.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ WORKS = ("page", "hard", "write", "get", "listing", "nested", "nested_write")
 
 
 class WrongResult(Exception):
-    """A client has not returned, or not written, what it should: its times would mean nothing."""
+    """A client returned or wrote a wrong item: its times would mean nothing."""
 
 
 class Worker:
-    """A client, and the works that it can be asked for."""
+    """A client, and its work by name."""
 
     def __init__(self, bench: Client, corpus: Corpus) -> None:
         self.bench, self._corpus = bench, corpus
@@ -49,10 +49,10 @@ class Worker:
         self.items = {name: 1 if name == "get" else len(corpus.easy) for name in WORKS}
 
     def check(self, endpoint: str) -> None:
-        """Do everything once and compare it with what is stored, as far as the client decodes.
+        """Do all work once and compare the results with the stored items, as far as the client decodes them.
 
         Raises:
-            WrongResult: it differs.
+            WrongResult: a value differs.
         """
         self._compare("page", self.works["page"](), self._corpus.easy)
         self._compare("hard", self.works["hard"](), self._corpus.hard)
@@ -60,7 +60,7 @@ class Worker:
         self._compare("nested", self.works["nested"](), self._corpus.nested)
         self._compare("get", [self.works["get"]()], self._corpus.easy[:1])
         self._compare("paged", self.bench.page("pages-3"), self._corpus.easy * 3)
-        written(endpoint)  # what others have written before
+        written(endpoint)  # discard earlier writes
         for work, stored in (("write", self._corpus.easy), ("nested_write", self._corpus.nested)):
             self.works[work]()
             self._compare_written(work, written(endpoint), stored)
@@ -75,23 +75,23 @@ class Worker:
         left_out = self.bench.rewrites
 
         def rest(item: Item) -> Any:
-            return expected({name: one for name, one in item.items() if name not in left_out}, fidelity)
+            return expected({name: value for name, value in item.items() if name not in left_out}, fidelity)
 
         self._refuse(work, list(map(rest, items)), list(map(rest, stored)))
 
     def _refuse(self, work: str, got: list[Any], wanted: list[Any]) -> None:
         if len(got) != len(wanted):
-            raise WrongResult(f"{self.bench.title}, {work}: {len(got)} items, and not {len(wanted)}")
-        for number, (one, other) in enumerate(zip(got, wanted, strict=True)):
-            if one != other:
-                names = sorted(name for name in one | other if one.get(name) != other.get(name))
-                pairs = "; ".join(f"{name} {one.get(name)!r}, and not {other.get(name)!r}" for name in names)
+            raise WrongResult(f"{self.bench.title}, {work}: {len(got)} items instead of {len(wanted)}")
+        for number, (item, right) in enumerate(zip(got, wanted, strict=True)):
+            if item != right:
+                names = sorted(name for name in item | right if item.get(name) != right.get(name))
+                pairs = "; ".join(f"{name} {item.get(name)!r} instead of {right.get(name)!r}" for name in names)
                 raise WrongResult(f"{self.bench.title}, {work}, item {number}: {pairs}")
 
     def timed(self, work: str, calls: int) -> dict[str, float]:
-        """Do a work so many times; what one call returns is dropped before the next."""
+        """Repeat the work this many times; the result of a call is dropped before the next."""
         call = self.works[work]
-        gc.collect()  # the garbage of others is not this work's
+        gc.collect()  # do not time the garbage of other work
         wall, processor = time.perf_counter(), time.process_time()
         for _ in range(calls):
             call()
@@ -103,7 +103,7 @@ class Worker:
 
 
 def written(endpoint: str) -> list[Item]:
-    """Return the items that an endpoint has taken since it was last asked, in order."""
+    """Return the items that an endpoint has received since the last call, in order."""
     connection = HTTPConnection(urlsplit(endpoint).netloc)
     connection.request("GET", "/written")
     bodies = json.loads(connection.getresponse().read())
@@ -113,12 +113,12 @@ def written(endpoint: str) -> list[Item]:
 
 def _puts(body: dict[str, Any]) -> list[Item]:
     if "TransactItems" in body:
-        return [one["Put"]["Item"] for one in body["TransactItems"]]
-    return [one["PutRequest"]["Item"] for puts in body["RequestItems"].values() for one in puts]
+        return [action["Put"]["Item"] for action in body["TransactItems"]]
+    return [put["PutRequest"]["Item"] for puts in body["RequestItems"].values() for put in puts]
 
 
 def main(name: str, corpus: str, endpoint: str) -> None:
-    """Check, say so, then do what is asked until there are no more orders."""
+    """Check the client, print its title, then time work until standard input ends."""
     worker = Worker(client(name)(endpoint), Corpus.load(Path(corpus)))
     try:
         worker.check(endpoint)

@@ -1,4 +1,4 @@
-"""LocalStack in Docker, for tests: `python tools/localstack.py --help`; docs/localstack.md says more."""
+"""Run LocalStack in Docker, for tests. See `python tools/localstack.py --help` and docs/localstack.md."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""The clients that are compared, a file each; `benchmarks.clients.NAME` has the one class `Bench`.
+"""The clients to compare, a file for each; `benchmarks.clients.NAME` has the class `Bench`.
 
-Each runs in a process of its own, and only that process imports it.
+Each client runs in a separate process, and only that process imports it.
 """
 
 from __future__ import annotations
@@ -27,56 +27,56 @@ REGION, CREDENTIAL = "us-east-1", "test"
 
 
 class Client(ABC):
-    """What a client is asked to do; what it returns is kept until the whole page is there."""
+    """The work of a client; results are kept until the whole page is read."""
 
     title: ClassVar[str]
     fidelity: ClassVar[Fidelity] = Fidelity()
     rewrites: ClassVar[frozenset[str]] = frozenset()
-    """Attributes that it sets itself when it writes an item, whatever it was given."""
+    """Attributes that the client sets itself when it writes an item."""
 
     @classmethod
     def decodes(cls) -> str:
-        """Say how far, in a few words."""
+        """Say which values the client decodes."""
         return str(cls.fidelity)
 
     @abstractmethod
     def __init__(self, endpoint: str) -> None:
-        """Connect to the endpoint; nothing need be sent yet."""
+        """Set up the connection to the endpoint."""
 
     @abstractmethod
     def page(self, pipeline_id: str) -> list[Any]:
-        """Return all runs of a pipeline, whole, by a query of the table."""
+        """Return all runs of a pipeline, as whole items, by a query of the table."""
 
     @abstractmethod
     def listing(self, pipeline_id: str) -> list[Any]:
-        """Return what the index holds of all runs of a pipeline."""
+        """Return the summaries of all runs of a pipeline, from the index."""
 
     @abstractmethod
     def get(self, pipeline_id: str, run_id: str) -> Any:
-        """Return one run, whole, by its key, read strongly consistent."""
+        """Return one whole run by its key, read strongly consistent."""
 
     def prepare(self, values: dict[str, Any]) -> Any:
-        """Return the values of a run as this client's users hold them before they make an object; not timed."""
+        """Return the values of a run as users of this client have them before they make an object; not timed."""
         return values
 
     @abstractmethod
     def write(self, prepared: list[Any]) -> None:
-        """Make an object of each, encode them, and write them in batches."""
+        """Make an object of each run, encode the objects, and write them in batches."""
 
     def prepare_nested(self, values: dict[str, Any]) -> Any:
-        """Return the same of a run of the other shape; where its users give keys by position, they are apart."""
+        """Do as `prepare` for a run of the other shape; keys that users pass by position are separate."""
         return self.prepare(values)
 
     def write_nested(self, prepared: list[Any]) -> None:
-        """Write those."""
+        """Write runs of the other shape."""
         self.write(prepared)
 
     @abstractmethod
     def plain(self, item: Any) -> dict[str, Any]:
-        """Return what was decoded, all of it, as plain values; not timed."""
+        """Return all decoded values as plain values; not timed."""
 
     def close(self) -> None:  # noqa: B027  # most have nothing to do
-        """Let go of what is open."""
+        """Close connections."""
 
 
 def by_position(values: dict[str, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
@@ -89,7 +89,7 @@ def client(name: str) -> type[Client]:
     """Import a client.
 
     Raises:
-        ImportError: it is not installed; `make bench` installs all into an environment of their own.
+        ImportError: the client is not installed; `make bench` installs all clients into a separate environment.
     """
     bench: type[Client] = import_module(f"benchmarks.clients.{name}").Bench
     return bench

@@ -1,4 +1,4 @@
-"""aiodynamo on aiohttp: asynchronous, here one request at a time. Dicts in and out, instants left to its users."""
+"""aiodynamo on aiohttp: asynchronous, but here with one request at a time. It uses dicts, with instants as texts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BATCH = 25
 
 
 class Bench(Client):
-    """It runs an event loop until each call is done."""
+    """Run an event loop until each call is done."""
 
     title = "aiodynamo"
     fidelity = Fidelity(instants="none", exact=False)
@@ -52,12 +52,12 @@ class Bench(Client):
         return self._run(self._query(pipeline_id, index=INDEX, scan_forward=False, select=projected))
 
     def get(self, pipeline_id: str, run_id: str) -> Any:
-        """Get one."""
+        """Get a run."""
         key = {"pipeline_id": pipeline_id, "run_id": run_id}
         return self._run(self._client.get_item(TABLE, key, consistent_read=True))
 
     def write(self, prepared: list[Any]) -> None:
-        """Write batches of 25; the instants' texts are its users' work, and timed."""
+        """Write batches of 25; the time includes making the texts of instants."""
         self._run(self._write(prepared))
 
     async def _write(self, prepared: list[Any]) -> None:
@@ -66,7 +66,7 @@ class Bench(Client):
             await self._client.batch_write({TABLE: BatchWriteRequest(items_to_put=items)})
 
     def plain(self, item: Any) -> dict[str, Any]:
-        """Return the dict that it is."""
+        """Return the item, which is a dict."""
         return dict(item)
 
     def close(self) -> None:

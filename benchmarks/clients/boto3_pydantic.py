@@ -1,4 +1,4 @@
-"""boto3's resource below, a pydantic model above: everything is decoded and checked."""
+"""boto3's resource with a pydantic model: every value is decoded and checked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Quality(BaseModel):
 
 
 class Run(BaseModel):
-    """The attributes that the benchmark's items have; what an index does not hold stays None."""
+    """The attributes of the benchmark's items; those that an index does not hold stay None."""
 
     pipeline_id: str
     run_id: str
@@ -76,7 +76,7 @@ class Run(BaseModel):
 
 
 class Bench(boto3_resource.Bench):
-    """A model made of each dict, and a dict of each model."""
+    """Make a model of each dict, and a dict of each model."""
 
     title = "boto3 + pydantic"
     fidelity = Fidelity()
@@ -90,7 +90,7 @@ class Bench(boto3_resource.Bench):
         return [Run.model_validate(item) for item in super().listing(pipeline_id)]
 
     def get(self, pipeline_id: str, run_id: str) -> Any:
-        """Get one."""
+        """Get a run."""
         return Run.model_validate(super().get(pipeline_id, run_id))
 
     def write(self, prepared: list[Any]) -> None:
@@ -100,11 +100,11 @@ class Bench(boto3_resource.Bench):
                 batch.put_item(Item=Run(**values).model_dump(exclude_none=True))
 
     def plain(self, item: Any) -> dict[str, Any]:
-        """Read the fields, and those of the models among them."""
+        """Read the fields, and those of nested models."""
         return {name: _plain(value) for name, value in item}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return dict(value)
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+    return [_plain(element) for element in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""boto3's resource: dicts in and out, numbers as Decimal, instants left to its users."""
+"""boto3's resource: it reads and writes dicts, with numbers as Decimal and without instants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.values import Fidelity, without_instants
 
 
 class Bench(Client):
-    """It knows no objects and no instants."""
+    """Read and write dicts with the texts of instants."""
 
     title = "boto3 resource"
     fidelity = Fidelity(instants="none")
@@ -42,16 +42,16 @@ class Bench(Client):
         return self._query(pipeline_id, IndexName=INDEX, ScanIndexForward=False)
 
     def get(self, pipeline_id: str, run_id: str) -> Any:
-        """Get one."""
+        """Get a run."""
         key = {"pipeline_id": pipeline_id, "run_id": run_id}
         return self._table.get_item(Key=key, ConsistentRead=True)["Item"]
 
     def write(self, prepared: list[Any]) -> None:
-        """Write batches of 25; the instants' texts are its users' work, and timed."""
+        """Write batches of 25; the time includes making the texts of instants."""
         with self._table.batch_writer() as batch:
             for values in prepared:
                 batch.put_item(Item=without_instants(values))
 
     def plain(self, item: Any) -> dict[str, Any]:
-        """Return the dict that it is."""
+        """Return the item, which is a dict."""
         return dict(item)

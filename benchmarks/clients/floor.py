@@ -1,4 +1,4 @@
-"""The floor: `http.client` and orjson, unsigned, and nothing decoded but the JSON. Nobody gets below it in Python."""
+"""The floor: `http.client` and orjson, unsigned; it decodes only JSON. No Python client can be faster."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _BATCH = 25
 
 
 class Bench(Client):
-    """It keeps DynamoDB's tagged form."""
+    """Keep DynamoDB's tagged values."""
 
     title = "http.client + orjson (the floor)"
 
     @classmethod
     def decodes(cls) -> str:
-        """Say how far."""
+        """Say which values are decoded."""
         return "nothing but the JSON"
 
     def __init__(self, endpoint: str) -> None:
@@ -58,12 +58,12 @@ class Bench(Client):
         return self._query(pipeline_id, IndexName=INDEX, ScanIndexForward=False)
 
     def get(self, pipeline_id: str, run_id: str) -> Any:
-        """Get one."""
+        """Get a run."""
         key = {"pipeline_id": {"S": pipeline_id}, "run_id": {"S": run_id}}
         return self._ask("GetItem", {"TableName": TABLE, "Key": key, "ConsistentRead": True})["Item"]
 
     def prepare(self, values: dict[str, Any]) -> Any:
-        """Give the tagged form: the floor has no objects and encodes nothing but the JSON."""
+        """Return the tagged values: the floor has no objects and encodes only JSON."""
         return _tagged(values)["M"]
 
     def write(self, prepared: list[Any]) -> None:
@@ -73,7 +73,7 @@ class Bench(Client):
             self._ask("BatchWriteItem", {"RequestItems": {TABLE: puts}})
 
     def plain(self, item: Any) -> dict[str, Any]:
-        """Decode what it left tagged."""
+        """Decode the tagged values."""
         return decoded(item)
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ def _tagged(value: Any) -> dict[str, Any]:
         case str():
             return {"S": value}
         case dict():
-            return {"M": {name: _tagged(one) for name, one in value.items()}}
+            return {"M": {name: _tagged(inner) for name, inner in value.items()}}
         case list():
-            return {"L": [_tagged(one) for one in value]}
+            return {"L": [_tagged(element) for element in value]}
     raise ValueError(f"no benchmark item is written with {value!r}")

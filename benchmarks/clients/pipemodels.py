@@ -1,4 +1,4 @@
-"""pipemodels as its users use it: `PipelineRunLog`, and `queries` for the listing."""
+"""pipemodels: `PipelineRunLog`, and `queries` for the listing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REWRITTEN = frozenset({"revision", "updated_at", "write_id"})
 
 
 class Bench(Client):
-    """Its batch write keeps revisions and names its writes, so that it sends transactions."""
+    """Write in transactions, because the batch write keeps revisions and writes `write_id`."""
 
     title = "pipemodels"
     rewrites: ClassVar[frozenset[str]] = _REWRITTEN
@@ -31,11 +31,11 @@ class Bench(Client):
         return list(queries.runs_of_pipeline(pipeline_id))
 
     def get(self, pipeline_id: str, run_id: str) -> Any:
-        """Get one."""
+        """Get a run."""
         return queries.get_run(pipeline_id, run_id)
 
     def prepare(self, values: dict[str, Any]) -> Any:
-        """Leave out what the package works out itself."""
+        """Leave out the values that the package computes itself."""
         given = {name: value for name, value in values.items() if name not in PipelineRunLog.DERIVED | _REWRITTEN}
         if "stages" not in values:
             return given
@@ -45,7 +45,7 @@ class Bench(Client):
         return given | {"stages": stages}
 
     def prepare_nested(self, values: dict[str, Any]) -> Any:
-        """Have the keys apart."""
+        """Separate the keys from the other values."""
         return by_position(self.prepare(values))
 
     def write(self, prepared: list[Any]) -> None:
@@ -55,17 +55,17 @@ class Bench(Client):
                 batch.save(PipelineRunLog(**values))
 
     def write_nested(self, prepared: list[Any]) -> None:
-        """Write the same, the keys by position."""
+        """Write the same, with keys by position."""
         with PipelineRunLog.batch_write() as batch:
             for keys, values in prepared:
                 batch.save(PipelineRunLog(*keys, **values))
 
     def plain(self, item: Any) -> dict[str, Any]:
-        """Read the attributes, and the fields of the records among them."""
+        """Read the attributes, and the fields of records."""
         return {name: _plain(value) for name, value in item.attribute_values.items()}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Record):
-        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}  # type: ignore[arg-type]
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}  # type: ignore[arg-type]
+    return [_plain(element) for element in value] if isinstance(value, list) else value

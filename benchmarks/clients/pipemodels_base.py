@@ -1,4 +1,4 @@
-"""The model that PynamoDB's users would write, with PynamoDB's base swapped for the package's, and nothing else."""
+"""The model that PynamoDB's users would write, with only its base swapped for the package's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Meta(ConfiguredTable):
 
 
 class Bench(ModelBench):
-    """It has no revision that would be kept, so that it is written by BatchWriteItem, like its peers."""
+    """Write by BatchWriteItem, like the other clients, because the model has no revision."""
 
     title = "PynamoDB's model, base swapped"
     model = run_model(Model, _Meta, RunsIndex())

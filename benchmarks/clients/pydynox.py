@@ -1,4 +1,4 @@
-"""pydynox, whose core is Rust, by its synchronous methods. What its lists hold stays as JSON has it."""
+"""pydynox, whose core is Rust, by its synchronous methods. Elements of its lists are not converted from JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.values import Fidelity, with_floats, without_instants
 
 
 class Run(Model):  # type: ignore[misc]  # pydynox is not where types are checked
-    """The attributes that the benchmark's items have."""
+    """The attributes of the benchmark's items."""
 
     model_config = ModelConfig(table=TABLE)
 
@@ -66,13 +66,13 @@ class Run(Model):  # type: ignore[misc]  # pydynox is not where types are checke
 
 
 class Bench(Client):
-    """Its batch writer takes dicts, which its model makes."""
+    """Write by the batch writer, with dicts that the model makes."""
 
     title = "pydynox (Rust core)"
     fidelity = Fidelity(instants="own", exact=False)
 
     def __init__(self, endpoint: str) -> None:
-        # it warns of a call over 100 ms, which a busy machine makes of any: the printing would count as its own time
+        # it warns of calls over 100 ms, which are common on a busy machine: printing would count as its time
         logging.getLogger("pydynox").setLevel(logging.ERROR)
         self._client = DynamoDBClient(
             region=REGION, access_key=CREDENTIAL, secret_key=CREDENTIAL, endpoint_url=endpoint
@@ -88,11 +88,11 @@ class Bench(Client):
         return list(Run.runs_index.sync_query(pipeline_id=pipeline_id, scan_index_forward=False))
 
     def get(self, pipeline_id: str, run_id: str) -> Any:
-        """Get one."""
+        """Get a run."""
         return Run.sync_get(pipeline_id=pipeline_id, run_id=run_id, consistent_read=True)
 
     def prepare(self, values: dict[str, Any]) -> Any:
-        """Give floats, and the instants of stages as texts: it encodes neither Decimals nor instants in a list."""
+        """Return floats, and instants of stages as texts: pydynox encodes neither Decimal nor instants in lists."""
         numbers = with_floats(values)
         return {name: without_instants(value) if name == "stages" else value for name, value in numbers.items()}
 

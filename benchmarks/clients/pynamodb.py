@@ -1,7 +1,7 @@
 """PynamoDB, with the model of a run log that its users would write; `pipemodels_base` shares it.
 
-PynamoDB's own UTCDateTimeAttribute refuses the stored form of the instants, so that an attribute of a few lines reads
-them, faster than it would.
+PynamoDB's own UTCDateTimeAttribute refuses the stored format of the instants, so a short attribute reads them; it is
+faster, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.values import Fidelity, instant_text, with_floats
 
 
 class InstantAttribute(Attribute[datetime]):
-    """An instant in the stored form."""
+    """An instant in the stored format."""
 
     attr_type = STRING
 
@@ -64,16 +64,16 @@ class RunsIndex(GlobalSecondaryIndex[Any]):
 
     class Meta:
         index_name = INDEX
-        projection = AllProjection()  # PynamoDB looks at it only when it creates a table
+        projection = AllProjection()  # PynamoDB uses it only to create a table
 
     pipeline_id = UnicodeAttribute(hash_key=True)
     start_time = InstantAttribute(range_key=True)
 
 
 def run_model(base: Any, meta: type, index: Any) -> Any:
-    """Return the model of a run log on this base, with the attributes that the benchmark's items have."""
+    """Return the model of a run log on this base, with the attributes of the benchmark's items."""
 
-    class Run(base):  # type: ignore[misc]  # the base is what is compared
+    class Run(base):  # type: ignore[misc]  # the base is a parameter
         Meta = meta
 
         pipeline_id = UnicodeAttribute(hash_key=True)
@@ -119,7 +119,7 @@ def run_model(base: Any, meta: type, index: Any) -> Any:
 
 
 class ModelBench(Client):
-    """What is the same for every model of these attributes."""
+    """The work that is the same for both bases."""
 
     fidelity = Fidelity(exact=False)
     model: Any
@@ -133,11 +133,11 @@ class ModelBench(Client):
         return list(self.model.runs_index.query(pipeline_id, scan_index_forward=False))
 
     def get(self, pipeline_id: str, run_id: str) -> Any:
-        """Get one."""
+        """Get a run."""
         return self.model.get(pipeline_id, run_id, consistent_read=True)
 
     def prepare(self, values: dict[str, Any]) -> Any:
-        """Give floats: PynamoDB takes no Decimal."""
+        """Return floats: PynamoDB does not accept Decimal."""
         return with_floats(values)
 
     def write(self, prepared: list[Any]) -> None:
@@ -148,30 +148,30 @@ class ModelBench(Client):
                 batch.save(self.model(**values | {"stages": stages}))
 
     def prepare_nested(self, values: dict[str, Any]) -> Any:
-        """Have the keys apart."""
+        """Separate the keys from the other values."""
         return by_position(self.prepare(values))
 
     def write_nested(self, prepared: list[Any]) -> None:
-        """Write the same, the keys by position."""
+        """Write the same, with keys by position."""
         with self.model.batch_write() as batch:
             for keys, values in prepared:
                 batch.save(self.model(*keys, **values))
 
     def plain(self, item: Any) -> dict[str, Any]:
-        """Read the attributes, and those of the maps among them."""
+        """Read the attributes, and those of maps."""
         return {name: _plain(value) for name, value in item.attribute_values.items()}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, MapAttribute):
-        return {name: _plain(one) for name, one in value.attribute_values.items()}
+        return {name: _plain(inner) for name, inner in value.attribute_values.items()}
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 class Bench(ModelBench):
-    """PynamoDB's own base."""
+    """Use PynamoDB's own base."""
 
     title = "PynamoDB"
 

@@ -30,7 +30,7 @@ def test_so_many_items_are_iterated(canned: DynamoDBConfig, kind: str) -> None:
 
 def test_a_missing_item_is_noticed(canned: DynamoDBConfig) -> None:
     """A time over fewer items than asked for would flatter."""
-    with using(canned), pytest.raises(RuntimeError, match="90 items, and not 91"):
+    with using(canned), pytest.raises(RuntimeError, match="90 items instead of 91"):
         iterated("whole", 91)
 
 

@@ -90,7 +90,7 @@ def wrong_get(bench: type[Any]) -> type[Any]:
 @pytest.mark.parametrize(
     ("broken", "says"),
     [
-        (lost_one, "page: 29 items, and not 30"),
+        (lost_one, "page: 29 items instead of 30"),
         (lazy_listing, "listing, item 1: .*run_id"),
         (half_decoded, "page, item 0: stages"),
         (shifted_write, "write, item 0: attempt"),

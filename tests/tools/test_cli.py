@@ -112,7 +112,7 @@ def test_an_engine_that_may_not_be_used_is_told_from_none() -> None:
         "socket.socket.connect = refuse\n"
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("error: a Docker engine is there, but you may not use it (unix:///nonex")
+    assert done.stderr.startswith("error: you do not have permission to use the Docker engine (unix:///nonex")
     assert "sudo usermod -aG docker $USER" in done.stderr
 
 

@@ -154,7 +154,7 @@ def test_another_s_container_of_the_name_is_left_alone(service: Service) -> None
     foreign = Container(labels={LABEL: "other"})
     ours = localstack(Engine(foreign), service)
     for ask in (ours.stop, ours.is_running, ours.status, lambda: ours.start(1)):
-        with pytest.raises(ToolError, match="is not this project's"):
+        with pytest.raises(ToolError, match="does not belong to this project"):
             ask()
     assert foreign.done == []
 
@@ -231,7 +231,7 @@ def test_what_differs_is_made_anew_and_named_without_its_value(
     assert (old.done, new.done) == ([("stop", STOP_SECONDS), "remove"], ["start"])
     assert engine.created["environment"]["LOCALSTACK_AUTH_TOKEN"] == "new-secret"
     said = capsys.readouterr().err
-    assert "(LOCALSTACK_AUTH_TOKEN): making it anew" in said
+    assert "(LOCALSTACK_AUTH_TOKEN): recreating it" in said
     assert "secret" not in said
 
 

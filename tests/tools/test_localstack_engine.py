@@ -394,7 +394,7 @@ def test_a_container_of_the_same_name_that_is_not_ours_is_left_alone(
         for command in ("start", "stop", "restart", "status", "logs"):
             done = fresh.run(command)
             assert done.returncode == 1
-            assert f"the container {fresh.container} is not this project's" in done.stderr
+            assert f"the container {fresh.container} does not belong to this project" in done.stderr
             assert "PIPEMODELS_LOCALSTACK_PROJECT=" in done.stderr
         assert fresh.run("clean", "--yes").stderr == "nothing to remove\n"
         foreign.reload()
@@ -466,7 +466,7 @@ def test_localstack_without_dynamodb_is_unhealthy_until_the_setting_is_right(
     wrong = container(client, fresh).id
     right = fresh.run("start")
     assert right.returncode == 0, right.stderr
-    assert "not what the compose file now says (SERVICES): making it anew" in right.stderr
+    assert "differs from the compose file (SERVICES): recreating it" in right.stderr
     assert container(client, fresh).id != wrong
 
 

@@ -20,11 +20,11 @@ def test_who_waits_too_long_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """While another call holds it; said once, however often it is asked for."""
     with (
         one_at_a_time("project", 0),
-        pytest.raises(ToolError, match=r"starting it for 0\.3 seconds"),
+        pytest.raises(ToolError, match=r"starting LocalStack for 0\.3 seconds"),
         one_at_a_time("project", 0.3),
     ):
         pass
-    assert capsys.readouterr().err == "another call is starting it: waiting\n"
+    assert capsys.readouterr().err == "another call is starting LocalStack: waiting\n"
 
 
 def test_each_project_has_its_own() -> None:

@@ -59,7 +59,7 @@ def test_what_the_registry_refuses_is_told_with_a_way_out() -> None:
     with pytest.raises(ToolError, match="localhost:5000/a/b:1 cannot be pulled: denied") as caught:
         ensure(Registry(*LAYERS, {"error": "denied"}))
     assert "LOCALSTACK_IMAGE=NAME:TAG" in caught.value.way_out
-    with pytest.raises(ToolError, match="it is not there after the pull"):
+    with pytest.raises(ToolError, match="it is missing after the pull"):
         ensure(Registry(*LAYERS, brings=False))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -95,3 +96,37 @@ def test_files_are_short(name: str) -> None:
 def test_every_room_is_known() -> None:
     """Each module and package directly below `pipemodels` has a place in the order of rooms."""
     assert {_room(name) for name in MODULES} - {""} == set(ROOMS)
+
+
+def _reached(arrows: Mapping[str, set[str]], room: str) -> set[str]:
+    found = set(arrows.get(room, ()))
+    return found.union(*(_reached(arrows, below) for below in found))
+
+
+def _drawn() -> dict[str, set[str]]:
+    """Return the rooms to which each room has an arrow in the picture of `docs/design.md`."""
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    (picture,) = re.findall(r"```mermaid\nflowchart TD\n(.*?)```", design, re.DOTALL)
+    arrows: dict[str, set[str]] = {}
+    for line in picture.splitlines():
+        above, below = (side.strip().split(" & ") for side in line.split(" --> "))
+        for room in above:
+            arrows.setdefault(room, set()).update(below)
+    return arrows
+
+
+def test_the_picture_of_the_rooms_is_true() -> None:
+    """Each arrow in `docs/design.md` is an import, and every import follows arrows."""
+    imports: dict[str, set[str]] = {}
+    for name, found in GRAPH.items():
+        imports.setdefault(_room(name), set()).update({_room(imported) for imported in found} - {"", _room(name)})
+    drawn = _drawn()
+    assert {room: below - imports[room] for room, below in drawn.items() if below - imports[room]} == {}
+    assert {room: _reached(drawn, room) for room in ROOMS} == {room: _reached(imports, room) for room in ROOMS}
+
+
+def test_every_room_is_described() -> None:
+    """The table of rooms in `docs/design.md` has each module and package directly below `pipemodels`."""
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    firsts = re.findall(r"^\| (`[^|]*`) \|", design.partition("## Rooms")[2].partition("\n## ")[0], re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)(?:\.py|/)`", " ".join(firsts))) == sorted(ROOMS)

@@ -1,1 +1,1 @@
-"""What `tools/localstack.py` is made of."""
+"""The modules of `tools/localstack.py`."""

@@ -1,4 +1,4 @@
-"""Running another program as if it had been called itself: its signals, its exit code."""
+"""Run another program, pass signals on to it, and return its exit code."""
 
 import os
 import signal
@@ -12,13 +12,13 @@ from types import FrameType
 from _localstack.console import say
 
 GRACE_SECONDS = 10.0
-"""What a program gets to end after SIGTERM or SIGHUP before it is killed."""
+"""The time between SIGTERM or SIGHUP and killing the program."""
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Interrupted(BaseException):
-    """A signal has asked this process to end."""
+    """A signal asked this process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -27,7 +27,7 @@ class Interrupted(BaseException):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within it a signal raises, so that every `finally` runs."""
+    """Raise `Interrupted` for a signal inside the block, so that every `finally` runs."""
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         raise Interrupted(number)
@@ -38,14 +38,14 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Within it signals count for nothing: for work that must be finished, and that ends in bounded time."""
+    """Ignore signals inside the block, for short work that must be finished."""
     with _handled(lambda _number, _frame: None):
         yield
 
 
 @contextmanager
 def _handled(handler: "signal._HANDLER") -> Iterator[None]:
-    # what the caller ignores (nohup, a background job of a shell) stays ignored
+    # signals that the caller ignores (nohup, a background job of a shell) stay ignored
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     changed = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
     try:
@@ -58,9 +58,9 @@ def _handled(handler: "signal._HANDLER") -> Iterator[None]:
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], cwd: str | None = None) -> int:
-    """Runs it to its end, passing signals on, and returns its exit code as a shell would.
+    """Run a program, pass signals on to it, and return its exit code as a shell does.
 
-    127 is for a program that is not found, 126 for one that cannot be run, 128 + N for the end by signal N.
+    The code is 127 if the program is not found, 126 if it cannot be run, and 128 + N if signal N ended it.
     """
     forwarder = _Forwarder()
     with _handled(forwarder):
@@ -77,7 +77,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], cwd: str | Non
 
 
 class _Forwarder:
-    """A signal handler that passes what it gets on to a child, also what came before there was one."""
+    """A signal handler that passes signals on to a child, including those from before the child started."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
@@ -102,9 +102,9 @@ class _Forwarder:
 
     def _pass_on(self, child: "subprocess.Popen[bytes]", number: int) -> None:
         if number == signal.SIGINT and _in_foreground():
-            return  # the terminal has sent it to the child as well
+            return  # the terminal sent it to the child, too
         child.send_signal(number)
-        # an interruption is the program's own affair (a shell goes on after it), the others are orders
+        # a program may continue after SIGINT, as a shell does; the other signals mean that it must end
         if number != signal.SIGINT and self._killer is None:
             self._killer = threading.Timer(GRACE_SECONDS, child.kill)
             self._killer.daemon = True
@@ -114,5 +114,5 @@ class _Forwarder:
 def _in_foreground() -> bool:
     try:
         return os.tcgetpgrp(sys.__stdin__.fileno()) == os.getpgrp() if sys.__stdin__ else False
-    except (OSError, ValueError, AttributeError):  # no terminal, or a system without process groups
+    except (OSError, ValueError, AttributeError):  # there is no terminal, or the system has no process groups
         return False

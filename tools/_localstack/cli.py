@@ -1,7 +1,7 @@
 """The command line of `tools/localstack.py`.
 
 Exit codes: 0 done; 1 failed, or nothing was done; 2 wrong usage; `status` 3 not running, 4 unhealthy. `test*`
-and `manage` pass on the exit code of what they run; their own failure is 125, as with `docker run`.
+and `manage` return the exit code of the program that they run; their own failure is 125, as with `docker run`.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from _localstack import children
 from _localstack.console import say
 from _localstack.errors import ToolError
 
-if TYPE_CHECKING:  # needs what `test-unit` does not
+if TYPE_CHECKING:  # imports docker, which `test-unit` does not need
     from _localstack.lifecycle import LocalStack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,14 +27,14 @@ COMPOSE_FILE = ROOT / "docker-compose.localstack.yml"
 ENDPOINT_VARIABLE = "PIPEMODELS_LOCALSTACK_ENDPOINT"
 OWN_FAILURE = 125
 
-# commands that pass what follows `--` on to a program
+# commands that pass the arguments after `--` to a program
 _PASSING_ON = {"test", "test-unit", "test-all", "manage"}
 _SUITES = {
     "test": ["tests/integration", "tests/property", "tests/survival", "--backend", "localstack"],
     "test-unit": ["tests/unit"],
     "test-all": ["tests", "--backend", "moto", "--backend", "embedded", "--backend", "localstack"],
 }
-# what would make a program speak to another account than LocalStack's
+# variables that would make a program use a real account
 _REAL_ACCOUNT = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 _TEST_ACCOUNT = {
     **{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
@@ -43,7 +43,7 @@ _TEST_ACCOUNT = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs one command and returns its exit code; every failure is a message on standard error."""
+    """Run a command and return its exit code; print every failure on standard error."""
     own, rest = _split(list(argv))
     parser = _parser()
     options = parser.parse_args(own)
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     except children.Interrupted as interrupted:
         say("interrupted; what is there now: `status`")
         return interrupted.exit_code
-    except BrokenPipeError:  # the reader has seen enough; Python would complain at its exit
+    except BrokenPipeError:  # the reader closed the pipe; without this, Python would print an error at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
 
@@ -75,8 +75,8 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="localstack.py",
-        description=f"LocalStack in Docker, for tests, as {COMPOSE_FILE.name} describes it.",
-        epilog="docs/localstack.md says more.",
+        description=f"Run LocalStack in Docker, for tests, as {COMPOSE_FILE.name} describes it.",
+        epilog="See docs/localstack.md.",
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -86,24 +86,26 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    start = add("start", _start, "start it unless it runs, wait for DynamoDB, print the endpoint")
-    add("stop", _stop, "stop it; container and volume stay")
+    start = add("start", _start, "start LocalStack unless it runs, wait for DynamoDB, print the endpoint")
+    add("stop", _stop, "stop LocalStack; keep container and volume")
     restart = add("restart", _restart, "stop, then start")
-    status = add("status", _status, "what runs; exit code 0 healthy, 3 not running, 4 unhealthy")
-    status.add_argument("--json", action="store_true", help="for scripts")
-    logs = add("logs", _logs, "what it has logged")
-    logs.add_argument("--tail", type=_count, metavar="N", help="only the last N lines")
-    logs.add_argument("--follow", "-f", action="store_true", help="go on until it stops, or Ctrl-C")
+    status = add("status", _status, "print the state; exit code 0 healthy, 3 not running, 4 unhealthy")
+    status.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    logs = add("logs", _logs, "print the log of the container")
+    logs.add_argument("--tail", type=_count, metavar="N", help="print only the last N lines")
+    logs.add_argument("--follow", "-f", action="store_true", help="continue until LocalStack stops, or Ctrl-C")
     clean = add("clean", _clean, "remove this project's container and volume, and nothing else")
     clean.add_argument("--yes", "-y", action="store_true", help="do not ask")
     tests = [
-        add("test", _test, "integration, property and survival tests on LocalStack, started if needed and left up"),
-        add("test-unit", _test, "unit tests, without Docker"),
-        add("test-all", _test, "all tests, on every back end"),
+        add("test", _test, "run the integration, property and survival tests on LocalStack; leave it running"),
+        add("test-unit", _test, "run the unit tests, without Docker"),
+        add("test-all", _test, "run all tests, on every back end"),
     ]
-    manage = add("manage", _manage, "run CMD (after --) with LocalStack up, and stop it if this call started it")
+    manage = add("manage", _manage, "run CMD (after --) with LocalStack; stop LocalStack if this call started it")
     for command in (start, restart, tests[0], tests[2], manage):
-        command.add_argument("--timeout", type=_seconds, default=120.0, metavar="S", help="seconds to wait (120)")
+        command.add_argument(
+            "--timeout", type=_seconds, default=120.0, metavar="S", help="seconds for each wait (120)"
+        )
     for command in tests:
         command.usage = f"localstack.py {command.prog.split()[-1]} [-h] [-v] [-k PATTERN] [-- PYTEST-ARGUMENT …]"
         command.add_argument("-v", dest="verbose", action="count", default=0, help="passed on to pytest")
@@ -243,19 +245,19 @@ def _wait_for_the_user(localstack: "LocalStack", endpoint: str) -> int:
         while localstack.is_running():
             threading.Event().wait(2.0)
     except children.Interrupted as interrupted:
-        # Ctrl-C is how this is meant to end; any other signal is an order from elsewhere
+        # Ctrl-C is the normal end; other signals keep their exit code
         return 0 if interrupted.exit_code == 130 else interrupted.exit_code
     raise ToolError("LocalStack has been stopped from elsewhere", "see `logs`")
 
 
 def managed_environment(environment: Mapping[str, str], endpoint: str) -> dict[str, str]:
-    """The environment in which a program finds LocalStack, with test credentials and no others."""
+    """Return the environment of a program that uses LocalStack, with test credentials only."""
     kept = {name: value for name, value in environment.items() if name not in _REAL_ACCOUNT}
     return _reaching_loopback(kept) | _TEST_ACCOUNT | {"PIPEMODELS_STORE": endpoint, ENDPOINT_VARIABLE: endpoint}
 
 
 def _reaching_loopback(environment: Mapping[str, str]) -> dict[str, str]:
-    """The same, with no proxy between a program and this machine: botocore would ask it for 127.0.0.1."""
+    """Return the environment without a proxy for this machine, which botocore would use for 127.0.0.1."""
     if not any(name.lower() in ("http_proxy", "all_proxy") for name in environment):
         return dict(environment)
     bypass = environment.get("no_proxy") or environment.get("NO_PROXY")
@@ -264,7 +266,7 @@ def _reaching_loopback(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _localstack(stack: ExitStack) -> "LocalStack":
-    """The container's handle; within the stack the engine's refusals are ToolErrors."""
+    """Return the handle of the container; within the stack, errors of the engine become ToolErrors."""
     try:
         from _localstack import compose, engine, lifecycle
     except ModuleNotFoundError as error:

@@ -1,7 +1,7 @@
-"""The compose file, read as compose reads it: what the container, its port and its volume are.
+"""Read the compose file as compose does: the container, its port and its volume.
 
-Only what this project's file uses is understood. The rest is refused rather than passed over, because a
-container that differs from compose's without a word would be worse.
+Only the settings that this project's file uses are supported. Others are refused: ignoring them would silently create
+a different container than compose does.
 """
 
 import re
@@ -34,7 +34,7 @@ _NANOSECONDS = {"h": 3_600_000_000_000, "m": 60_000_000_000, "s": 1_000_000_000,
 
 @dataclass(frozen=True)
 class Port:
-    """A port of the container, as it is published."""
+    """A published port of the container."""
 
     host_ip: str
     host_port: int
@@ -43,7 +43,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Volume:
-    """A named volume, and where the container sees it."""
+    """A named volume, and its path in the container."""
 
     name: str
     target: str
@@ -52,9 +52,9 @@ class Volume:
 
 @dataclass(frozen=True)
 class Service:
-    """The one container that the compose file describes.
+    """The container that the compose file describes.
 
-    In `environment` None means that the variable must not be set. `healthcheck` is in the engine's form, with
+    In `environment`, None means that the variable is not set. `healthcheck` has the engine's format, with
     durations in nanoseconds.
     """
 
@@ -69,15 +69,15 @@ class Service:
 
     @property
     def project(self) -> str:
-        """What tells this project's container and volume from all others."""
+        """The label that marks this project's container and volume."""
         return self.labels[LABEL]
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Service:
-    """The file with its variables replaced: from the environment, then from `.env` beside it.
+    """Read the file and replace its variables, from the environment, then from `.env` in the same directory.
 
     Raises:
-        ComposeError: The file is missing, is no YAML, or lacks or has something that it should not.
+        ComposeError: The file is missing or not YAML, lacks a setting, or has one that is not supported.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -94,7 +94,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Service:
 
 
 def _interpolated(node: Any, variables: Mapping[str, str]) -> Any:
-    """Every text that is a value, with its variables replaced; keys stay as they are, as with compose."""
+    """Replace the variables in every value that is a text; keys are not changed, as in compose."""
     if isinstance(node, dict):
         return {key: _interpolated(value, variables) for key, value in node.items()}
     if isinstance(node, list):
@@ -127,7 +127,7 @@ def _mapping(node: Any, where: str, known: set[str] | None = None) -> dict[str, 
         raise ComposeError(f"{where} must be a mapping: {node!r}")
     unknown = sorted(str(key) for key in node if not isinstance(key, str) or (known and key not in known))
     if unknown:
-        raise ComposeError(f"{where} has what this tool does not understand: {', '.join(unknown)}")
+        raise ComposeError(f"{where} has settings that this tool does not support: {', '.join(unknown)}")
     return node
 
 
@@ -142,7 +142,7 @@ def _name(service: Mapping[str, Any], where: str) -> str:
     name = _text(service, "container_name", where)
     if not _CONTAINER.fullmatch(name):
         way_out = f"set {PROJECT_VARIABLE} to letters, digits and _.- that begin with a letter or digit"
-        raise ComposeError(f"{where}.container_name is no name for a container: {name!r}", way_out)
+        raise ComposeError(f"{where}.container_name is not a valid container name: {name!r}", way_out)
     return name
 
 
@@ -158,14 +158,14 @@ def _port(text: str) -> Port:
     match = _PORT.fullmatch(text)
     if not match or not 0 < int(match["host"]) < 65536:
         raise ComposeError(
-            f"no ADDRESS:PORT:PORT with ports from 1 to 65535: {text!r}",
+            f"not ADDRESS:PORT:PORT with ports from 1 to 65535: {text!r}",
             "set LOCALSTACK_PORT to a port number",
         )
     return Port(match["ip"], int(match["host"]), int(match["container"]))
 
 
 def _pairs(node: Any, where: str) -> dict[str, Any]:
-    """A mapping, or compose's other way of one: a list of NAME=value, where a NAME alone has no value."""
+    """Read a mapping, or compose's other form of it: a list of NAME=value, where a single NAME has no value."""
     if not isinstance(node, list):
         return _mapping(node, where)
     split = [str(entry).partition("=") for entry in node]
@@ -183,14 +183,14 @@ def _environment(node: Any, where: str, variables: Mapping[str, str]) -> dict[st
 def _labels(node: Any, where: str) -> dict[str, str]:
     labels = {name: str(value or "") for name, value in _pairs(node, where).items()}
     if not labels.get(LABEL):
-        raise ComposeError(f"{where} lacks {LABEL}, by which `clean` knows its own")
+        raise ComposeError(f"{where} lacks {LABEL}, by which `clean` recognises its container and volume")
     return labels
 
 
 def _volume(mount: str, volumes: Any) -> Volume:
     match = _MOUNT.fullmatch(mount)
     if not match:
-        raise ComposeError(f"no VOLUME:/PATH with a named volume: {mount!r}")
+        raise ComposeError(f"not VOLUME:/PATH with a named volume: {mount!r}")
     where = f"volumes.{match['volume']}"
     volume = _mapping(_mapping(volumes, "volumes").get(match["volume"]), where, _VOLUME)
     return Volume(_text(volume, "name", where), match["target"], _labels(volume.get("labels"), f"{where}.labels"))

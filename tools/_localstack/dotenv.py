@@ -1,4 +1,4 @@
-"""The `.env` file that compose reads beside the compose file."""
+"""The `.env` file in the directory of the compose file."""
 
 import re
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ _ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\"": '"', r"\\": "\\"}
 
 
 def variables(environment: Mapping[str, str], path: Path) -> dict[str, str]:
-    """What compose interpolates with: the environment, over the `.env` file where there is one.
+    """Return the variables for interpolation: those of the environment, then those of the `.env` file, if it exists.
 
     Raises:
-        ComposeError: A line of the file is no `NAME=value`.
+        ComposeError: A line of the file is not `NAME=value`.
     """
     found: dict[str, str] = {}
     text = path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -1,4 +1,4 @@
-"""The Docker engine: reaching it, its images, and its refusals in plain words."""
+"""The Docker engine: its connection, its images, and its errors as messages for the user."""
 
 import os
 import queue
@@ -19,16 +19,16 @@ from _localstack.console import say
 from _localstack.errors import ToolError
 
 SECONDS = 60
-"""How long the engine may take for one answer; a stop waits for the container too."""
+"""The time limit of one reply of the engine; stopping includes waiting for the container."""
 
 _TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 
 
 def connect() -> docker.DockerClient:
-    """A client of the engine that DOCKER_HOST names, or of the default one.
+    """Return a client of the engine that DOCKER_HOST names, or of the default engine.
 
     Raises:
-        ToolError: There is no engine, or it may not be used: the error says which, and what to do.
+        ToolError: There is no engine, or the user may not use it; the error says what to do.
     """
     try:
         return docker.from_env(timeout=SECONDS)
@@ -41,7 +41,7 @@ def _unreachable(error: BaseException) -> ToolError:
     causes = list(_causes(error))
     if any(isinstance(cause, PermissionError) for cause in causes):
         return ToolError(
-            f"a Docker engine is there, but you may not use it ({where})",
+            f"you do not have permission to use the Docker engine ({where})",
             "sudo usermod -aG docker $USER, then log in again; or set up rootless Docker",
         )
     return ToolError(
@@ -52,7 +52,7 @@ def _unreachable(error: BaseException) -> ToolError:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that led to it; requests and urllib3 keep the cause among the arguments."""
+    """Yield the error and its causes; requests and urllib3 keep the cause among the arguments."""
     yield error
     inner = [argument for argument in error.args if isinstance(argument, BaseException)]
     for cause in (*inner, error.__cause__ or error.__context__):
@@ -67,10 +67,10 @@ def _innermost(causes: list[BaseException]) -> str:
 
 @contextmanager
 def translating_errors() -> Iterator[None]:
-    """Turns whatever the engine refuses into a ToolError.
+    """Turn errors of the engine into a ToolError.
 
     Raises:
-        ToolError: With the engine's own words.
+        ToolError: The engine failed; the message has its explanation.
     """
     try:
         yield
@@ -81,20 +81,20 @@ def translating_errors() -> Iterator[None]:
 
 
 def words(error: Exception) -> str:
-    """The engine's own explanation, on one line."""
+    """Return the engine's explanation on one line."""
     explanation = error.explanation if isinstance(error, APIError) else None
     return " ".join(str(explanation or error).split())
 
 
 def start_failure(error: APIError, client: docker.DockerClient, port: Port) -> ToolError:
-    """Why a container did not start: the port is taken, or what the engine said."""
+    """Return why a container did not start: the port is in use, or the engine's explanation."""
     if any(sign in words(error).lower() for sign in _TAKEN):
         return port_taken(port, ports.holder(client, port.host_port))
     return ToolError(f"the container does not start: {words(error)}", "see `docker info` and the engine's log")
 
 
 def port_taken(port: Port, by: str) -> ToolError:
-    """The port that is published is another's."""
+    """Return the error for a port that is already in use."""
     return ToolError(
         f"port {port.host_port} of {port.host_ip} is taken by {by or 'a process that this user cannot see'}",
         f"stop it, or choose another port: LOCALSTACK_PORT={port.host_port % 65535 + 1}",
@@ -102,7 +102,7 @@ def port_taken(port: Port, by: str) -> ToolError:
 
 
 def image_id(client: docker.DockerClient, image: str) -> str | None:
-    """The image of that name that the engine has, if it has one."""
+    """Return the id of the image of that name, or None if the engine does not have it."""
     try:
         return client.images.get(image).id
     except ImageNotFound:
@@ -110,15 +110,15 @@ def image_id(client: docker.DockerClient, image: str) -> str | None:
 
 
 def ensure_image(client: docker.DockerClient, image: str, patience: float) -> None:
-    """Pulls the image if the engine does not have it, and says how far it is.
+    """Pull the image if the engine does not have it, and print the progress.
 
     Args:
         client: The engine.
         image: Name with tag or digest.
-        patience: Seconds without any progress after which it is given up. A slow pull may take longer.
+        patience: Give up after this many seconds without progress. A slow pull may take longer in all.
 
     Raises:
-        ToolError: It cannot be pulled.
+        ToolError: The image cannot be pulled.
     """
     if image_id(client, image):
         return
@@ -130,7 +130,7 @@ def ensure_image(client: docker.DockerClient, image: str, patience: float) -> No
     except queue.Empty as error:
         raise _no_image(image, f"no progress for {patience:g} seconds") from error
     if not image_id(client, image):
-        raise _no_image(image, "it is not there after the pull")
+        raise _no_image(image, "it is missing after the pull")
 
 
 def _no_image(image: str, why: str) -> ToolError:
@@ -141,7 +141,7 @@ def _no_image(image: str, why: str) -> ToolError:
 
 
 def _pull(client: docker.DockerClient, image: str) -> "queue.Queue[dict[str, Any] | Exception | None]":
-    """Begins a pull; the queue gets its events, then None or the error that ended it."""
+    """Start a pull; return a queue of its events, then None or the error that ended it."""
     events: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
 
     def feed() -> None:
@@ -150,10 +150,10 @@ def _pull(client: docker.DockerClient, image: str) -> "queue.Queue[dict[str, Any
             for event in client.api.pull(repository, tag or "latest", stream=True, decode=True):
                 events.put(event)
             events.put(None)
-        except Exception as error:  # raised again by whoever reads the queue
+        except Exception as error:  # `_follow` raises it again
             events.put(error)
 
-    # the SDK reads a pull without any time limit; in a thread of its own it can be given up
+    # the SDK reads a pull without a time limit; a separate thread can be abandoned
     threading.Thread(target=feed, daemon=True).start()
     return events
 

@@ -1,8 +1,8 @@
-"""What goes wrong, in the words that the user sees."""
+"""Errors as the user sees them."""
 
 
 class ToolError(Exception):
-    """Something that the user can do something about."""
+    """An error that the user can resolve; the message says how."""
 
     def __init__(self, what: str, way_out: str = "") -> None:
         super().__init__(what)
@@ -14,4 +14,4 @@ class ToolError(Exception):
 
 
 class ComposeError(ToolError):
-    """The compose file cannot be read, or says what this tool does not understand."""
+    """The compose file cannot be read, or contains settings that this tool does not support."""

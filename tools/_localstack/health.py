@@ -1,4 +1,4 @@
-"""Whether LocalStack's DynamoDB works: by LocalStack's own word, and by one real request."""
+"""Check whether LocalStack's DynamoDB works: ask LocalStack, then send DynamoDB a request."""
 
 import json
 import os
@@ -11,9 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 SECONDS = 5
-"""How long one question may take."""
+"""The time limit of one check."""
 
-# states of a service that no waiting changes
+# states of a service that do not change by waiting
 _HOPELESS = {
     "disabled": "LocalStack runs without DynamoDB",
     "error": "LocalStack's DynamoDB failed to start",
@@ -22,7 +22,7 @@ _HOPELESS = {
 
 @dataclass(frozen=True)
 class Health:
-    """What was found; `problem` is empty where DynamoDB works."""
+    """The result of a check; `problem` is empty if DynamoDB works."""
 
     problem: str
     dynamodb: str | None = None
@@ -32,15 +32,15 @@ class Health:
 
 
 def check(endpoint: str) -> Health:
-    """Asks `/_localstack/health`, then DynamoDB itself; raises nothing of its own."""
+    """Ask `/_localstack/health`, then DynamoDB itself; errors become the `problem`."""
     try:
-        # no proxy: it would be asked for an address of this machine
+        # without a proxy, which cannot reach an address of this machine
         with build_opener(ProxyHandler({})).open(f"{endpoint}/_localstack/health", timeout=SECONDS) as reply:
             said = json.load(reply)
         state, version, edition = said["services"].get("dynamodb"), said.get("version"), said.get("edition")
     except (OSError, HTTPException, ValueError, LookupError, TypeError, AttributeError) as error:
         return Health(f"it does not answer yet ({_short(error)})")
-    # the reply is 200 whatever has failed, so its text counts; "available" starts at the first request
+    # the status is 200 even if a service failed, so its state counts; "available" starts at the first request
     if state not in ("running", "available"):
         problem = _HOPELESS.get(state, f"DynamoDB is {state or 'not there'}")
         return Health(problem, state, version, edition, hopeless=state in _HOPELESS)
@@ -48,8 +48,8 @@ def check(endpoint: str) -> Health:
 
 
 def _request(endpoint: str) -> str:
-    """What keeps DynamoDB from listing its tables; empty where nothing does."""
-    # without the user's profile and files, which may name what is not there
+    """Return why DynamoDB cannot list its tables, or an empty text if it can."""
+    # without the user's profile and AWS files, which may be broken
     nothing = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
     config = Config(connect_timeout=SECONDS, read_timeout=SECONDS, retries={"total_max_attempts": 1}, proxies={})
     try:
@@ -63,7 +63,7 @@ def _request(endpoint: str) -> str:
         )
         client.list_tables(Limit=1)
     except ClientError as error:
-        # refused by an error probability, as it was asked to: DynamoDB is there
+        # the configured error probability refused the request: DynamoDB works
         return "" if error.response["Error"]["Code"] == "ProvisionedThroughputExceededException" else _short(error)
     except BotoCoreError as error:
         return _short(error)

@@ -1,6 +1,6 @@
-"""Compose's interpolation: `$VAR`, `${VAR}`, `${VAR:-default}` and their kin, `$$` for a dollar sign.
+"""Compose's interpolation: `$VAR`, `${VAR}`, `${VAR:-default}` and similar forms; `$$` is a dollar sign.
 
-The grammar is the one of https://docs.docker.com/reference/compose-file/interpolation/.
+Source of the grammar: https://docs.docker.com/reference/compose-file/interpolation/
 """
 
 import re
@@ -15,10 +15,10 @@ _BRACED = re.compile(
 
 
 def interpolate(text: str, variables: Mapping[str, str]) -> str:
-    """The text with its variables replaced; one that is unset and has no default is empty.
+    """Replace the variables in a text; an unset variable without a default is empty.
 
     Raises:
-        ComposeError: A `$` that begins no variable, or `${VAR:?message}` without VAR: set it, or write `$$`.
+        ComposeError: A `$` does not begin a variable (write `$$`), or VAR of `${VAR:?message}` is not set (set it).
     """
     parts = []
     at = 0
@@ -30,7 +30,7 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
 
 
 def _reference(text: str, at: int, variables: Mapping[str, str]) -> tuple[str, int]:
-    """The value of what follows a dollar sign, and where the text goes on."""
+    """Return the value of the variable after a dollar sign, and the position behind it."""
     if text.startswith("$", at):
         return "$", at + 1
     if text.startswith("{", at):
@@ -55,14 +55,14 @@ def _braced(body: str, variables: Mapping[str, str]) -> str:
     if not match:
         raise _invalid("${" + body + "}")
     value = variables.get(match["name"])
-    # with the colon an empty value counts as none
+    # with the colon, an empty value counts as unset
     present = bool(value) if match["colon"] else value is not None
     operator = match["operator"]
     if operator == "+":
         return interpolate(match["operand"], variables) if present else ""
     if present or operator is None:
         return value or ""
-    # the operand is read only where it is used: a `?` in the default of a set variable is no error
+    # the operand is only read if it is used: a `?` in the default of a set variable is not an error
     operand = interpolate(match["operand"], variables)
     if operator == "?":
         raise ComposeError(f"{match['name']} is needed: {operand or 'it is not set'}", f"export {match['name']}=…")

@@ -1,6 +1,6 @@
-"""The container's life: from the compose file into being, up, down and away.
+"""Create, start, stop and remove the container that the compose file describes.
 
-The engine holds all state, so a call that is killed at any point leaves what the next one finds and mends.
+The engine holds all state, so that after a call that was killed, the next call continues from there.
 """
 
 import time
@@ -20,7 +20,7 @@ from _localstack.errors import ToolError
 from _localstack.lock import one_at_a_time
 
 STOP_SECONDS = 10
-"""What LocalStack gets to save its state before the engine kills it; its own limit is five."""
+"""How long the engine waits for LocalStack to save its state before killing it; LocalStack's own limit is 5."""
 
 _NO_TOKEN = 55
 _LAST_FREE = "localstack/localstack:4.14.0"
@@ -32,7 +32,7 @@ _ATTEMPTS = 20
 class LocalStack:
     """This project's container in the engine.
 
-    `started_here` is whether a call of this object has made it run, also where that call then failed.
+    `started_here` is True if a call of this object started the container, even if that call failed later.
     """
 
     def __init__(self, client: DockerClient, service: Service) -> None:
@@ -41,10 +41,10 @@ class LocalStack:
         self.started_here = False
 
     def find(self) -> Container | None:
-        """The container, in whatever state.
+        """Return the container in any state, or None.
 
         Raises:
-            ToolError: Its name is taken by a container that this project did not make.
+            ToolError: A container of that name does not belong to this project.
         """
         try:
             container = self._client.containers.get(self._service.container_name)
@@ -52,48 +52,48 @@ class LocalStack:
             return None
         if container.labels.get(LABEL) != self._service.project:
             raise ToolError(
-                f"the container {container.name} is not this project's: "
+                f"the container {container.name} does not belong to this project: "
                 f"it lacks the label {LABEL}={self._service.project}",
                 f"rename or remove it yourself, or choose another name: {PROJECT_VARIABLE}=NAME",
             )
         return container
 
     def start(self, timeout: float) -> str:
-        """Makes it run, waits until DynamoDB answers, and returns the endpoint. A repeat changes nothing.
+        """Start the container, wait until DynamoDB answers, and return the endpoint. A repeat changes nothing.
 
-        A container that differs from the compose file is made anew, as compose does it. The timeout counts
-        for each of: other calls, progress of a pull, DynamoDB.
+        A container that differs from the compose file is recreated, as by compose. The timeout limits each wait:
+        for other calls, for progress of a pull, for DynamoDB.
 
         Raises:
-            ToolError: It does not run, or DynamoDB does not answer in time; it is left there for its logs.
+            ToolError: It does not run, or DynamoDB does not answer in time; the container stays, for its logs.
         """
         with one_at_a_time(self._service.container_name, timeout):
             container = self._bring_up(timeout)
         return self._wait_until_healthy(container, timeout)
 
     def is_running(self) -> bool:
-        """Whether the container is up, asked now."""
+        """Ask the engine whether the container is up."""
         container = self.find()
         return container is not None and is_up(container)
 
     def stop(self) -> bool:
-        """Stops it, and keeps container and volume; false if nothing ran."""
+        """Stop the container, keep it and its volume; return False if it was not running."""
         container = self.find()
         if container is None or not is_up(container):
             return False
-        if container.status == "paused":  # a frozen process hears no signal
+        if container.status == "paused":  # a paused process receives no signals
             container.unpause()
         container.stop(timeout=STOP_SECONDS)
         return True
 
     def owned(self) -> tuple[list[Container], list[Volume]]:
-        """All that has this project's label."""
+        """Return the containers and volumes with this project's label."""
         filters: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={self._service.project}"}
         containers = self._client.containers.list(all=True, filters=filters, ignore_removed=True)
         return containers, self._client.volumes.list(filters=filters)
 
     def clean(self) -> None:
-        """Stops and removes all that has this project's label, and nothing else."""
+        """Stop and remove the containers and volumes with this project's label, and nothing else."""
         containers, volumes = self.owned()
         for container in containers:
             _remove(container)
@@ -101,18 +101,18 @@ class LocalStack:
             _remove_volume(volume)
 
     def logs(self, tail: int | Literal["all"], follow: bool) -> Iterator[bytes]:
-        """Its output so far, or as it comes.
+        """Yield the output so far, or continuously.
 
         Raises:
-            ToolError: There is no container.
+            ToolError: The container does not exist.
         """
         container = self.find()
         if container is None:
-            raise ToolError("there is no container, so there are no logs", "`start` makes one")
+            raise ToolError("the container does not exist, so there are no logs", "create it with `start`")
         return container.logs(stream=True, follow=follow, tail=tail)
 
     def status(self) -> dict[str, Any]:
-        """What there is, asked now; `healthy` is whether DynamoDB answers."""
+        """Ask the engine for the state of the container; `healthy` is True if DynamoDB answers."""
         container = self.find()
         state = container.status if container else "absent"
         found: dict[str, Any] = {
@@ -137,7 +137,7 @@ class LocalStack:
             try:
                 return self._running(timeout)
             except APIError as error:
-                # a call from elsewhere has just made or removed it; what it left is there in a moment
+                # another call has just created or removed it; try again after it
                 if error.status_code not in (404, 409) or attempt == _ATTEMPTS - 1:
                     raise
                 time.sleep(0.1)
@@ -160,7 +160,7 @@ class LocalStack:
         differences = list(self._differences(container))
         if not differences:
             return container
-        say(f"the container is not what the compose file now says ({'; '.join(differences)}): making it anew")
+        say(f"the container differs from the compose file ({'; '.join(differences)}): recreating it")
         _remove(container)
         return None
 
@@ -180,7 +180,7 @@ class LocalStack:
         )
 
     def _start(self, container: Container, was_up: bool, new: bool) -> Container:
-        # said before it is so: an interruption during the request must not leave it running unnoticed
+        # set first: an interruption during the request must not leave the container running unnoticed
         self.started_here = not was_up
         try:
             container.start()
@@ -193,13 +193,13 @@ class LocalStack:
         return container
 
     def _differences(self, container: Container) -> Iterator[str]:
-        """What is not as the compose file says it; no value of a variable, which may be secret."""
+        """Yield the differences from the compose file, without values of variables, which may be secret."""
         service = self._service
         config, host = container.attrs["Config"], container.attrs["HostConfig"]
         if config["Image"] != service.image:
             yield f"image {config['Image']}, now {service.image}"
         elif engine.image_id(self._client, service.image) not in (container.attrs["Image"], None):
-            yield f"{service.image} is another image by now"
+            yield f"{service.image} is a different image now"
         published = [{"HostIp": service.port.host_ip, "HostPort": str(service.port.host_port)}]
         if (host["PortBindings"] or {}).get(f"{service.port.container_port}/tcp") != published:
             yield f"port, now {service.port.host_port}"
@@ -230,7 +230,7 @@ class LocalStack:
             time.sleep(0.2)
 
     def _endpoint(self, container: Container) -> str:
-        """Where it is published; for a moment after its start, where it is to be."""
+        """Return the published endpoint, or directly after a start the configured one."""
         port = self._service.port
         match container.ports.get(f"{port.container_port}/tcp"):
             case [{"HostIp": ip, "HostPort": number}, *_]:
@@ -239,7 +239,7 @@ class LocalStack:
 
 
 def is_up(container: Container) -> bool:
-    """Whether its process exists, frozen or not."""
+    """Return whether the process of the container exists, paused or not."""
     return container.status in ("running", "paused", "restarting")
 
 
@@ -247,12 +247,12 @@ def _remove(container: Container) -> None:
     try:
         if is_up(container):
             container.stop(timeout=STOP_SECONDS)
-        # its anonymous volumes go with it; a named one stays
+        # this removes its anonymous volumes, and keeps named ones
         container.remove(force=True, v=True)
     except NotFound:
         pass
     except APIError as error:
-        if error.status_code != 409:  # it is being removed already
+        if error.status_code != 409:  # another call is removing it
             raise
 
 
@@ -271,7 +271,7 @@ def _remove_volume(volume: Volume) -> None:
 
 
 def _uptime(container: Container) -> int:
-    # nine digits after the point, and a Z; whole seconds are enough
+    # the time has nine decimals and a Z; whole seconds are enough
     started = datetime.fromisoformat(container.attrs["State"]["StartedAt"][:19]).replace(tzinfo=UTC)
     return max(0, int((datetime.now(UTC) - started).total_seconds()))
 
@@ -285,12 +285,12 @@ def _ended(container: Container) -> ToolError:
     code = container.attrs["State"]["ExitCode"]
     if code == _NO_TOKEN:
         return ToolError(
-            f"LocalStack ended with exit code {code}: this image wants a token",
-            f"set LOCALSTACK_AUTH_TOKEN, or use the last free tag: LOCALSTACK_IMAGE={_LAST_FREE}",
+            f"LocalStack ended with exit code {code}: this image needs a token",
+            f"set LOCALSTACK_AUTH_TOKEN, or use the last tag without one: LOCALSTACK_IMAGE={_LAST_FREE}",
         )
     return ToolError(
         f"the container is {container.status} (exit code {code}) before DynamoDB answered; {_last_lines(container)}",
-        "see the lines above; `clean`, then `start` begins anew",
+        "see the lines above; to start from scratch: `clean`, then `start`",
     )
 
 

@@ -1,4 +1,4 @@
-"""One start at a time, so that of two calls only one has started the container."""
+"""A lock for `start`, so that only one of several calls starts the container."""
 
 import os
 import tempfile
@@ -13,14 +13,14 @@ from _localstack.errors import ToolError
 
 @contextmanager
 def one_at_a_time(name: str, timeout: float) -> Iterator[None]:
-    """Holds this user's lock of that name; the system takes it back from a process that is killed.
+    """Hold this user's lock of that name; the system releases it if the process is killed.
 
     Raises:
-        ToolError: Another call has held it for longer than `timeout` seconds.
+        ToolError: Another call has held the lock for longer than `timeout` seconds.
     """
     try:
         import fcntl
-    except ImportError:  # Windows: the engine's refusal of a second container of the name has to do
+    except ImportError:  # Windows: the engine refuses a second container of the same name
         yield
         return
     descriptor = _open(Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}.lock")
@@ -34,11 +34,11 @@ def one_at_a_time(name: str, timeout: float) -> Iterator[None]:
             except BlockingIOError:
                 pass
             if not waiting:
-                say("another call is starting it: waiting")
+                say("another call is starting LocalStack: waiting")
                 waiting = True
             if time.monotonic() > deadline:
                 raise ToolError(
-                    f"another call has been starting it for {timeout:g} seconds", "end it, then try again"
+                    f"another call has been starting LocalStack for {timeout:g} seconds", "end it, then try again"
                 )
             time.sleep(0.1)
         yield
@@ -48,7 +48,7 @@ def one_at_a_time(name: str, timeout: float) -> Iterator[None]:
 
 def _open(path: Path) -> int:
     try:
-        # never through another user's symbolic link
+        # O_NOFOLLOW: another user may have made it a symbolic link
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ToolError(f"the lock file cannot be opened: {error}", "remove it, or set TMPDIR") from error

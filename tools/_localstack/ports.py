@@ -1,4 +1,4 @@
-"""Who holds a port, as far as this machine lets it be seen."""
+"""Find the container or process that uses a port."""
 
 import os
 import re
@@ -13,14 +13,14 @@ _LISTEN = "0A"  # TCP_LISTEN of the kernel's include/net/tcp_states.h, in hexade
 
 
 def holder(client: DockerClient, port: int) -> str:
-    """A container's name or a process's number and name; empty where neither can be seen."""
+    """Return a container's name or a process's number and name, or an empty text if neither is visible."""
     return _container(client, port) or _process(port)
 
 
 def _container(client: DockerClient, port: int) -> str:
     try:
         running = client.containers.list(ignore_removed=True)
-    except DockerException:  # the caller has an error to tell already
+    except DockerException:  # the caller reports an error already
         return ""
     for container in running:
         published = (binding for bindings in container.ports.values() for binding in bindings or [])
@@ -39,13 +39,13 @@ def _process(port: int, proc: Path = Path("/proc")) -> str:
 
 
 def listening(table: str, port: int) -> set[str]:
-    """The socket inodes that listen on the port, from the text of `/proc/net/tcp` (its format: proc(5))."""
+    """Return the inodes of sockets that listen on the port, from the text of `/proc/net/tcp` (format: proc(5))."""
     rows = [line.split() for line in table.splitlines()[1:]]
     return {row[9] for row in rows if row[3] == _LISTEN and int(row[1].rpartition(":")[2], 16) == port}
 
 
 def _owners(proc: Path, sockets: set[str]) -> Iterator[str]:
-    """The processes that hold one of the sockets; of other users' processes only root can see it."""
+    """Yield the processes that hold one of the sockets; only root sees those of other users."""
     wanted = {f"socket:[{inode}]" for inode in sockets}
     for directory in proc.iterdir() if wanted else ():
         if re.fullmatch(r"\d+", directory.name) and wanted & _links(directory / "fd"):
@@ -54,7 +54,7 @@ def _owners(proc: Path, sockets: set[str]) -> Iterator[str]:
 
 def _links(directory: Path) -> set[str]:
     links = set()
-    # the process may end meanwhile, close a file, or be another user's
+    # the process may end or close a file meanwhile, or belong to another user
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             with suppress(OSError):
