@@ -32,10 +32,15 @@ def part(attribute: Any, *, derived: bool = False) -> Any:
 _fields: dict[type, dict[str, Any]] = {}
 
 
+def _fields_of(of: Any) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the fields of a record class, each of which is a dataclass, although the base is not."""
+    return dataclasses.fields(of)
+
+
 def record_fields(of: type[Record]) -> dict[str, Any]:
     """Return the attributes of a record class by field name, in order of declaration."""
     if of not in _fields:
-        fields = {field.name: field.metadata["attribute"] for field in dataclasses.fields(of)}  # type: ignore[arg-type]
+        fields = {field.name: field.metadata["attribute"] for field in _fields_of(of)}
         for name, attribute in fields.items():
             attribute.attr_name = name
         _fields[of] = fields
@@ -66,7 +71,7 @@ class Record:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """Return a record with the values of a mapping; reject unknown fields."""
-        known = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+        known = [field.name for field in _fields_of(cls) if field.init]
         if problems := unknown_fields(values, known):
             raise ValidationError(problems)
         return cls(**values)

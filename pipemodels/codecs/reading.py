@@ -41,7 +41,7 @@ from pipemodels.transport.fallbacks import DeclinedError
 # -- values ---------------------------------------------------------------------------------------------------------
 
 _from_text = datetime.fromisoformat
-_DateTime: Any = pendulum.DateTime
+_DateTime: Callable[..., pendulum.DateTime] = pendulum.DateTime  # it takes a pickle state too
 _UTC = pendulum.UTC
 _reduced = datetime.__reduce__
 _TAKES_24 = sys.version_info >= (3, 13)
@@ -55,7 +55,7 @@ def instant(text: str) -> pendulum.DateTime:
     """
     if text[4:20:3] != "--T::." or text[26:] != "Z" or (_TAKES_24 and text[11:13] == "24"):
         return read_stored_instant(text, "")
-    return _DateTime(_reduced(_from_text(text))[1][0], _UTC)  # type: ignore[no-any-return]  # as `instants.from_utc`
+    return _DateTime(_reduced(_from_text(text))[1][0], _UTC)
 
 
 def integer(text: str) -> int:

@@ -135,7 +135,9 @@ def versions() -> SearchStrategy[str]:
     return st.builds(lambda *parts: ".".join(map(str, parts)), number, number, number) | st.just("1.0.0-rc.1+build.5")
 
 
-def _some(required: Mapping[str, Any], optional: Mapping[str, Any], fixed: Mapping[str, Any]) -> Any:
+def _some(
+    required: Mapping[str, Any], optional: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> SearchStrategy[dict[str, Any]]:
     def others(strategies: Mapping[str, Any]) -> dict[str, Any]:
         return {name: strategy for name, strategy in strategies.items() if name not in fixed}
 
@@ -161,7 +163,7 @@ def pipeline_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
         "spark_config": documents(), "cpu_cores": st.integers(1, 10**6),
         "memory_gb": st.decimals(0, 10**6, allow_nan=False, allow_infinity=False, places=3), "tags": tags(),
     }  # fmt: skip
-    return _some(required, optional, fixed)  # type: ignore[no-any-return]
+    return _some(required, optional, fixed)
 
 
 def table_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
@@ -181,7 +183,7 @@ def table_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
         "description": texts(), "tags": tags(), "last_updated_data": instants(), "record_count": count,
         "size_bytes": count,
     }  # fmt: skip
-    return _some(required, optional, fixed)  # type: ignore[no-any-return]
+    return _some(required, optional, fixed)
 
 
 def metrics() -> SearchStrategy[dict[str, Any]]:
@@ -208,7 +210,7 @@ def run_fields(**fixed: Any) -> SearchStrategy[dict[str, Any]]:
         "python_version": versions(), "input_tables": st.lists(texts(20), max_size=3), "tags": tags(),
         "expires_at": instants(),
     }  # fmt: skip
-    return _some(required, optional, fixed)  # type: ignore[no-any-return]
+    return _some(required, optional, fixed)
 
 
 @dataclass(frozen=True)
