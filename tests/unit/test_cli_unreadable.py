@@ -219,8 +219,8 @@ def test_apply_refuses_the_entry_of_such_an_item_alone(cli: CommandLine, store: 
     answer = cli("apply", str(file), "--prefix", store)
     assert (answer.code, answer.lines) == (1, ["+ new", "1 created, 0 updated, 1 unchanged, 1 refused"])
     assert answer.err.splitlines() == [
-        f"{file}: pipelines[1] odd (line 1): stored revision: '1.5' is stored, but is not a whole number; mend the "
-        "stored item or delete it; stored is_active: {'S': 'yes'} is not stored as type BOOL; mend the "
+        f"{file}: pipelines[1] odd (line 1): stored revision: '1.5' is stored, but is not a whole number; repair the "
+        "stored item or delete it; stored is_active: {'S': 'yes'} is not stored as type BOOL; repair the "
         "stored item or delete it",
         "1 entry refused: correct and apply again",
     ]

@@ -98,6 +98,7 @@ def test_a_model_with_its_base_swapped_reads_as_before(drawn: tuple[type[Model],
 
 
 @given(models.flatmap(lambda model: drawn_page(model, nonsense=True)))
+@pytest.mark.falls_back
 def test_what_dynamodb_never_sends_is_read_as_botocore_reads_it(drawn: tuple[type[Model], bytes]) -> None:
     """A null, two tags, an unknown tag: botocore's result, or its error.
 
@@ -164,6 +165,7 @@ def test_any_body_is_read_as_botocore_reads_it(body: bytes, operation: str, stat
 @example(json.dumps(worlds.page([{"no": {"S": "?"}}]), ensure_ascii=False).encode().replace(b"?", b"\xff"))
 @example(b"")
 @example(b'{"Count":7,"ScannedCount":7}')
+@pytest.mark.falls_back
 def test_a_broken_page_for_a_model_is_read_as_botocore_reads_it(body: bytes) -> None:
     """Where botocore takes a body, the page for a model is the same."""
     ordinary = outcome(lambda: ordinarily(body))
