@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial, wraps
@@ -14,7 +15,7 @@ _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-class Block(Generic[_T]):
+class Block(ABC, Generic[_T]):
     """A block whose begin and end are recorded, with requests. Each instance can be entered once.
 
     In `async with`, a thread sends the requests, so that the event loop is not blocked; a task that is cancelled
@@ -26,17 +27,17 @@ class Block(Generic[_T]):
 
     # -- for subclasses ------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def _begin(self) -> _T:
-        """Record the begin of the block; may run in another thread."""
-        raise NotImplementedError
+        """Record the beginning of the block; may run in another thread."""
 
+    @abstractmethod
     def _end(self, error: BaseException | None) -> None:
         """Record the end of the block; may run in another thread."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _another(self) -> Block[_T]:
         """Return a new block with the same arguments."""
-        raise NotImplementedError
 
     def _enter(self) -> None:
         """Run after the begin, in the context of the code that enters the block."""
